@@ -1,0 +1,180 @@
+"""Does landmark regularisation rank NAS-Bench-201 better? Real CIFAR-10, the real table.
+
+Trains the super-net of NAS-Bench-201 in three arms and scores the same 200 architectures with
+each:
+
+* ``spos``: plain single-path one-shot, for as many epochs;
+* ``equal-cost``: in the ranking epochs two more random sub-nets per step, trained by
+  cross-entropy on the ranking batch, so as many sub-net passes as the next arm;
+* ``landmark``: landmark regularisation (Yu et al., CVPR 2021).
+
+Landmarks are ordered by validation accuracy (column ``xvalid_c10_200``); the ranking is measured
+against test accuracy (column ``xtest_c10_200``) of architectures that are no landmarks. Each run
+is kept in a file of its own, so that an interrupted benchmark continues where it stopped.
+
+    python benchmarks/nb201_ranking.py --data ../shared/data
+    python benchmarks/nb201_ranking.py --data ../shared/data --full      # for a GPU
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from jsonargparse import CLI
+from PIL import Image
+from scipy import stats
+from torch import Tensor
+
+from nni_rankreg.benchmark import TabularBenchmark
+from nni_rankreg.data import ImageTensors, image_loader
+from nni_rankreg.evaluator import Classification
+from nni_rankreg.metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer
+from nni_rankreg.sampler import LandmarkSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.space import NasBench201, decode_nasbench201
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.typing import Results
+
+ARMS = ('spos', 'equal-cost', 'landmark')
+VALIDATION, TEST = 'xvalid_c10_200', 'xtest_c10_200'
+SMALL = dict(pixels=16, images=10_000, channels=8, cells=1, epochs=30, batch_size=256,
+             learning_rate=0.025, averaged=3, validation_images=512)
+FULL = dict(pixels=32, images=25_000, channels=16, cells=5, epochs=400, batch_size=256,
+            learning_rate=0.025, averaged=1, validation_images=2_560)
+
+
+def load_cifar10(folder: Path, start: int, count: int, pixels: int) -> tuple[Tensor, Tensor]:
+    """Return normalised training images of CIFAR-10 [start, start + count) and their labels."""
+    files = sorted(folder.glob('train_*.webp'))[start // 2000:-(-(start + count) // 2000)]
+    tiles = [np.asarray(Image.open(file).convert('RGB')).reshape(40, 32, 50, 32, 3)
+             .transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32) for file in files]
+    offset = start % 2000
+    images = torch.from_numpy(np.concatenate(tiles)[offset:offset + count]).float() / 255
+    labels = torch.from_numpy(np.load(folder / 'train_y.npy')[start:start + count]).long()
+    mean, std = torch.tensor([[.4914, .4822, .4465], [.2470, .2435, .2616]])[:, :, None, None]
+    return F.interpolate((images - mean) / std, size=pixels, mode='area'), labels
+
+
+def regularizers(arm: str, landmarks: Results, weight: float, warmup: float,
+                 seed: int) -> list[Regularizer]:
+    schedule = Schedule(warmup=warmup)
+    if arm == 'landmark':
+        return [LandmarkRegularizer(landmarks, weight=weight, schedule=schedule, seed=seed)]
+    return [EqualCostControl(2, schedule=schedule)] if arm == 'equal-cost' else []
+
+
+class ScoreLastEpochs(pl.Callback):
+    """Score the architectures after each of the last epochs; their scores are averaged."""
+
+    def __init__(self, strategy: SPOS, samples: list, epochs: int):
+        self.strategy, self.samples, self.epochs = strategy, samples, epochs
+        self.scores: list[np.ndarray] = []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.current_epoch >= trainer.max_epochs - self.epochs:
+            self.scores.append(self.strategy.scorer()(self.samples).numpy())
+
+
+def run(arm: str, seed: int, data: Path, setting: dict, landmarks: int, weight: float,
+        warmup: float) -> dict[str, Any]:
+    """Train one super-net and return the rank correlations of its scores."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    table = TabularBenchmark.from_npz(data / 'nb201.npz', VALIDATION, decode_nasbench201)
+    truth = TabularBenchmark.from_npz(data / 'nb201.npz', TEST, decode_nasbench201)
+    third = [sample for root in range(3) for sample in LandmarkSampler(
+        NasBench201(), seed=3 * seed + root).sample(landmarks // 3)]
+    chosen = Results(third, table(third).tolist())
+    fixed = truth.subset(200, seed=0, exclude=third)
+
+    count, pixels = setting['images'], setting['pixels']
+    halves = [ImageTensors(*load_cifar10(data / 'cifar10', start, count, pixels),
+                           padding=pixels // 8, flip=True) for start in (0, count)]
+    held_out = ImageTensors(*load_cifar10(data / 'cifar10', 46_000,
+                                          setting['validation_images'], pixels))
+    pl.seed_everything(seed, verbose=False)
+    train, ranking = (image_loader(half, setting['batch_size'], shuffle=True) for half in halves)
+    strategy = SPOS(regularizers(arm, chosen, weight, warmup, seed), seed=seed,
+                    ranking_dataloader=ranking)
+    callback = ScoreLastEpochs(strategy, fixed.samples, setting['averaged'])
+    evaluator = Classification(
+        train, image_loader(held_out, setting['batch_size']), num_classes=10, seed=seed,
+        learning_rate=setting['learning_rate'], max_epochs=setting['epochs'],
+        limit_val_batches=0, enable_progress_bar=False, callbacks=[callback])
+    started = time.perf_counter()
+    strategy.train(NasBench201(setting['channels'], setting['cells'], 10), evaluator)
+    seconds = time.perf_counter() - started
+    scores, targets = np.mean(callback.scores, axis=0), fixed.metrics
+    return dict(arm=arm, seed=seed, seconds=round(seconds, 1), scores=scores.tolist(),
+                kendall_tau=kendall_tau(scores, targets),
+                kendall_tau_last=kendall_tau(callback.scores[-1], targets),
+                sparse_kendall_tau=sparse_kendall_tau(scores, targets, resolution=0.1),
+                bootstrap=bootstrap_interval(kendall_tau, scores, targets))
+
+
+def report(results: list[dict[str, Any]]) -> str:
+    """Return a Markdown table: mean over seeds and its 95 % interval (Student's t)."""
+    lines = ['| arm | seeds | Kendall tau-b | 95 % interval | sparse tau (0.1) | seconds |',
+             '|---|---|---|---|---|---|']
+    for arm in ARMS:
+        rows = [row for row in results if row['arm'] == arm]
+        taus = np.array([row['kendall_tau'] for row in rows])
+        if len(rows) < 2:
+            continue
+        half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
+        lines.append(f'| {arm} | {len(rows)} | {taus.mean():+.3f} | '
+                     f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f} | '
+                     f'{np.mean([row["sparse_kendall_tau"] for row in rows]):+.3f} | '
+                     f'{np.mean([row["seconds"] for row in rows]):.0f} |')
+    return '\n'.join(lines)
+
+
+def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
+         seeds: int = 3, landmarks: int = 30, weight: float = 10., warmup: float = 0.375,
+         arms: list[str] = list(ARMS), jobs: int = 2, overrides: dict[str, float] = {}) -> None:
+    """Run what is missing and print the table.
+
+    Args:
+        data: folder with nb201.npz and cifar10/
+        out: folder of the results, one file a run
+        full: the paper's setting (32x32, 25k/25k, stem 16, 5 cells, 400 epochs) for a GPU
+        seeds: number of seeds of each arm
+        landmarks: number of landmarks, a third from each of three roots (Algorithm 1)
+        weight: largest weight of the landmark term
+        warmup: share of the epochs before ranking starts
+        arms: which arms to run
+        jobs: runs at a time
+        overrides: of the setting, for example {"epochs": 20}
+    """
+    setting: dict[str, Any] = dict(FULL if full else SMALL)
+    setting.update({name: type(setting[name])(value) for name, value in overrides.items()})
+    out.mkdir(parents=True, exist_ok=True)
+    missing = [(arm, seed) for seed in range(seeds) for arm in arms
+               if not (out / f'{arm}-{seed}.json').exists()]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
+        futures = {pool.submit(run, arm, seed, data, setting, landmarks, weight, warmup):
+                   (arm, seed) for arm, seed in missing}
+        for future, (arm, seed) in futures.items():
+            result = future.result()
+            (out / f'{arm}-{seed}.json').write_text(json.dumps({**result, 'setting': setting}))
+            print(f'{arm} seed {seed}: tau {result["kendall_tau"]:+.3f}, '
+                  f'{result["seconds"]:.0f} s', flush=True)
+    results = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
+    print(f'NAS-Bench-201, CIFAR-10; landmarks by {VALIDATION}, ranking against {TEST}, '
+          f'200 architectures; {setting}')
+    print(report(results))
+
+
+if __name__ == '__main__':
+    warnings.filterwarnings('ignore')
+    CLI(main, as_positional=False)

@@ -1,0 +1,216 @@
+"""One SQLite file of stand-alone results and of the jobs of a search."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from ._sqlite import ArchiveError, open_file, transaction
+from ._table import parse_sample, read_csv_rows
+from .typing import Results, Sample, sample_key
+
+__all__ = ['Archive', 'ArchiveError']
+
+_INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) '
+           'VALUES (?, ?, ?, ?, ?, ?)')
+
+
+class Archive:
+    """All stand-alone results of a search, and its recorded jobs, in one SQLite file.
+
+    Every write is one transaction that is on the disk when the method returns, so what was added
+    survives a killed process. Threads and processes may share an archive: each operation opens
+    its own connection and waits up to a minute for the others. It pickles as its path.
+
+    Parameters
+    ----------
+    path
+        The file. It and its parent directories are created if missing; an empty file counts as
+        missing.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is damaged or of another program. It is left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> archive = Archive(folder.name + '/results.db')
+    >>> archive.add({'op': 'conv'}, 0.9, seed=0)
+    >>> archive.add({'op': 'conv'}, 0.8, seed=1)
+    >>> len(archive), round(archive.metric({'op': 'conv'}), 2)
+    (1, 0.85)
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).absolute()
+        open_file(self.path)
+
+    def add(self, sample: Sample, metric: float, *, seed: int | None = None,
+            seconds: float | None = None, source: str = 'stand-alone') -> None:
+        """Add one result; a sample may have several, for example of different seeds.
+
+        Parameters
+        ----------
+        sample
+            The architecture. Its choices must be what JSON keeps: strings, numbers, booleans,
+            None, lists and dicts with string keys.
+        metric
+            Stand-alone performance, higher is better, finite.
+        seed
+            Of the training.
+        seconds
+            The training took.
+        source
+            Where the result comes from.
+        """
+        self._insert([(*_row(sample, metric), seed, seconds, source, _now())])
+
+    def add_many(self, results: Results, source: str = 'stand-alone') -> None:
+        """Add all results, or none if one of them is invalid, in one transaction."""
+        if len(results.samples) != len(results.metrics):
+            raise ValueError('Expected as many metrics as samples, got '
+                             f'{len(results.metrics)} and {len(results.samples)}.')
+        self._insert([(*_row(sample, metric), None, None, source, _now())
+                      for sample, metric in zip(*results)])
+
+    def results(self) -> Results:
+        """Return the different samples in the order of their first result, with mean metrics."""
+        rows = self._select('SELECT sample, AVG(metric) FROM result GROUP BY sample '
+                            'ORDER BY MIN(id)')
+        return Results([json.loads(key) for key, _ in rows], [metric for _, metric in rows])
+
+    def metric(self, sample: Sample) -> float | None:
+        """Return the mean metric of a sample, None if it has no result."""
+        return self._select('SELECT AVG(metric) FROM result WHERE sample = ?',
+                            sample_key(sample))[0][0]
+
+    def __contains__(self, sample: Sample) -> bool:
+        return self.metric(sample) is not None
+
+    def __len__(self) -> int:
+        return self._select('SELECT COUNT(DISTINCT sample) FROM result')[0][0]
+
+    def __repr__(self) -> str:
+        return f'Archive({str(self.path)!r})'
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per result: sample (JSON), metric, seed, seconds, source, created."""
+        columns = ['sample', 'metric', 'seed', 'seconds', 'source', 'created']
+        frame = pd.DataFrame(self._select(f'SELECT {", ".join(columns)} FROM result ORDER BY id'),
+                             columns=columns)
+        return frame.astype({'metric': 'float64', 'seed': 'Int64', 'seconds': 'float64'})
+
+    def import_csv(self, path: str | os.PathLike[str]) -> int:
+        """Add the results of a CSV file in one transaction and return their number.
+
+        Parameters
+        ----------
+        path
+            A file written by ``to_frame().to_csv(path)``, or any with the columns `sample` (JSON)
+            and `metric`; `seed`, `seconds`, `source` and `created` are read where present.
+
+        Raises
+        ------
+        ValueError
+            Naming the missing column or the bad line; nothing is added then.
+        """
+        rows = []
+        for line, row in read_csv_rows(path, ['sample', 'metric']):
+            try:
+                rows.append((*_row(parse_sample(row['sample']), float(row['metric'])),
+                             int(float(row['seed'])) if row.get('seed') else None,
+                             float(row['seconds']) if row.get('seconds') else None,
+                             row.get('source') or 'import', row.get('created') or _now()))
+            except ValueError as error:
+                raise ValueError(f'Expected a result in line {line} of {path}, got {error}'
+                                 ) from error
+        self._insert(rows)
+        return len(rows)
+
+    def record_job(self, key: str, kind: str, payload: Mapping[str, Any]) -> None:
+        """Record that a job is about to run; recording the same job again changes nothing.
+
+        Payloads and results are kept as JSON: tuples come back as lists, keys as strings.
+
+        Raises
+        ------
+        ValueError
+            If `key` already names a job of another kind or payload, or JSON cannot hold it.
+        """
+        job = (key, kind, _to_json(payload))
+        with transaction(self.path, write=True) as connection:
+            connection.execute('INSERT OR IGNORE INTO job (key, kind, payload, created) '
+                               'VALUES (?, ?, ?, ?)', (*job, _now()))
+            known = connection.execute('SELECT key, kind, payload FROM job WHERE key = ?',
+                                       (key,)).fetchone()
+        if known != job:
+            raise ValueError(f'Expected job {key!r} to stay what was recorded, {known[1:]}, got '
+                             f'{job[1:]}: the search to resume is another one.')
+
+    def record_result(self, key: str, result: Mapping[str, Any]) -> None:
+        """Record the result of a recorded job; the first result of a job stays.
+
+        Raises
+        ------
+        ValueError
+            If no job `key` is recorded.
+        """
+        text = _to_json(result)
+        with transaction(self.path, write=True) as connection:
+            changed = connection.execute(
+                'UPDATE job SET finished = CASE WHEN result IS NULL THEN ? ELSE finished END, '
+                'result = COALESCE(result, ?) WHERE key = ?', (_now(), text, key)).rowcount
+        if not changed:
+            raise ValueError(f'Expected the key of a recorded job, got {key!r}: record_job first.')
+
+    def job_result(self, key: str) -> dict[str, Any] | None:
+        """Return the result of a job, None if it is pending or unknown."""
+        rows = self._select('SELECT result FROM job WHERE key = ?', key)
+        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def jobs(self) -> pd.DataFrame:
+        """Return one row per job: key, kind, status ('pending' or 'done'), created, finished."""
+        return pd.DataFrame(
+            self._select("SELECT key, kind, CASE WHEN result IS NULL THEN 'pending' ELSE 'done' "
+                         'END, created, finished FROM job ORDER BY id'),
+            columns=['key', 'kind', 'status', 'created', 'finished'])
+
+    def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
+        with transaction(self.path, write=True) as connection:
+            connection.executemany(_INSERT, rows)
+
+    def _select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with transaction(self.path, write=False) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+def _row(sample: Sample, metric: float) -> tuple[str, float]:
+    """Return the columns of a result, checked."""
+    key = _to_json(sample)
+    if json.loads(key) != sample:
+        raise ValueError('Expected a sample that JSON keeps (strings, numbers, booleans, None, '
+                         f'lists, dicts with string keys), got {sample}.')
+    if not math.isfinite(float(metric)):
+        raise ValueError(f'Expected a finite metric, got {metric} for {key}.')
+    return key, float(metric)
+
+
+def _to_json(mapping: Mapping[str, Any]) -> str:
+    try:
+        return sample_key(dict(mapping))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'Expected a dict that JSON can hold, got {mapping}.') from error
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec='milliseconds')

@@ -1,0 +1,115 @@
+"""Ageing evolution over a scorer: the search of single-path one-shot."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from typing import Any, Callable
+
+import nni
+from tqdm.auto import tqdm
+
+from ..sampler import UniformSampler
+from ..typing import Sample, Scorer, sample_key
+
+__all__ = ['Evolution', 'ScoredSample']
+
+
+class ScoredSample(dict):
+    """An architecture that carries its score; otherwise NNI's plain architecture dict.
+
+    Parameters
+    ----------
+    sample
+        The architecture.
+    score
+        Higher is better.
+
+    Examples
+    --------
+    >>> best = ScoredSample({'op': 'conv'}, 0.9)
+    >>> best, best.score
+    ({'op': 'conv'}, 0.9)
+    """
+
+    def __init__(self, sample: Sample, score: float):
+        super().__init__(sample)
+        self.score = score
+
+
+@nni.trace
+class Evolution:
+    """Regularised evolution: the oldest dies, one mutation per child, no crossover.
+
+    Source: Real et al., "Regularized Evolution for Image Classifier Architecture Search", AAAI
+    2019, with the sizes of Yu et al., CVPR 2021 (population 50, 1,000 evaluations, tournament 10).
+
+    Parameters
+    ----------
+    population
+        Number of living architectures.
+    evaluations
+        Number of architectures drawn or bred in all; a repeated one is not scored again.
+    tournament
+        Number of random candidates whose best becomes the parent.
+    seed
+        Of the first population, the tournaments and the mutations.
+    progress
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If the sizes do not fit each other.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from nni.mutable import Categorical
+    >>> space = {f'x{i}': Categorical([0, 1, 2], label=f'x{i}') for i in range(5)}
+    >>> scorer = lambda samples: torch.tensor([float(sum(s.values())) for s in samples])
+    >>> best, *rest = Evolution(20, 300, 5, progress=False).search(scorer, space)
+    >>> best.score
+    10.0
+    """
+
+    def __init__(self, population: int = 50, evaluations: int = 1000, tournament: int = 10, *,
+                 seed: int = 0, progress: bool = True):
+        if not 1 <= tournament <= population <= evaluations:
+            raise ValueError('Expected 1 <= tournament <= population <= evaluations, got '
+                             f'{tournament}, {population} and {evaluations}.')
+        self.population, self.evaluations, self.tournament = population, evaluations, tournament
+        self.seed, self.progress = seed, progress
+
+    def search(self, scorer: Scorer, space: Any, *,
+               accept: Callable[[Sample], bool] | None = None) -> list[ScoredSample]:
+        """Return all different architectures that the search has met, best first.
+
+        Parameters
+        ----------
+        scorer
+            Scores architectures, higher is better.
+        space
+            Model space, or label -> mutable.
+        accept
+            Which architectures count; the others are not scored, die out and are not returned.
+        """
+        sampler = UniformSampler(space, seed=self.seed)
+        generator = random.Random(self.seed)
+        scored: dict[str, ScoredSample] = {}
+        alive: deque[ScoredSample] = deque(maxlen=self.population)
+        for index in tqdm(range(self.evaluations), 'Evolution', disable=not self.progress):
+            if index < self.population:
+                sample = sampler.sample()
+            else:
+                candidates = generator.sample(alive, self.tournament)
+                sample = sampler.mutate(dict(max(candidates, key=lambda one: one.score)))
+            key = sample_key(sample)
+            if key not in scored:
+                allowed = accept is None or accept(sample)
+                score = float(scorer([sample])[0]) if allowed else -math.inf
+                scored[key] = ScoredSample(sample, score)
+            alive.append(scored[key])
+        ranked = sorted(scored.values(), key=lambda one: one.score, reverse=True)
+        return [one for one in ranked if one.score > -math.inf]

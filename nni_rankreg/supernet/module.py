@@ -1,0 +1,172 @@
+"""The super-net in training: one exact architecture a step, plus ranking regularisers."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator, Sequence
+
+import nni
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ..host.activation import Activator
+from ..host.trial import outside_trial
+from ..regularizer import Regularizer
+from ..sampler import UniformSampler
+from ..typing import Sample
+from .batch_norm import batch_statistics
+from .quiet import quiet_loss
+
+__all__ = ['SuperNetModule']
+
+_FILTER_PATIENCE = 100  # draws before a filter counts as impossible, as in NNI
+
+
+class SuperNetModule(BaseOneShotLightningModule):
+    """Single-path super-net around the Lightning module of an evaluator.
+
+    A training step is :math:`L_s + \\sum_k \\lambda_k R_k`: the loss of one uniformly drawn
+    architecture and the terms of the regularisers, one backward pass, one clipping, one step of
+    the evaluator's optimiser.
+
+    Parameters
+    ----------
+    training_module
+        Lightning module of the evaluator; its model is the super-net.
+    regularizers
+        Terms of the loss.
+    ranking_batches
+        Batches for the regularisers, drawn only in epochs in which one of them is active.
+    accept
+        Which architectures may be trained; None accepts all.
+    measure
+        Called after each validation epoch; returns the metrics to log and to report to NNI as
+        intermediate result, ``default`` among them. May return nothing.
+    seed
+        Of the drawn architectures.
+    """
+
+    def __init__(self, training_module: LightningModule,
+                 regularizers: Sequence[Regularizer] = (), *,
+                 ranking_batches: Callable[[], DataLoader] | None = None,
+                 accept: Callable[[Sample], bool] | None = None,
+                 measure: Callable[[], dict[str, float]] | None = None, seed: int = 0):
+        super().__init__(training_module)
+        self.regularizers = list(regularizers)
+        self.accept, self.measure, self.seed = accept, measure, seed
+        self.history: list[dict[str, float]] = []
+        self._ranking_batches = ranking_batches
+        self._ranking_iterator: Iterator[Any] = iter(())
+        self._sampler: UniformSampler | None = None
+        self._activator: Activator | None = None
+
+    @property
+    def automatic_optimization(self) -> bool:
+        """Lightning optimises; nothing is done by hand."""
+        return True
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs of the whole training."""
+        if not self.trainer.max_epochs or self.trainer.max_epochs < 0:
+            raise ValueError('Expected max_epochs of the trainer to be set: the weight of a '
+                             'regulariser is scheduled over the epochs.')
+        return self.trainer.max_epochs
+
+    @property
+    def sampler(self) -> UniformSampler:
+        """Draws the architectures that are trained."""
+        if self._sampler is None:
+            self._sampler = UniformSampler(self.model, seed=self.seed)
+        return self._sampler
+
+    def draw(self) -> Sample:
+        """Return an architecture drawn as in training.
+
+        Raises
+        ------
+        RuntimeError
+            If the filter rejects 100 architectures in a row.
+        """
+        for _ in range(_FILTER_PATIENCE):
+            sample = self.sampler.sample()
+            if self.accept is None or self.accept(sample):
+                return sample
+        raise RuntimeError(f'Expected the filter to accept an architecture, got {_FILTER_PATIENCE} '
+                           'rejections in a row. Widen its bounds.')
+
+    def activate(self, sample: Sample) -> None:
+        """Switch the super-net to an exact architecture."""
+        if self._activator is None:
+            self._activator = Activator(self.model)
+        self._activator(sample)
+
+    def resample(self) -> Sample:
+        """Switch the super-net to a drawn architecture and return it."""
+        sample = self.draw()
+        self.activate(sample)
+        return sample
+
+    def export(self) -> Sample:
+        """Return a drawn architecture; `SPOS.best` returns good ones."""
+        return self.draw()
+
+    def subnet_loss(self, sample: Sample, batch: Any) -> Tensor:
+        """Return the training loss of one architecture on a batch, a scalar; nothing is logged."""
+        self.activate(sample)
+        return quiet_loss(self.training_module, batch)
+
+    def to_device(self, batch: Any) -> Any:
+        """Return a batch on the device of the super-net."""
+        return self.transfer_batch_to_device(batch, self.device, 0)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        """Return the loss of a drawn architecture plus the terms of the regularisers."""
+        self.resample()
+        output = self.training_module.training_step(batch, batch_idx)
+        epoch = self.trainer.current_epoch
+        active = [one for one in self.regularizers if one.active(epoch, self.epochs)]
+        if not active:
+            return output
+        ranking_batch = self._next_ranking_batch()
+        terms = [one.loss(self, ranking_batch, epoch) for one in active]
+        extra = sum(term for term in terms if term is not None)
+        self.log('ranking_loss', torch.as_tensor(extra).detach(), prog_bar=True)
+        if isinstance(output, dict):
+            return {**output, 'loss': output['loss'] + extra}
+        return output + extra
+
+    def _next_ranking_batch(self) -> Any:
+        if self._ranking_batches is None:
+            raise ValueError('Expected batches for the regularisers, got none.')
+        batch = next(self._ranking_iterator, None)
+        if batch is None:
+            self._ranking_iterator = iter(self._ranking_batches())
+            batch = next(self._ranking_iterator)
+        return self.to_device(batch)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> Any:
+        """Validate a drawn architecture with the statistics of the batch, as in scoring."""
+        self.resample()
+        with batch_statistics(self.training_module):
+            return self.training_module.validation_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Measure the ranking and report it to NNI; the evaluator's own report is left out."""
+        if self.trainer.sanity_checking or self.measure is None:
+            return
+        metrics = {**self.measure(), 'epoch': float(self.trainer.current_epoch)}
+        if 'default' not in metrics:
+            return
+        self.history.append(metrics)
+        self.log_dict({name: value for name, value in metrics.items()
+                       if name not in ('default', 'epoch')}, prog_bar=True)
+        if nni.get_current_parameter() is not None:
+            nni.report_intermediate_result(metrics)
+
+    def on_fit_end(self) -> None:
+        """End the evaluator's training; its final report would be that of a random architecture."""
+        with outside_trial():
+            self.training_module.on_fit_end()

@@ -1,0 +1,97 @@
+"""Ask an evaluator's Lightning module for a loss or a metric without leaving a trace in its logs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+import torch
+from nni.nas.evaluator.pytorch import LightningModule, SupervisedLearningModule
+from torch import Tensor
+from torchmetrics import Metric
+
+__all__ = ['quiet_loss', 'quiet_metric']
+
+
+def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
+    """Return the training loss of the module's model on a batch, a scalar; nothing is logged.
+
+    Parameters
+    ----------
+    module
+        The Lightning module of an evaluator.
+    batch
+        As its `training_step` takes it.
+
+    Raises
+    ------
+    TypeError
+        If `training_step` returns no loss.
+    """
+    if type(module).training_step is SupervisedLearningModule.training_step:
+        inputs, targets = batch  # the same loss without the metrics, which would be discarded
+        return module.criterion(module(inputs), targets)
+    with _captured_log(module):
+        output = module.training_step(batch, 0)
+    loss = output['loss'] if isinstance(output, dict) else output
+    if not isinstance(loss, Tensor):
+        raise TypeError('Expected training_step of the evaluator to return a loss, got '
+                        f'{type(loss).__name__}.')
+    return loss
+
+
+def quiet_metric(module: LightningModule, batch: Any, name: str) -> Tensor:
+    """Return what the module's `validation_step` logs as `name` for a batch, a scalar.
+
+    Parameters
+    ----------
+    module
+        The Lightning module of an evaluator.
+    batch
+        As its `validation_step` takes it.
+    name
+        Name of the metric, for example ``val_acc``.
+
+    Raises
+    ------
+    ValueError
+        If no metric of that name is logged.
+    """
+    with _captured_log(module) as logged:
+        module.validation_step(batch, 0)
+    if name not in logged:
+        raise ValueError(f'Expected a metric that validation_step logs, one of {sorted(logged)}, '
+                         f'got {name!r}.')
+    value = logged[name]
+    return torch.as_tensor(value.compute() if isinstance(value, Metric) else value)
+
+
+@contextmanager
+def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
+    """Collect what the module logs instead of logging it, and restore the state of its metrics."""
+    logged: dict[str, Any] = {}
+
+    def log(name: str, value: Any, *_: Any, **__: Any) -> None:
+        logged[name] = value
+
+    def log_dict(values: Any, *_: Any, **__: Any) -> None:
+        logged.update(values)
+
+    metrics = [child for child in module.modules() if isinstance(child, Metric)]
+    states = [{name: _copy(value) for name, value in metric.metric_state.items()}
+              for metric in metrics]
+    outside = {name: vars(module)[name] for name in ('log', 'log_dict') if name in vars(module)}
+    vars(module).update(log=log, log_dict=log_dict)
+    try:
+        yield logged
+    finally:
+        for name in ('log', 'log_dict'):
+            vars(module).pop(name)
+        vars(module).update(outside)
+        for metric, state in zip(metrics, states):
+            for name, value in state.items():
+                setattr(metric, name, value)
+
+
+def _copy(state: Any) -> Any:
+    return list(state) if isinstance(state, list) else state.clone()

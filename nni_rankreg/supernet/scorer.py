@@ -1,0 +1,100 @@
+"""The scores of architectures with the weights they inherit from the super-net."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from tqdm.auto import tqdm
+
+from ..typing import Sample
+from .batch_norm import batch_statistics
+from .module import SuperNetModule
+from .quiet import quiet_metric
+
+__all__ = ['SuperNetScorer']
+
+
+class SuperNetScorer:
+    """Score architectures by the super-net's weights; a `Scorer`.
+
+    Parameters
+    ----------
+    module
+        The super-net.
+    batches
+        Validation batches, kept on the device of the super-net.
+    metric
+        None scores by minus the loss; a name takes that metric of the evaluator's
+        `validation_step`, higher is better, for example ``val_acc``.
+    calibration
+        Training batches from which the statistics of batch normalisation are computed anew for
+        each architecture. Without them each validation batch is normalised by its own statistics,
+        so that scores depend on the size and the composition of the batches.
+    progress
+        Whether to show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If there are no batches, or the metric is not logged.
+    """
+
+    def __init__(self, module: SuperNetModule, batches: Iterable[Any], *,
+                 metric: str | None = None, calibration: Iterable[Any] = (),
+                 progress: bool = False):
+        self.module, self.metric, self.progress = module, metric, progress
+        self.batches = [module.to_device(batch) for batch in batches]
+        self.calibration = [module.to_device(batch) for batch in calibration]
+        if not self.batches:
+            raise ValueError('Expected at least one validation batch to score on, got none.')
+
+    @torch.no_grad()
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the scores of `samples`, shape (N,), higher is better."""
+        training = self.module.training
+        self.module.eval()
+        try:
+            with nullcontext() if self.calibration else batch_statistics(self.module):
+                return torch.tensor([self._score(sample) for sample in tqdm(
+                    samples, 'Scoring', disable=not self.progress, leave=False)],
+                    dtype=torch.float64)
+        finally:
+            self.module.train(training)
+
+    def _score(self, sample: Sample) -> float:
+        self.module.activate(sample)
+        if self.calibration:
+            self._calibrate()
+        scores = [self._batch_score(sample, batch) for batch in self.batches]
+        sizes = [_batch_size(batch) for batch in self.batches]
+        return sum(score * size for score, size in zip(scores, sizes)) / sum(sizes)
+
+    def _batch_score(self, sample: Sample, batch: Any) -> float:
+        if self.metric is None:
+            return -self.module.subnet_loss(sample, batch).item()
+        return quiet_metric(self.module.training_module, batch, self.metric).item()
+
+    def _calibrate(self) -> None:
+        """Set running statistics to the average over the calibration batches."""
+        norms = [child for child in self.module.modules() if isinstance(child, _BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.train()
+        for count, batch in enumerate(self.calibration, start=1):
+            for norm in norms:
+                norm.momentum = 1 / count  # the running value becomes the plain average
+            self.module(batch[0])
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+            norm.eval()
+
+
+def _batch_size(batch: Any) -> int:
+    """Return the number of examples: the length of the first tensor of the batch."""
+    while not isinstance(batch, Tensor):
+        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
+    return len(batch)

@@ -1,0 +1,66 @@
+"""Split a training loader in two: one half trains the super-net, the other ranks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, Subset
+
+__all__ = ['split_loader']
+
+
+def split_loader(loader: DataLoader, *, seed: int = 0,
+                 ranking_batch_size: int | None = None) -> tuple[DataLoader, DataLoader]:
+    """Return loaders of two random halves of a loader's data, with its settings.
+
+    Parameters
+    ----------
+    loader
+        Over a data set with indices; its order is kept random if it was.
+    seed
+        Of the split and of the order of both halves.
+    ranking_batch_size
+        Batch size of the second half; None is that of `loader`.
+
+    Returns
+    -------
+    The loader for the super-net's loss and the loader, always shuffled, for the ranking loss.
+
+    Raises
+    ------
+    ValueError
+        If `loader` is not a DataLoader over a data set with indices and a batch size.
+
+    Examples
+    --------
+    >>> from torch.utils.data import TensorDataset
+    >>> data = TensorDataset(torch.arange(10))
+    >>> train, ranking = split_loader(DataLoader(data, batch_size=5))
+    >>> sorted(torch.cat([batch for loader in (train, ranking) for batch, in loader]).tolist())
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+    if (not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset)
+            or loader.batch_size is None):
+        raise ValueError('Expected a DataLoader over a data set with indices and a batch size, to '
+                         'hold out half of it for the ranking, got '
+                         f'{type(loader).__name__}. Pass ranking_dataloader to the strategy.')
+    dataset: Any = loader.dataset
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    half = (len(order) + 1) // 2
+    shuffle = isinstance(loader.sampler, RandomSampler)
+    return (_rebuild(loader, Subset(dataset, order[:half].tolist()), seed, shuffle,
+                     loader.batch_size),
+            _rebuild(loader, Subset(dataset, order[half:].tolist()), seed + 1, True,
+                     ranking_batch_size or loader.batch_size))
+
+
+def _rebuild(loader: DataLoader, dataset: Dataset, seed: int, shuffle: bool,
+             batch_size: int) -> DataLoader:
+    return DataLoader(
+        dataset, batch_size=batch_size, shuffle=shuffle, num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn, pin_memory=loader.pin_memory, drop_last=loader.drop_last,
+        timeout=loader.timeout, worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        prefetch_factor=loader.prefetch_factor, persistent_workers=loader.persistent_workers,
+        generator=torch.Generator().manual_seed(seed))

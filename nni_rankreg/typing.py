@@ -1,0 +1,44 @@
+"""The currencies of the package: `Sample`, `Results` and `Scorer`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, NamedTuple, Protocol, Sequence
+
+from torch import Tensor
+
+__all__ = ['Sample', 'Results', 'Scorer', 'sample_key']
+
+Sample = Dict[str, Any]
+"""An architecture: NNI's architecture dict, label -> choice."""
+
+
+class Results(NamedTuple):
+    """Architectures with their stand-alone metric, higher is better; both lists of length N."""
+
+    samples: List[Sample]
+    metrics: List[float]
+
+
+class Scorer(Protocol):
+    """Anything that scores architectures: a table, a proxy, a super-net, a predictor."""
+
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the scores of `samples`, shape (N,), higher is better."""
+        ...
+
+
+def sample_key(sample: Sample) -> str:
+    """Return the identity of an architecture: the complete sample as canonical JSON.
+
+    Raises
+    ------
+    TypeError
+        If a choice is not representable in JSON.
+
+    Examples
+    --------
+    >>> sample_key({'b': [1], 'a': 'conv'})
+    '{"a": "conv", "b": [1]}'
+    """
+    return json.dumps(sample, sort_keys=True)
