@@ -86,8 +86,8 @@ def _recognise(path: Path) -> None:
 def _check_identity(path: Path, connection: sqlite3.Connection) -> None:
     identity = connection.execute('PRAGMA application_id').fetchone()[0]
     if identity != _APPLICATION_ID:
-        raise ArchiveError(f'Expected an archive at {path}, got an SQLite file of another program: '
-                           'choose another path.')
+        raise ArchiveError(f'Expected an archive at {path}, got an SQLite file of another program '
+                           'or a damaged one: choose another path.')
     version = connection.execute('PRAGMA user_version').fetchone()[0]
     if version != _VERSION:
         raise ArchiveError(f'Expected an archive of version {_VERSION} at {path}, got version '

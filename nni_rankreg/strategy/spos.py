@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
 import nni
+import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
@@ -181,8 +182,8 @@ class SPOS(RandomOneShot):
             yield SubnetModelSpace.from_supernet(self.model_space, self.supernet, one, one.score)
 
     def train(self, space: Any, evaluator: Any, results: Results | None = None, *,
-              warmed_up: bool = False) -> SuperNetModule:
-        """Train a super-net in this process, without an experiment.
+              weights: str | None = None) -> SuperNetModule:
+        """Train a super-net in this process, without an experiment, and return it.
 
         Parameters
         ----------
@@ -190,14 +191,16 @@ class SPOS(RandomOneShot):
             As of `NasExperiment`; the space is turned into the super-net.
         results
             Stand-alone results that a search has measured, for the regularisers.
-        warmed_up
-            Whether the space comes with trained super-net weights: no regulariser warms up.
+        weights
+            File of super-net weights to start from; then no regulariser warms up.
         """
-        for one in self.regularizers:
-            if results is not None:
-                one.bind(results, warmed_up)
+        if results is not None:
+            for one in self.regularizers:
+                one.bind(results, weights is not None)
         # NNI's engine is for its type check only: it would redirect the reports of a trial.
         supernet = self.initialize(RawFormatModelSpace(space, evaluator),
                                    SequentialExecutionEngine())
+        if weights is not None:
+            self.supernet.load_state_dict(torch.load(weights, map_location='cpu'))
         supernet.execute()
         return self.oneshot_module
