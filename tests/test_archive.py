@@ -253,6 +253,7 @@ def interrupted(folder):
     """Return an archive as a process leaves it that dies in the middle of a commit."""
     archive = Archive(folder / 'live.db')
     archive.add_many(Results([{'x': i, 'y': 'y' * 500} for i in range(50)], [1.] * 50))
+    archive.record_job('a', 'kind', {})
     connection = sqlite3.connect(archive.path, isolation_level=None)
     connection.execute('PRAGMA cache_size = 1')
     connection.execute('BEGIN')
@@ -265,6 +266,12 @@ def interrupted(folder):
         path.write_bytes(Path(f'{archive.path}{suffix}').read_bytes())
     connection.close()
     return folder / 'dead.db'
+
+
+def overwrite(path, start, content):
+    data = bytearray(path.read_bytes())
+    data[start:start + len(content)] = content
+    path.write_bytes(data)
 
 
 def test_half_a_commit_is_undone(tmp_path):
@@ -301,6 +308,14 @@ def test_threads_share_an_archive(archive):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: archive.add({'x': number}, number), range(60)))
         assert sorted(pool.map(archive.metric, archive.results().samples)) == list(range(60))
+
+
+def test_threads_create_an_archive_together(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        for attempt in range(5):
+            archives = list(pool.map(Archive, [tmp_path / f'{attempt}.db'] * 8))
+            list(pool.map(lambda archive: archive.add(CONV, 1.), archives))
+            assert len(archives[0].to_frame()) == 8
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
@@ -352,9 +367,8 @@ def truncated_header(path):
 
 def overwritten(start):
     def damage(path):
-        data = bytearray(filled(path))
-        data[start:start + 200] = bytes(200)
-        path.write_bytes(data)
+        filled(path)
+        overwrite(path, start, bytes(200))
     return damage
 
 
@@ -400,14 +414,26 @@ def test_other_files_are_refused_and_left_alone(tmp_path, make, message):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ['a.db']
 
 
-def test_a_foreign_file_with_a_journal_is_left_alone(tmp_path):
+@pytest.mark.parametrize('pages', [None, 2 ** 20], ids=['readable', 'unreadable'])
+def test_a_foreign_file_with_a_journal_is_left_alone(tmp_path, pages):
     path = interrupted(tmp_path)
-    data = bytearray(path.read_bytes())
-    data[68:72] = bytes(4)
-    path.write_bytes(data)
+    overwrite(path, 68, bytes(4))              # the application id
+    if pages:
+        overwrite(path, 28, pages.to_bytes(4, 'big'))
+    before = path.read_bytes()
     with pytest.raises(ArchiveError):
         Archive(path)
-    assert path.read_bytes() == data and Path(f'{path}-journal').exists()
+    assert path.read_bytes() == before and Path(f'{path}-journal').exists()
+
+
+def test_damage_beside_half_a_commit_is_found(tmp_path):
+    path = interrupted(tmp_path)
+    live = sqlite3.connect(tmp_path / 'live.db')
+    page = live.execute("SELECT rootpage FROM sqlite_master WHERE name = 'job'").fetchone()[0]
+    live.close()
+    overwrite(path, (page - 1) * 4096, bytes(200))
+    with pytest.raises(ArchiveError, match='damaged'):
+        Archive(path)
 
 
 def test_directories(tmp_path):

@@ -119,6 +119,9 @@ def test_weights_are_respected():
     assert set(counts) == set('pqs')
     assert chisquare([counts[c] for c in 'pqs'], [2500, 1500, 1000]).pvalue > 1e-3
     assert sorted(sample['a'] for sample in sampler.distinct(3)) == ['p', 'q', 's']
+    assert {sampler.mutate({'a': 'p'})['a'] for _ in range(50)} == {'q', 's'}
+    with pytest.raises(ValueError, match=r'got 3\.'):
+        sampler.distinct(4)
 
 
 def test_numbers_are_floats_of_the_distribution():
@@ -284,6 +287,15 @@ def test_root_is_uniform_and_mutants_at_the_largest_distance_are():
     assert len(mutants) == 4 and chisquare(list(mutants.values())).pvalue > 1e-3
 
 
+def test_mutants_are_drawn_at_every_distance_above_the_threshold():
+    space = grid(3, 3, 3, 3)
+    sampler, root = LandmarkSampler(space, threshold=1), dict.fromkeys(space, 0)
+    distances = Counter(hamming_distance(root, sampler.sample(2, root)[1]) for _ in range(900))
+    # Two forced labels, two that differ with probability 2/3.
+    assert sorted(distances) == [2, 3, 4]
+    assert chisquare([distances[d] for d in (2, 3, 4)], [100, 400, 400]).pvalue > 1e-3
+
+
 def test_landmarks_of_every_kind_of_leaf():
     landmarks = LandmarkSampler(mixed()).sample(5)
     assert all(mixed().contains(sample) for sample in landmarks)
@@ -319,6 +331,12 @@ def test_pairwise_default_leaves_room(count, threshold):
     if count <= 200:
         assert min(map(lambda pair: hamming_distance(*pair),
                        itertools.combinations(landmarks, 2))) > threshold
+
+
+def test_pairwise_default_leaves_half_of_the_space():
+    sampler = LandmarkSampler(grid(*[5] * 6), pairwise=True)
+    # Balls of radius 5 would fit, too, but fill 11529 of 15625.
+    assert {hamming_distance(*sampler.sample(2)) for _ in range(60)} == {5, 6}
 
 
 def test_pairwise_reports_how_many_fit():
