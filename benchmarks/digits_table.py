@@ -43,16 +43,22 @@ def train(job: tuple[str, int]) -> tuple[str, int, float]:
     return arch, seed, evaluator.trainer.callback_metrics['val_acc'].item()
 
 
-def main(architectures: int = 360, seeds: int = 3, jobs: int = 2,
+def main(architectures: int = 320, seeds: int = 3, jobs: int = 2,
          work: Path = Path('runs/digits_table.sqlite'), out: Path = TABLE) -> None:
     """Train what is missing and write the table.
 
-    Args:
-        architectures: number of random architectures
-        seeds: number of seeds of each
-        jobs: trainings at a time
-        work: archive of the finished trainings
-        out: the table
+    Parameters
+    ----------
+    architectures
+        number of random architectures
+    seeds
+        number of seeds of each
+    jobs
+        trainings at a time
+    work
+        archive of the finished trainings
+    out
+        the table
     """
     archive = Archive(work)
     archs = [encode_nasbench201(sample)

@@ -44,14 +44,16 @@ from nni_rankreg.sampler import LandmarkSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.space import NasBench201, decode_nasbench201
 from nni_rankreg.strategy import SPOS
-from nni_rankreg.typing import Results
+from nni_rankreg.typing import Results, Sample
 
 ARMS = ('spos', 'equal-cost', 'landmark')
 VALIDATION, TEST = 'xvalid_c10_200', 'xtest_c10_200'
 SMALL = dict(pixels=16, images=10_000, channels=8, cells=1, epochs=30, batch_size=256,
-             learning_rate=0.025, averaged=3, validation_images=512)
+             learning_rate=0.025, warmup=0.375, averaged=3, validation_images=512,
+             landmarks=30, weight=10.)
 FULL = dict(pixels=32, images=25_000, channels=16, cells=5, epochs=400, batch_size=256,
-            learning_rate=0.025, averaged=1, validation_images=2_560)
+            learning_rate=0.025, warmup=0.625, averaged=1, validation_images=2_560,
+            landmarks=30, weight=10.)
 
 
 def load_cifar10(folder: Path, start: int, count: int, pixels: int) -> tuple[Tensor, Tensor]:
@@ -66,12 +68,21 @@ def load_cifar10(folder: Path, start: int, count: int, pixels: int) -> tuple[Ten
     return F.interpolate((images - mean) / std, size=pixels, mode='area'), labels
 
 
-def regularizers(arm: str, landmarks: Results, weight: float, warmup: float,
-                 seed: int) -> list[Regularizer]:
-    schedule = Schedule(warmup=warmup)
+def regularizers(arm: str, landmarks: Results, setting: dict, seed: int) -> list[Regularizer]:
+    """Return the terms of an arm."""
+    schedule = Schedule(warmup=setting['warmup'])
     if arm == 'landmark':
-        return [LandmarkRegularizer(landmarks, weight=weight, schedule=schedule, seed=seed)]
+        return [LandmarkRegularizer(landmarks, weight=setting['weight'], schedule=schedule,
+                                    seed=seed)]
     return [EqualCostControl(2, schedule=schedule)] if arm == 'equal-cost' else []
+
+
+def draw_landmarks(count: int, seed: int, fixed: TabularBenchmark) -> list[Sample]:
+    """Return a third of the landmarks from each of three roots; none is scored later."""
+    space, third = NasBench201(), count // 3
+    drawn = [LandmarkSampler(space, seed=3 * seed + root).sample(2 * third) for root in range(3)]
+    return [sample for samples in drawn
+            for sample in [one for one in samples if one not in fixed][:third]]
 
 
 class ScoreLastEpochs(pl.Callback):
@@ -82,20 +93,18 @@ class ScoreLastEpochs(pl.Callback):
         self.scores: list[np.ndarray] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if trainer.current_epoch >= trainer.max_epochs - self.epochs:
+        if trainer.current_epoch >= (trainer.max_epochs or 0) - self.epochs:
             self.scores.append(self.strategy.scorer()(self.samples).numpy())
 
 
-def run(arm: str, seed: int, data: Path, setting: dict, landmarks: int, weight: float,
-        warmup: float) -> dict[str, Any]:
+def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
     """Train one super-net and return the rank correlations of its scores."""
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     table = TabularBenchmark.from_npz(data / 'nb201.npz', VALIDATION, decode_nasbench201)
     truth = TabularBenchmark.from_npz(data / 'nb201.npz', TEST, decode_nasbench201)
-    third = [sample for root in range(3) for sample in LandmarkSampler(
-        NasBench201(), seed=3 * seed + root).sample(landmarks // 3)]
-    chosen = Results(third, table(third).tolist())
-    fixed = truth.subset(200, seed=0, exclude=third)
+    fixed = truth.subset(200, seed=0)
+    landmarks = draw_landmarks(setting['landmarks'], seed, fixed)
+    chosen = Results(landmarks, table(landmarks).tolist())
 
     count, pixels = setting['images'], setting['pixels']
     halves = [ImageTensors(*load_cifar10(data / 'cifar10', start, count, pixels),
@@ -104,7 +113,7 @@ def run(arm: str, seed: int, data: Path, setting: dict, landmarks: int, weight: 
                                           setting['validation_images'], pixels))
     pl.seed_everything(seed, verbose=False)
     train, ranking = (image_loader(half, setting['batch_size'], shuffle=True) for half in halves)
-    strategy = SPOS(regularizers(arm, chosen, weight, warmup, seed), seed=seed,
+    strategy = SPOS(regularizers(arm, chosen, setting, seed), seed=seed,
                     ranking_dataloader=ranking)
     callback = ScoreLastEpochs(strategy, fixed.samples, setting['averaged'])
     evaluator = Classification(
@@ -140,21 +149,26 @@ def report(results: list[dict[str, Any]]) -> str:
 
 
 def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
-         seeds: int = 3, landmarks: int = 30, weight: float = 10., warmup: float = 0.375,
-         arms: list[str] = list(ARMS), jobs: int = 2, overrides: dict[str, float] = {}) -> None:
+         seeds: int = 3, arms: list[str] = list(ARMS), jobs: int = 2,
+         overrides: dict[str, float] = {}) -> None:
     """Run what is missing and print the table.
 
-    Args:
-        data: folder with nb201.npz and cifar10/
-        out: folder of the results, one file a run
-        full: the paper's setting (32x32, 25k/25k, stem 16, 5 cells, 400 epochs) for a GPU
-        seeds: number of seeds of each arm
-        landmarks: number of landmarks, a third from each of three roots (Algorithm 1)
-        weight: largest weight of the landmark term
-        warmup: share of the epochs before ranking starts
-        arms: which arms to run
-        jobs: runs at a time
-        overrides: of the setting, for example {"epochs": 20}
+    Parameters
+    ----------
+    data
+        folder with nb201.npz and cifar10/
+    out
+        folder of the results, one file a run
+    full
+        the paper's setting (32x32, 25k/25k, stem 16, 5 cells, 250+150 epochs) for a GPU
+    seeds
+        number of seeds of each arm
+    arms
+        which arms to run
+    jobs
+        runs at a time
+    overrides
+        of the setting, for example {"epochs": 20}
     """
     setting: dict[str, Any] = dict(FULL if full else SMALL)
     setting.update({name: type(setting[name])(value) for name, value in overrides.items()})
@@ -162,7 +176,7 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
     missing = [(arm, seed) for seed in range(seeds) for arm in arms
                if not (out / f'{arm}-{seed}.json').exists()]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
-        futures = {pool.submit(run, arm, seed, data, setting, landmarks, weight, warmup):
+        futures = {pool.submit(run, arm, seed, data, setting):
                    (arm, seed) for arm, seed in missing}
         for future, (arm, seed) in futures.items():
             result = future.result()
@@ -170,6 +184,9 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
             print(f'{arm} seed {seed}: tau {result["kendall_tau"]:+.3f}, '
                   f'{result["seconds"]:.0f} s', flush=True)
     results = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
+    if any(result['setting'] != setting for result in results):
+        raise ValueError(f'Expected results of {setting} only, got others in {out}. Give another '
+                         'folder as --out.')
     print(f'NAS-Bench-201, CIFAR-10; landmarks by {VALIDATION}, ranking against {TEST}, '
           f'200 architectures; {setting}')
     print(report(results))

@@ -7,11 +7,10 @@ from typing import Any, Sequence, Tuple
 import nni
 import torch
 import torch.nn.functional as F
+from nni.nas.evaluator.pytorch import DataLoader
 from sklearn.datasets import load_digits
 from torch import Tensor
 from torch.utils.data import Dataset
-
-from nni.nas.evaluator.pytorch import DataLoader
 
 __all__ = ['ImageTensors', 'Digits', 'image_loader']
 

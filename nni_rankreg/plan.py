@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Callable, Generator, List, Protocol, Sequence, TypeVar, Union
 
 from .archive import Archive
@@ -41,7 +42,7 @@ class StandAlone:
     @property
     def name(self) -> str:
         """Names the job in logs."""
-        return f'stand-alone training of {self.sample}'
+        return f'stand-alone training of {sample_key(self.sample)}'
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class SuperNet:
         File of super-net weights to start from; None starts anew.
     save
         File to keep the trained weights in.
+    title
+        Names the job in logs.
     """
 
     oneshot: Any
@@ -67,11 +70,12 @@ class SuperNet:
     top: int
     weights: str | None = None
     save: str | None = None
+    title: str = 'super-net'
 
     @property
     def name(self) -> str:
         """Names the job in logs."""
-        return f'super-net training with {len(self.results.samples)} stand-alone results'
+        return f'{self.title} with {len(self.results.samples)} stand-alone results'
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class SuperNetOutcome:
         Metrics of each epoch.
     weights
         File of the trained weights, if they were kept.
+    measured
+        Scores and stand-alone metrics of the architectures that the ranking was measured on.
     """
 
     best: List[Sample]
@@ -97,6 +103,7 @@ class SuperNetOutcome:
     metrics: dict
     history: List[dict] = field(default_factory=list)
     weights: str | None = None
+    measured: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,8 @@ class Runner(Protocol):
 def drive(plan: Plan[Answer], runner: Runner, archive: Archive) -> Answer:
     """Run a plan to its end and return its answer; what the archive has recorded is not run again.
 
-    A failed job is retried once. If it fails again its outcome is a `Failure`, with a warning.
+    A failed job is retried once. If it fails again its outcome is a `Failure`, with a warning. If
+    no job of a stage succeeds, a `SearchError` is raised in the plan, which may catch it.
 
     Parameters
     ----------
@@ -146,45 +154,66 @@ def drive(plan: Plan[Answer], runner: Runner, archive: Archive) -> Answer:
     SearchError
         If all jobs of a stage fail, with the error of the last.
     """
-    stage, outcomes = 0, None
+    stage = 0
+    outcomes: Any = None
+    error: SearchError | None = None
     while True:
         try:
-            jobs = plan.send(outcomes) if outcomes is not None else next(plan)
+            jobs = plan.send(outcomes) if error is None else plan.throw(error)
         except StopIteration as stop:
             return stop.value
-        stage += 1
-        outcomes = _run_stage(jobs, stage, runner, archive)
+        stage, outcomes, error = stage + 1, None, None
+        try:
+            outcomes = _run_stage(jobs, stage, runner, archive)
+        except SearchError as failure:
+            error = failure
 
 
 def _run_stage(jobs: Sequence[Job], stage: int, runner: Runner, archive: Archive) -> List[Outcome]:
     keys = [_key(job, stage, runner) for job in jobs]
+    for job, key in zip(jobs, keys):
+        archive.record_job(key, type(job).__name__, {'name': job.name})
     outcomes = [_recorded(job, key, archive) for job, key in zip(jobs, keys)]
+
+    def done(indices: list[int], position: int, outcome: Outcome) -> None:
+        index = indices[position]
+        outcomes[index] = _record(jobs[index], keys[index], outcome, archive)
+        ended = sum(_succeeded(one) for one in outcomes)
+        _logger.info('Stage %d, %d/%d: %s: %s', stage, ended, len(jobs), jobs[index].name,
+                     _brief(outcome))
+
     for attempt in range(2):
-        missing = [index for index, outcome in enumerate(outcomes)
-                   if outcome is None or isinstance(outcome, Failure)]
-        if not missing:
-            break
-        _logger.info('Stage %d: %d of %d jobs to run%s.', stage, len(missing), len(jobs),
-                     ', again after they failed' if attempt else '')
+        missing = [index for index, one in enumerate(outcomes) if not _succeeded(one)]
+        if missing:
+            _logger.info('Stage %d: %d of %d jobs to run%s.', stage, len(missing), len(jobs),
+                         ', again after they failed' if attempt else '')
+            runner.run([jobs[index] for index in missing], partial(done, missing))
+    return _checked(jobs, outcomes)
 
-        def done(position: int, outcome: Outcome, indices: list[int] = missing) -> None:
-            index = indices[position]
-            outcomes[index] = outcome
-            if not isinstance(outcome, Failure):
-                _record(jobs[index], keys[index], outcome, archive)
 
-        for index in missing:
-            archive.record_job(keys[index], type(jobs[index]).__name__, {'name': jobs[index].name})
-        runner.run([jobs[index] for index in missing], done)
-    failures = [(job, outcome) for job, outcome in zip(jobs, outcomes)
+def _checked(jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> List[Outcome]:
+    """Return the outcomes after a warning for each failure; raise if there is nothing else."""
+    checked = [Failure('The runner has reported no outcome.') if outcome is None else outcome
+               for outcome in outcomes]
+    failures = [(job, outcome) for job, outcome in zip(jobs, checked)
                 if isinstance(outcome, Failure)]
     for job, failure in failures:
-        _logger.warning('Failed twice and is left out: %s. %s', job.name,
-                        failure.error.strip().splitlines()[-1:])
+        _logger.warning('Failed twice and is left out: %s: %s', job.name, _brief(failure))
     if jobs and len(failures) == len(jobs):
         raise SearchError(f'Expected at least one of {len(jobs)} jobs to succeed, got none. '
                           f'The {failures[-1][0].name} failed with:\n{failures[-1][1].error}')
-    return [outcome for outcome in outcomes if outcome is not None]
+    return checked
+
+
+def _succeeded(outcome: Outcome | None) -> bool:
+    return not (outcome is None or isinstance(outcome, Failure))
+
+
+def _brief(outcome: Outcome) -> str:
+    if isinstance(outcome, Failure):
+        return 'failed: ' + outcome.error.strip().rpartition('\n')[2]
+    value = outcome.metrics['default'] if isinstance(outcome, SuperNetOutcome) else outcome
+    return f'{value:.4f}'
 
 
 def _key(job: Job, stage: int, runner: Runner) -> str:
@@ -196,15 +225,21 @@ def _key(job: Job, stage: int, runner: Runner) -> str:
 
 
 def _recorded(job: Job, key: str, archive: Archive) -> Outcome | None:
-    if isinstance(job, StandAlone):
-        return archive.metric(job.sample)
     result = archive.job_result(key)
+    if isinstance(job, StandAlone):
+        metric = archive.metric(job.sample)
+        if metric is not None and result is None:  # known before, or killed between two writes
+            archive.record_result(key, {'metric': metric})
+        return metric
     return None if result is None else SuperNetOutcome(**result)
 
 
-def _record(job: Job, key: str, outcome: Outcome, archive: Archive) -> None:
-    if isinstance(job, StandAlone):
-        archive.add(job.sample, outcome)
-        archive.record_result(key, {'metric': outcome})
-    else:
+def _record(job: Job, key: str, outcome: Outcome, archive: Archive) -> Outcome | None:
+    """Record an outcome and return it as it is read back, so that a replay sees the very same."""
+    if isinstance(outcome, Failure):
+        return outcome
+    if isinstance(outcome, SuperNetOutcome):
         archive.record_result(key, vars(outcome))
+    elif isinstance(job, StandAlone):
+        archive.add(job.sample, outcome)
+    return _recorded(job, key, archive)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Protocol, Union
+from typing import Any, Protocol, Union
 
 import nni
 import torch
@@ -16,12 +16,13 @@ from .sampler import PairSampler
 from .schedule import Schedule
 from .typing import Results, Sample
 
-__all__ = ['SuperNet', 'Regularizer', 'LandmarkRegularizer', 'EqualCostControl', 'read_results']
+__all__ = ['SupportsSubnetLoss', 'Regularizer', 'LandmarkRegularizer', 'EqualCostControl',
+           'read_results']
 
 ResultsSource = Union[Results, Archive, TabularBenchmark, str, Path]
 
 
-class SuperNet(Protocol):
+class SupportsSubnetLoss(Protocol):
     """What a regulariser may ask of the super-net in training."""
 
     epochs: int
@@ -58,9 +59,9 @@ class Regularizer:
         self.weight, self.schedule = weight, schedule
 
     @property
-    def samples(self) -> List[Sample]:
-        """Architectures whose truth the term has seen; no ranking is measured on them."""
-        return []
+    def results(self) -> Results:
+        """Stand-alone results that the term has seen; no ranking is measured on them."""
+        return Results([], [])
 
     def bind(self, results: Results, warmed_up: bool) -> None:
         """Take note of what a search has measured before the super-net's training starts.
@@ -75,7 +76,7 @@ class Regularizer:
         if warmed_up:
             self.schedule = self.schedule.without_warmup()
 
-    def loss(self, supernet: SuperNet, batch: Any, epoch: int) -> Tensor | None:
+    def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
         """Return the weighted term, a scalar, or None if it has no gradient in this step.
 
         Parameters
@@ -95,7 +96,7 @@ class Regularizer:
         """Return whether the term takes part in an epoch, so that it needs a batch."""
         return self.weight * self.schedule(epoch, epochs) > 0
 
-    def term(self, supernet: SuperNet, batch: Any) -> Tensor | None:
+    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
         """Return the term without its weight, or None if it has no gradient."""
         raise NotImplementedError
 
@@ -142,8 +143,8 @@ class LandmarkRegularizer(Regularizer):
     --------
     >>> landmarks = Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1])
     >>> regularizer = LandmarkRegularizer(landmarks, weight=10., pairs=1)
-    >>> len(regularizer.samples)
-    2
+    >>> regularizer.results.metrics
+    [0.9, 0.1]
     """
 
     def __init__(self, landmarks: ResultsSource | None = None, *, weight: float = 10.,
@@ -171,11 +172,6 @@ class LandmarkRegularizer(Regularizer):
                              f'{len(self._results.samples)}.')
         return self._results
 
-    @property
-    def samples(self) -> List[Sample]:
-        """The landmarks."""
-        return self.results.samples
-
     def bind(self, results: Results, warmed_up: bool) -> None:
         """Take the results of the search as landmarks, in addition to those given."""
         super().bind(results, warmed_up)
@@ -187,7 +183,7 @@ class LandmarkRegularizer(Regularizer):
                               given.metrics + [metrics[repr(sample)] for sample in known])
         self._results = results
 
-    def term(self, supernet: SuperNet, batch: Any) -> Tensor | None:
+    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
         """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if no drawn pair is violated."""
         samples, metrics = self.results
         count = self.pairs or len(samples) * (len(samples) - 1) // 2
@@ -234,11 +230,11 @@ class EqualCostControl(Regularizer):
             raise ValueError(f'Expected a count of at least 1, got {count}.')
         self.count = count
 
-    def loss(self, supernet: SuperNet, batch: Any, epoch: int) -> Tensor | None:
+    def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
         """Return the sum of the losses of `count` architectures in ranking epochs, else None."""
         return self.term(supernet, batch) if self.active(epoch, supernet.epochs) else None
 
-    def term(self, supernet: SuperNet, batch: Any) -> Tensor:
+    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor:
         """Return the sum of the losses of `count` architectures."""
         losses = [supernet.subnet_loss(supernet.draw(), batch) for _ in range(self.count)]
         return torch.stack(losses).sum()

@@ -6,84 +6,33 @@ import logging
 import math
 import os
 import queue
+import time
 import traceback
-from pathlib import Path
-from typing import Any, Callable, Sequence
+from collections import deque
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Sequence
 
 import nni
-import pytorch_lightning as pl
 import requests
-import torch
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
-from nni.nas.execution.event import FinalMetricEvent, ModelEventType, TrainingEndEvent
+from nni.nas.execution.event import (
+    FinalMetricEvent,
+    IntermediateMetricEvent,
+    ModelEventType,
+    TrainingEndEvent,
+)
 from nni.nas.space import ExecutableModelSpace, ModelStatus
 
 from ..plan import Failure, Job, SearchError, StandAlone, SuperNet, SuperNetOutcome
-from ..typing import Results
+from .supernet_job import SuperNetModelSpace
 
-__all__ = ['EngineRunner', 'SuperNetModelSpace']
+__all__ = ['EngineRunner']
 
 _logger = logging.getLogger(__name__)
 
-
-class SuperNetModelSpace(ExecutableModelSpace):
-    """A super-net training that NNI's engines take like any model, so that it can be a trial.
-
-    Parameters
-    ----------
-    space
-        Recipe of the model space: what NNI's `trace` keeps of it.
-    evaluator
-        Trains the super-net.
-    job
-        What to train it with and what to return.
-    """
-
-    def __init__(self, space: Any, evaluator: Any, job: SuperNet):
-        super().__init__(ModelStatus.Frozen)
-        self.space, self.evaluator, self.job = space, evaluator, job
-        self.sample = None
-
-    def execute(self) -> None:
-        """Train and search the super-net, and report its best architectures as final result."""
-        job = self.job
-        pl.seed_everything(job.oneshot.seed, workers=True, verbose=False)
-        space = self.space.trace_copy().get()
-        warmed_up = job.weights is not None and Path(job.weights).exists()
-        if job.weights is not None and not warmed_up:
-            _logger.warning('Weights %s are not on this machine; the super-net starts anew.',
-                            job.weights)
-        supernet = job.oneshot.train(space, self.evaluator, job.results,
-                                     weights=job.weights if warmed_up else None)
-        if job.save is not None:
-            save_weights(supernet.model, job.save)
-        best = job.oneshot.best(job.top, exclude=job.results.samples)
-        metrics = supernet.history[-1] if supernet.history else job.oneshot.measure()
-        nni.report_final_result({**metrics, 'outcome': {
-            'best': [dict(one) for one in best], 'scores': [one.score for one in best],
-            'metrics': metrics, 'history': supernet.history, 'weights': job.save}})
-
-    def _dump(self) -> dict[str, Any]:
-        return {'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
-                'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
-                'oneshot': self.job.oneshot, 'samples': self.job.results.samples,
-                'metrics': self.job.results.metrics, 'top': self.job.top,
-                'weights': self.job.weights, 'save': self.job.save}
-
-    @classmethod
-    def _load(cls, **state: Any) -> SuperNetModelSpace:
-        space = nni.common.serializer.SerializableObject(
-            state['symbol'], state['args'], state['kwargs'])
-        job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
-                       state['top'], state['weights'], state['save'])
-        return cls(space, state['evaluator'], job)
-
-
-def save_weights(supernet: torch.nn.Module, path: str) -> None:
-    """Write the weights so that the file is either complete or not there."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    torch.save(supernet.state_dict(), f'{path}.part')
-    os.replace(f'{path}.part', path)
+_OPEN = ('INITIALIZED', 'RUNNING', 'TUNER_NO_MORE_TRIAL')  # states in which NNI starts trials
+_OVER = ('DONE', 'ERROR', 'STOPPING', 'STOPPED')           # states in which no trial is running
+_PATIENCE = 5.  # seconds for a message of the manager that is on its way
 
 
 class EngineRunner:
@@ -108,53 +57,99 @@ class EngineRunner:
 
     def describe(self, job: Job) -> str:
         """Return the serialised job."""
-        return nni.dump(self._model(job))
+        return _dump(self._model(job))
 
     def run(self, jobs: Sequence[Job], done: Callable[[int, Any], None]) -> None:
-        """Run the jobs, as many at a time as the engine has workers."""
-        waiting = list(enumerate(jobs))
+        """Run the jobs, as many at a time as the engine has workers.
+
+        Raises
+        ------
+        SearchError
+            If the experiment has no budget left or the NNI manager is gone.
+        """
+        waiting = deque(enumerate(jobs))
         running: dict[int, tuple[int, ExecutableModelSpace]] = {}
-        self.engine.register_model_event_callback(ModelEventType.FinalMetric, self._on_final)
-        self.engine.register_model_event_callback(ModelEventType.TrainingEnd, self._on_end)
-        try:
+        with self._listening():
             while waiting or running:
-                if waiting and self.engine.idle_worker_available():
-                    self._check_budget(len(waiting))
-                    index, job = waiting.pop(0)
+                if waiting and self._ended.empty() and self._may_submit():
+                    index, job = waiting.popleft()
                     model = self._model(job)
                     running[id(model)] = index, model  # NNI's engine keeps a weak reference only
                     self._submit(model)
                     continue
-                model, status = self._next_ended(bool(running))
-                if model is not None and id(model) in running:
+                model, status = self._next_ended(bool(waiting))
+                if model is None:
+                    self._check_progress(len(waiting) + len(running), bool(running))
+                elif id(model) in running:
                     index, _ = running.pop(id(model))
                     done(index, self._outcome(jobs[index], model, status))
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        callbacks = {ModelEventType.IntermediateMetric: self._on_intermediate,
+                     ModelEventType.FinalMetric: self._on_final,
+                     ModelEventType.TrainingEnd: self._on_end}
+        for event, callback in callbacks.items():
+            self.engine.register_model_event_callback(event, callback)
+        try:
+            yield
         finally:
-            self.engine.unregister_model_event_callback(ModelEventType.FinalMetric, self._on_final)
-            self.engine.unregister_model_event_callback(ModelEventType.TrainingEnd, self._on_end)
+            for event, callback in callbacks.items():
+                self.engine.unregister_model_event_callback(event, callback)
+
+    # NNI's default for both metrics keeps the default value only, and raises without one: in the
+    # thread that listens to the manager, which then hears of no trial any more.
 
     def _on_final(self, event: FinalMetricEvent) -> None:
-        self._finals[id(event.model)] = event.metric  # NNI's model keeps the default value only
+        event.prevent_default()
+        self._finals[id(event.model)] = event.metric
+
+    def _on_intermediate(self, event: IntermediateMetricEvent) -> None:
+        event.prevent_default()
+        if isinstance(event.model, SuperNetModelSpace) and isinstance(event.metric, dict):
+            _logger.info('%s: %s', event.model.job.name, ', '.join(
+                f'{name} {value:.4g}' for name, value in event.metric.items()
+                if name != 'default'))
 
     def _on_end(self, event: TrainingEndEvent) -> None:
         self._ended.put((event.model, event.status))
 
-    def _next_ended(self, running: bool) -> tuple[ExecutableModelSpace | None, ModelStatus]:
+    def _next_ended(self, waiting: bool) -> tuple[ExecutableModelSpace | None, ModelStatus]:
         for _ in range(20):
             try:
                 return self._ended.get(timeout=0.5)
             except queue.Empty:
-                if self.engine.idle_worker_available():
-                    break  # perhaps for another job
-        if running:
-            self.engine.budget_available()  # raises if the NNI manager is gone
+                if waiting and self.engine.idle_worker_available():
+                    break
         return None, ModelStatus.Training
 
-    def _check_budget(self, waiting: int) -> None:
-        if not self.engine.budget_available():
-            raise SearchError(f'Expected budget for {waiting} more trials, got none: the experiment '
-                              'has reached max_trial_number or max_experiment_duration. Raise it '
-                              'and start again with the same archive; finished trials are kept.')
+    def _may_submit(self) -> bool:
+        return self.engine.idle_worker_available() and self._state() in _OPEN
+
+    def _state(self) -> str:
+        """Return the state of the experiment, as NNI names it."""
+        if isinstance(self.engine, SequentialExecutionEngine):
+            return 'RUNNING' if self.engine.budget_available() else 'DONE'
+        try:
+            if not self.engine._channel_listen_thread.is_alive():
+                raise ConnectionError('it has closed the connection')
+            return self.engine.nodejs_binding.get_status()
+        except requests.Timeout:
+            return 'BUSY'
+        except OSError as error:
+            raise SearchError(f'Expected the NNI manager to answer, got: {error}. Start again '
+                              'with the same archive; finished trials are kept.') from error
+
+    def _check_progress(self, left: int, running: bool) -> None:
+        """Raise if no trial will end any more; NNI takes more trials than it has budget for."""
+        state = self._state()
+        if state in _OVER and running:
+            time.sleep(_PATIENCE)
+        if self._ended.empty() and (state in _OVER or state == 'NO_MORE_TRIAL' and not running):
+            raise SearchError(
+                f'Expected budget for {left} more trials, got none: the experiment is {state}. If '
+                'it has reached max_trial_number or max_experiment_duration, raise it. Start '
+                'again with the same archive; finished trials are kept.')
 
     def _model(self, job: Job) -> ExecutableModelSpace:
         if isinstance(job, StandAlone):
@@ -164,7 +159,7 @@ class EngineRunner:
             model = SuperNetModelSpace(space, self.supernet_evaluator, job)
         if isinstance(self.engine, SequentialExecutionEngine):
             # A Lightning trainer trains once: each job needs an evaluator of its own.
-            model = nni.load(nni.dump(model))
+            model = nni.load(_dump(model))
             model.status = ModelStatus(model.status)  # NNI loads it as a plain string
         return model
 
@@ -178,18 +173,38 @@ class EngineRunner:
             self._ended.put((model, ModelStatus.Failed))
 
     def _outcome(self, job: Job, model: ExecutableModelSpace, status: ModelStatus) -> Any:
-        metric = self._finals.pop(id(model), None)
+        metric = self._final_metric(model, status)
         if status != ModelStatus.Trained or metric is None:
             return Failure(self._error(model))
         if isinstance(job, SuperNet):
             return SuperNetOutcome(**metric['outcome'])
-        value = float(metric['default'] if isinstance(metric, dict) else metric)
-        return value if math.isfinite(value) else Failure(f'The final metric is {value}.')
+        try:
+            value = float(metric['default'] if isinstance(metric, dict) else metric)
+        except (KeyError, TypeError, ValueError):
+            value = math.nan
+        return value if math.isfinite(value) else Failure(
+            'Expected a finite number, or a dict with one as default, as the final result of the '
+            f'evaluator, got {metric}.')
+
+    def _final_metric(self, model: ExecutableModelSpace, status: ModelStatus) -> Any:
+        """Return the final metric, which may come a moment after the end of its trial, or None."""
+        patience = time.monotonic() + _PATIENCE
+        while (id(model) not in self._finals and status == ModelStatus.Trained
+               and not isinstance(self.engine, SequentialExecutionEngine)
+               and time.monotonic() < patience):
+            time.sleep(0.1)
+        return self._finals.pop(id(model), None)
 
     def _error(self, model: ExecutableModelSpace) -> str:
         """Return the error text of a failed trial."""
         if isinstance(self.engine, SequentialExecutionEngine):
-            return self._errors.pop(id(model), 'The error is in the log above.')
+            return self._errors.pop(id(model), 'There is no final result; see the log above.')
+        try:
+            return self._trial_error(model)
+        except OSError as error:
+            return f'Its error text cannot be read: {error}'
+
+    def _trial_error(self, model: ExecutableModelSpace) -> str:
         experiment = self.engine.nodejs_binding
         parameter_id = next((key for key, reference in self.engine._models.items()
                              if reference() is model), None)
@@ -202,3 +217,8 @@ class EngineRunner:
                     return response.text[-4000:]
                 return f'Trial {trial.trialJobId}: {trial.status}, no final result.'
         return 'The trial is unknown to the NNI manager.'
+
+
+def _dump(model: ExecutableModelSpace) -> str:
+    """Serialise a model with the limit that NNI has for a trial."""
+    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', 64 * 1024)))

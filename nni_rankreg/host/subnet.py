@@ -2,29 +2,33 @@
 
 ``supernet.freeze(sample)`` of NNI 3.0 does this for some spaces only: mixed operations without a
 bias raise an error, and the NDS spaces (DARTS, ENAS, ...) rebuild the network with new weights.
-Here the stand-alone network is built as a trial would build it, and the weights are copied module
-by module along the correspondence that NNI's mutation made.
+A trial's network is no substitute to copy the weights into: it may compute something else. In
+`MobileNetV3Space` it has residual connections that the super-net lacks, and in `ProxylessNAS`
+another epsilon of batch normalisation. So the active path itself is copied.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
-from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.nn.pytorch import ModelSpace, Repeat
+from nni.nas.nn.pytorch.cell import preprocess_cell_inputs
+from nni.nas.nn.pytorch.choice import ChosenInputs
+from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
 from nni.nas.oneshot.pytorch.supermodule.sampling import (
     PathSamplingCell,
     PathSamplingInput,
     PathSamplingLayer,
-    PathSamplingRepeat,
 )
-from nni.nas.space import ModelStatus, RawFormatModelSpace, model_context
-from torch import nn
+from nni.nas.space import ModelStatus, RawFormatModelSpace
+from torch import Tensor, nn
 
 from ..typing import Sample
 
-__all__ = ['inherit_weights', 'instantiate', 'SubnetModelSpace']
+__all__ = ['extract', 'SubnetModelSpace']
 
 
 class SubnetModelSpace(RawFormatModelSpace):
@@ -41,97 +45,102 @@ class SubnetModelSpace(RawFormatModelSpace):
 
     def executable_model(self) -> nn.Module:
         """Return a new stand-alone network with the weights of the super-net."""
-        network = instantiate(self.model_space, self.sample)
-        inherit_weights(self.model_space, network, self.sample)
-        return network
+        return extract(self.model_space, self.sample)
 
 
-def instantiate(space: ModelSpace, sample: Sample) -> nn.Module:
-    """Return the stand-alone network of an architecture, newly initialised.
+def extract(supernet: nn.Module, sample: Sample, memo: dict[int, Any] | None = None) -> nn.Module:
+    """Return a copy of the path of an architecture; its output is that of the super-net.
 
-    Parameters
-    ----------
-    space
-        The model space, or the super-net that a strategy has made of it.
-    sample
-        The architecture.
-    """
-    with model_context(dict(sample)):
-        return space.trace_copy().get(traceable=False)
-
-
-@torch.no_grad()
-def inherit_weights(supernet: nn.Module, network: nn.Module, sample: Sample) -> None:
-    """Copy parameters and buffers of an architecture from the super-net, in place.
+    Parameters and buffers have the names that they have in the network of a trial.
 
     Parameters
     ----------
     supernet
         A (part of a) model space that a path-sampling one-shot strategy has mutated.
-    network
-        The same part of the stand-alone network.
     sample
         The architecture.
-
-    Raises
-    ------
-    ValueError
-        If the two do not correspond, for example because a custom mutation hook changed the
-        structure.
+    memo
+        As of `copy.deepcopy`, so that modules and parameters that are shared stay so.
     """
+    memo = {} if memo is None else memo
     if isinstance(supernet, PathSamplingLayer):
-        inherit_weights(supernet[sample[supernet.label]], network, sample)
-    elif isinstance(supernet, PathSamplingCell):
-        _inherit_cell(supernet, network, sample)
-    elif isinstance(supernet, PathSamplingRepeat):
-        blocks = network.blocks if hasattr(network, 'blocks') else network
-        for source, target in zip(supernet.blocks, blocks):
-            inherit_weights(source, target, sample)
-    elif isinstance(supernet, MixedOperation):
-        _inherit_operation(supernet, network, sample)
-    elif not isinstance(supernet, PathSamplingInput):
-        _inherit_plain(supernet, network, sample)
+        return extract(supernet[sample[supernet.label]], sample, memo)
+    if isinstance(supernet, PathSamplingInput):
+        return ChosenInputs(sample[supernet.label], reduction=supernet.reduction)
+    if isinstance(supernet, PathSamplingCell):
+        return _Cell(supernet, sample, memo)
+    if isinstance(supernet, Repeat):
+        return _extract_repeat(supernet, sample, memo)
+    if isinstance(supernet, MixedOperation):
+        return _extract_operation(supernet, sample)
+    if isinstance(supernet, BaseSuperNetModule):  # of a mutation hook of the user
+        return supernet.freeze(sample)
+    for child in supernet.children():
+        memo[id(child)] = memo.get(id(child)) or extract(child, sample, memo)
+    return deepcopy(supernet, memo)
 
 
-def _inherit_plain(supernet: nn.Module, network: nn.Module, sample: Sample) -> None:
-    tensors = dict(supernet.named_parameters(recurse=False))
-    tensors.update(supernet.named_buffers(recurse=False))
-    for name, target in [*network.named_parameters(recurse=False),
-                         *network.named_buffers(recurse=False)]:
-        if name not in tensors or tensors[name].shape != target.shape:
-            raise ValueError(f'Expected {name} of {type(network).__name__} to correspond to the '
-                             f'super-net, got {type(supernet).__name__} with shapes '
-                             f'{ {key: tuple(value.shape) for key, value in tensors.items()} }.')
-        target.copy_(tensors[name])
-    sources = dict(supernet.named_children())
-    for name, child in network.named_children():
-        if name not in sources:
-            raise ValueError(f'Expected a child {name!r} in {type(supernet).__name__} of the '
-                             f'super-net, got {sorted(sources)}.')
-        inherit_weights(sources[name], child, sample)
+def _extract_repeat(supernet: Repeat, sample: Sample, memo: dict[int, Any]) -> nn.Module:
+    depth = supernet.depth_choice
+    depth = depth if isinstance(depth, int) else depth.freeze(sample)
+    blocks = [extract(block, sample, memo) for block in supernet.blocks[:depth]]
+    # Stages of the NDS spaces: cells of one shape follow, whatever the depth.
+    alignment = getattr(supernet, 'first_cell_transformation', None)
+    if depth == 1 and alignment is not None:
+        blocks.append(_Aligned(extract(alignment, sample, memo)))
+    return nn.Sequential(*blocks)
 
 
-def _inherit_cell(supernet: PathSamplingCell, network: nn.Module, sample: Sample) -> None:
-    """Copy a cell: there an operation per (node, input, name), here one per (node, slot)."""
-    for name in ('preprocessor', 'postprocessor'):
-        if isinstance(getattr(supernet, name), nn.Module):
-            inherit_weights(getattr(supernet, name), getattr(network, name), sample)
-    for node, (edges, slots) in enumerate(zip(supernet.ops, network.ops),
-                                          start=supernet.num_predecessors):
-        for slot, operation in enumerate(slots):
-            source = sample[f'{supernet.label}/input_{node}_{slot}'][0]
-            chosen = sample[f'{supernet.label}/op_{node}_{slot}']
-            inherit_weights(edges[source][chosen], operation, sample)
-
-
-def _inherit_operation(supernet: MixedOperation, network: nn.Module, sample: Sample) -> None:
-    """Copy the slice of a mixed operation; what is None in it (a missing bias) is left out."""
+def _extract_operation(supernet: MixedOperation, sample: Sample) -> nn.Module:
+    """Return a mixed operation with its slice; what is None in it (a missing bias) is left out."""
     arguments: dict[str, Any] = {**supernet.init_arguments}
     for name, mutable in supernet.mutable_arguments.items():
         arguments[name] = mutable.freeze(sample)
-    state = {name: tensor for name, tensor in supernet.freeze_weight(**arguments).items()
-             if tensor is not None}
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    if unexpected or set(missing) - {'num_batches_tracked'}:
-        raise ValueError(f'Expected the tensors of {type(network).__name__}, got missing '
-                         f'{missing} and unexpected {unexpected} from the super-net.')
+    operation = supernet.bound_type(**arguments)
+    operation.load_state_dict({
+        name: tensor for name, tensor in supernet.freeze_weight(**arguments).items()
+        if tensor is not None})
+    return operation.train(supernet.training)
+
+
+class _Cell(nn.Module):
+    """A cell of fixed operations and inputs that merges all nodes, as cells of super-nets do."""
+
+    def __init__(self, supernet: PathSamplingCell, sample: Sample, memo: dict[int, Any]):
+        super().__init__()
+        self.num_predecessors, self.concat_dim = supernet.num_predecessors, supernet.concat_dim
+        self.preprocessor, self.postprocessor = (
+            extract(part, sample, memo) if isinstance(part, nn.Module) else part
+            for part in (supernet.preprocessor, supernet.postprocessor))
+        self.ops = nn.ModuleList()
+        self.sources: list[list[int]] = []
+        for node, edges in enumerate(supernet.ops, start=self.num_predecessors):
+            slots = range(supernet.num_ops_per_node)
+            sources = [sample[f'{supernet.label}/input_{node}_{slot}'][0] for slot in slots]
+            chosen = [sample[f'{supernet.label}/op_{node}_{slot}'] for slot in slots]
+            # No memo: two slots that share an operation in the super-net are independent here.
+            self.ops.append(nn.ModuleList(extract(edges[source][name], sample)
+                                          for source, name in zip(sources, chosen)))
+            self.sources.append(sources)
+        self.train(supernet.training)
+
+    def forward(self, *inputs: Any) -> Any:
+        processed = preprocess_cell_inputs(self.num_predecessors, *inputs)
+        states = self.preprocessor(processed)
+        for operations, sources in zip(self.ops, self.sources):
+            states.append(sum(operation(states[source])
+                              for operation, source in zip(operations, sources)))
+        return self.postprocessor(torch.cat(states[self.num_predecessors:], self.concat_dim),
+                                  processed)
+
+
+class _Aligned(nn.Module):
+    """Give the first of two outputs the shape of the second, as NNI's `NDSStagePathSampling`."""
+
+    def __init__(self, transformation: nn.Module):
+        super().__init__()
+        self.transformation = transformation
+
+    def forward(self, outputs: tuple[Tensor, Tensor]) -> list[Tensor]:
+        previous, this = outputs
+        return [self.transformation(previous), this]

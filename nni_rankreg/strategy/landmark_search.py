@@ -13,7 +13,7 @@ from nni.nas.strategy.base import Strategy
 
 from ..archive import Archive
 from ..host.engine import EngineRunner
-from ..plan import Failure, Plan, StandAlone, SuperNet, SuperNetOutcome, drive
+from ..plan import Failure, Plan, SearchError, StandAlone, SuperNet, SuperNetOutcome, drive
 from ..regularizer import ResultsSource, read_results
 from ..sampler import LandmarkSampler, UniformSampler
 from ..typing import Results, Sample
@@ -46,10 +46,18 @@ class LandmarkSearch(Strategy):
         an interrupted search: what it holds is not run again.
     known
         Landmarks measured elsewhere (another archive, a table, a CSV file), in addition.
+    control
+        Another one-shot strategy, whose super-net is trained beside `oneshot` in every iteration
+        for comparison, for example plain SPOS at equal cost; it has no say in the search.
     threshold, pairwise
         Of the `LandmarkSampler`.
     seed
         Of the landmarks.
+
+    Attributes
+    ----------
+    supernets, controls
+        Outcomes of the super-net trainings, one for each iteration.
 
     Raises
     ------
@@ -66,9 +74,10 @@ class LandmarkSearch(Strategy):
     """
 
     def __init__(self, oneshot: SPOS, supernet_evaluator: Any, *, iterations: int = 3,
-                 landmarks: int = 10, top: int = 10, archive: Archive | str | Path = 'runs/landmark_search.sqlite',
-                 known: ResultsSource | None = None, threshold: int | None = None,
-                 pairwise: bool = False, seed: int = 0):
+                 landmarks: int = 10, top: int = 10,
+                 archive: Archive | str | Path = 'runs/landmark_search.sqlite',
+                 known: ResultsSource | None = None, control: SPOS | None = None,
+                 threshold: int | None = None, pairwise: bool = False, seed: int = 0):
         super().__init__()
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
             if value < 1:
@@ -76,9 +85,10 @@ class LandmarkSearch(Strategy):
         self.oneshot, self.supernet_evaluator = oneshot, supernet_evaluator
         self.iterations, self.landmarks, self.top = iterations, landmarks, top
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)
-        self.known, self.seed = known, seed
+        self.known, self.control, self.seed = known, control, seed
         self.threshold, self.pairwise = threshold, pairwise
         self.supernets: list[SuperNetOutcome] = []
+        self.controls: list[SuperNetOutcome] = []
 
     def plan(self, space: Any) -> Plan[Results]:
         """Yield the jobs of the search; the answer is all results, best first.
@@ -94,13 +104,8 @@ class LandmarkSearch(Strategy):
         known = Results([], []) if self.known is None else read_results(self.known)
         results = Results(list(known.samples), list(known.metrics))
         yield from self._measure(landmarks, results, replace=sampler)
-        weights = None
         for iteration in range(self.iterations):
-            supernet, = yield [SuperNet(
-                self.oneshot, Results(list(results.samples), list(results.metrics)), self.top,
-                weights, self._weights_file(iteration))]
-            self.supernets.append(supernet)
-            weights = supernet.weights
+            supernet = yield from self._train_supernets(results, iteration)
             yield from self._measure(supernet.best, results)
         order = sorted(range(len(results.samples)), key=lambda i: -results.metrics[i])
         return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
@@ -122,9 +127,26 @@ class LandmarkSearch(Strategy):
             _logger.warning('Replacing %d landmarks that failed.', len(failed))
             yield from self._measure(fresh, results)
 
-    def _weights_file(self, iteration: int) -> str:
-        path = Path(self.archive.path)
-        return str(path.with_name(f'{path.stem}-supernet-{iteration + 1}.pt').absolute())
+    def _train_supernets(self, results: Results, iteration: int) -> Plan[SuperNetOutcome]:
+        """Train the super-net, and that of the control, on all results so far."""
+        known = Results(list(results.samples), list(results.metrics))
+        arms = [('supernet', self.oneshot, self.supernets)]
+        if self.control is not None:
+            arms.append(('control', self.control, self.controls))
+        outcomes = yield [
+            SuperNet(oneshot, known, self.top, before[-1].weights if before else None,
+                     self._weights_file(name, iteration), f'{name} {iteration + 1}')
+            for name, oneshot, before in arms]
+        for (name, _, before), outcome in zip(arms, outcomes):
+            if isinstance(outcome, Failure):
+                raise SearchError(f'Expected the {name} of iteration {iteration + 1} to be '
+                                  f'trained, got:\n{outcome.error}')
+            before.append(outcome)
+        return outcomes[0]
+
+    def _weights_file(self, name: str, iteration: int) -> str:
+        path = self.archive.path
+        return str(path.with_name(f'{path.stem}-{name}-{iteration + 1}.pt'))
 
     def _initialize(self, model_space: ExecutableModelSpace,
                     engine: ExecutionEngine) -> ExecutableModelSpace:

@@ -40,7 +40,7 @@ class SPOS(RandomOneShot):
         Ranking terms of the training loss.
     truth
         Stand-alone results against which the ranking is measured after each validation epoch, for
-        example a tabular benchmark. Architectures that a regulariser has seen are left out.
+        example a tabular benchmark. Landmarks and other known architectures are left out.
         Without it the ranking is measured on those, which is optimistic and named so.
     ranking_dataloader
         Batches of the regularisers. None holds out a random half of the training data for them if
@@ -64,6 +64,11 @@ class SPOS(RandomOneShot):
         Of the drawn architectures and of the split.
     **kwargs
         As of NNI's `OneShotStrategy`, for example ``mutation_hooks``.
+
+    Attributes
+    ----------
+    measured
+        ``scores`` and ``metrics`` of the architectures on which `measure` last compared them.
 
     .. note:: Training and scoring use batch statistics; the running statistics of a super-net mix
        those of all architectures.
@@ -91,6 +96,8 @@ class SPOS(RandomOneShot):
         self._training_loader: Any = None
         self._validation_loader: Any = None
         self._ranked: list[ScoredSample] | None = None
+        self._known: list[Sample] = []
+        self.measured: dict[str, list[float]] = {}
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SuperNetModule:
         """Return the super-net module around the evaluator's module; NNI calls this."""
@@ -127,26 +134,24 @@ class SPOS(RandomOneShot):
 
     def measure(self) -> dict[str, float]:
         """Return the rank correlation of the super-net, and ``default``, the number NNI plots."""
-        seen = [sample for one in self.regularizers for sample in one.samples]
+        seen = [one.results for one in self.regularizers]
         if self.truth is None:
-            name, results = 'kendall_tau_landmarks', self._seen_results()
+            name = 'kendall_tau_landmarks'
+            results = max(seen, key=lambda one: len(one.samples), default=Results([], []))
         else:
-            name, results = 'kendall_tau', _without(read_results(self.truth), seen)
+            name, known = 'kendall_tau', [*self._known, *(s for one in seen for s in one.samples)]
+            results = _without(read_results(self.truth), known)
         metrics = {key: float(value) for key, value in
                    self.oneshot_module.trainer.callback_metrics.items() if key.startswith('val_')}
         if len(results.samples) >= 2:
-            tau = kendall_tau(self.scorer()(results.samples), results.metrics)
+            scores = self.scorer()(results.samples).tolist()
+            self.measured = {'scores': scores, 'metrics': list(results.metrics)}
+            tau = kendall_tau(scores, results.metrics)
             metrics[name] = tau if math.isfinite(tau) else 0.  # constant scores order nothing
             metrics['default'] = metrics[name]
         else:
             metrics['default'] = metrics.get('val_acc', -metrics.get('val_loss', math.nan))
         return metrics
-
-    def _seen_results(self) -> Results:
-        for one in self.regularizers:
-            if hasattr(one, 'results'):
-                return one.results
-        return Results([], [])
 
     def best(self, count: int | None = None,
              exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
@@ -195,6 +200,7 @@ class SPOS(RandomOneShot):
             File of super-net weights to start from; then no regulariser warms up.
         """
         if results is not None:
+            self._known = results.samples
             for one in self.regularizers:
                 one.bind(results, weights is not None)
         # NNI's engine is for its type check only: it would redirect the reports of a trial.
@@ -204,3 +210,10 @@ class SPOS(RandomOneShot):
             self.supernet.load_state_dict(torch.load(weights, map_location='cpu'))
         supernet.execute()
         return self.oneshot_module
+
+
+def _without(results: Results, samples: Sequence[Sample]) -> Results:
+    excluded = {sample_key(sample) for sample in samples}
+    kept = [(sample, metric) for sample, metric in zip(*results)
+            if sample_key(sample) not in excluded]
+    return Results([sample for sample, _ in kept], [metric for _, metric in kept])

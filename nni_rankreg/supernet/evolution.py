@@ -103,13 +103,17 @@ class Evolution:
             if index < self.population:
                 sample = sampler.sample()
             else:
-                candidates = generator.sample(alive, self.tournament)
-                sample = sampler.mutate(dict(max(candidates, key=lambda one: one.score)))
+                candidates: list[ScoredSample] = generator.sample(alive, self.tournament)
+                sample = sampler.mutate(dict(max(candidates, key=_score)))
             key = sample_key(sample)
             if key not in scored:
                 allowed = accept is None or accept(sample)
                 score = float(scorer([sample])[0]) if allowed else -math.inf
                 scored[key] = ScoredSample(sample, score)
             alive.append(scored[key])
-        ranked = sorted(scored.values(), key=lambda one: one.score, reverse=True)
+        ranked = sorted(scored.values(), key=_score, reverse=True)
         return [one for one in ranked if one.score > -math.inf]
+
+
+def _score(one: ScoredSample) -> float:
+    return one.score

@@ -25,9 +25,9 @@ _FILTER_PATIENCE = 100  # draws before a filter counts as impossible, as in NNI
 
 
 class SuperNetModule(BaseOneShotLightningModule):
-    """Single-path super-net around the Lightning module of an evaluator.
+    r"""Single-path super-net around the Lightning module of an evaluator.
 
-    A training step is :math:`L_s + \\sum_k \\lambda_k R_k`: the loss of one uniformly drawn
+    A training step is :math:`L_s + \sum_k \lambda_k R_k`: the loss of one uniformly drawn
     architecture and the terms of the regularisers, one backward pass, one clipping, one step of
     the evaluator's optimiser.
 

@@ -1,4 +1,4 @@
-"""Ask an evaluator's Lightning module for a loss or a metric without leaving a trace in its logs."""
+"""Ask an evaluator's Lightning module for a loss or a metric; its logs stay untouched."""
 
 from __future__ import annotations
 

@@ -1,0 +1,36 @@
+# make demo   installs what is missing into .venv and runs the demonstration
+# make test   the same for the tests
+# make lint   flake8, isort, mypy
+PYTHON ?= python3
+VENV := .venv
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/nni-rankreg demo
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/flake8 nni_rankreg tests benchmarks
+	$(VENV)/bin/isort --check nni_rankreg tests benchmarks
+	$(VENV)/bin/mypy
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo 'Expected Python 3.10 or later, got:'; $(PYTHON) --version; \
+	      echo 'Name another one: make PYTHON=python3.11 ...'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing PyTorch, NNI and the package into $(VENV); this takes some minutes once.'
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .hypothesis

@@ -1,0 +1,47 @@
+"""Start NNI experiments on this machine: a free port, and all files in one folder."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+
+__all__ = ['local_experiment', 'free_port']
+
+
+def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
+                     concurrency: int = 1) -> NasExperiment:
+    """Return an experiment on the local training service, ready to run.
+
+    Parameters
+    ----------
+    space, evaluator, strategy
+        As of `NasExperiment`.
+    folder
+        Where NNI keeps the experiment; its default is a folder of the home directory.
+    concurrency
+        Trials at a time.
+    """
+    config = NasExperimentConfig.default(space, evaluator, strategy)
+    config.experiment_working_directory = folder.absolute()
+    config.experiment_name = type(strategy).__name__
+    config.trial_concurrency = concurrency
+    return NasExperiment(space, evaluator, strategy, config)
+
+
+def free_port(preferred: int = 8080) -> int:
+    """Return the first free TCP port from `preferred` on; NNI needs one, and fails on a busy one.
+
+    Raises
+    ------
+    OSError
+        If none of 100 ports is free.
+    """
+    for port in range(preferred, preferred + 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(('localhost', port)) != 0:
+                return port
+    raise OSError(f'Expected a free port from {preferred} to {preferred + 99}, got none.')

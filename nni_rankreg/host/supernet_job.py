@@ -1,0 +1,81 @@
+"""A super-net training in the form of a model, so that NNI's engines run it as a trial."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import nni
+import pytorch_lightning as pl
+import torch
+from nni.nas.space import ExecutableModelSpace, ModelStatus
+
+from ..plan import SuperNet
+from ..typing import Results
+
+__all__ = ['SuperNetModelSpace', 'save_weights']
+
+_logger = logging.getLogger(__name__)
+
+
+class SuperNetModelSpace(ExecutableModelSpace):
+    """A super-net training that NNI's engines take like any model, so that it can be a trial.
+
+    Parameters
+    ----------
+    space
+        Recipe of the model space: what NNI's `trace` keeps of it.
+    evaluator
+        Trains the super-net.
+    job
+        What to train it with and what to return.
+    """
+
+    def __init__(self, space: Any, evaluator: Any, job: SuperNet):
+        super().__init__(ModelStatus.Frozen)
+        self.space, self.evaluator, self.job = space, evaluator, job
+        self.sample = None
+
+    def execute(self) -> None:
+        """Train and search the super-net, and report its best architectures as final result."""
+        job = self.job
+        pl.seed_everything(job.oneshot.seed, workers=True, verbose=False)
+        space = self.space.trace_copy().get()
+        warmed_up = job.weights is not None and Path(job.weights).exists()
+        if job.weights is not None and not warmed_up:
+            _logger.warning('Weights %s are not on this machine; the super-net starts anew.',
+                            job.weights)
+        supernet = job.oneshot.train(space, self.evaluator, job.results,
+                                     weights=job.weights if warmed_up else None)
+        if job.save is not None:
+            save_weights(supernet.model, job.save)
+        best = job.oneshot.best(job.top, exclude=job.results.samples)
+        metrics = supernet.history[-1] if supernet.history else job.oneshot.measure()
+        nni.report_final_result({**metrics, 'outcome': {
+            'best': [dict(one) for one in best], 'scores': [one.score for one in best],
+            'metrics': metrics, 'history': supernet.history, 'weights': job.save,
+            'measured': job.oneshot.measured}})
+
+    def _dump(self) -> dict[str, Any]:
+        return {'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
+                'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
+                'oneshot': self.job.oneshot, 'title': self.job.title,
+                'samples': self.job.results.samples, 'metrics': self.job.results.metrics,
+                'top': self.job.top, 'weights': self.job.weights, 'save': self.job.save}
+
+    @classmethod
+    def _load(cls, **state: Any) -> SuperNetModelSpace:
+        space = nni.common.serializer.SerializableObject(
+            state['symbol'], state['args'], state['kwargs'])
+        job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
+                       state['top'], state['weights'], state['save'], state['title'])
+        return cls(space, state['evaluator'], job)
+
+
+def save_weights(supernet: torch.nn.Module, path: str) -> None:
+    """Write the weights so that the file is either complete or not there."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    torch.save(supernet.state_dict(), f'{path}.part')
+    os.replace(f'{path}.part', path)
