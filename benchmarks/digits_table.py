@@ -43,7 +43,7 @@ def train(job: tuple[str, int]) -> tuple[str, int, float]:
     return arch, seed, evaluator.trainer.callback_metrics['val_acc'].item()
 
 
-def main(architectures: int = 320, seeds: int = 3, jobs: int = 2,
+def main(architectures: int = 300, seeds: int = 3, jobs: int = 2,
          work: Path = Path('runs/digits_table.sqlite'), out: Path = TABLE) -> None:
     """Train what is missing and write the table.
 

@@ -7,6 +7,7 @@ the labels they depend on, and what `resample` left in them is remembered for ea
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from nni.nas.nn.pytorch import ModelSpace
@@ -34,16 +35,15 @@ class _Group:
     def __init__(self, labels: tuple[str, ...]):
         self.labels = labels
         self.modules: list[BaseSuperNetModule] = []
-        self.holders: list[dict[str, Any]] = []
+        self.holders: list[Any] = []
         self.states: dict[str, list[Any]] = {}
         self.active: str | None = None
 
     def add(self, module: BaseSuperNetModule) -> None:
         self.modules.append(module)
-        # The state lies in the module, or, of a mixed operation, in its policy. Writing into
-        # __dict__ passes by torch's slow __setattr__.
-        holder = module.sampling_policy if isinstance(module, MixedOperation) else module
-        self.holders.append(holder.__dict__)
+        # The state lies in the module, or, of a mixed operation, in its policy.
+        self.holders.append(module.sampling_policy if isinstance(module, MixedOperation)
+                            else module)
 
     def activate(self, sample: Sample) -> None:
         choices = repr([sample[label] for label in self.labels])
@@ -51,17 +51,19 @@ class _Group:
             return
         states = self.states.get(choices)
         if states is None:
+            self.active = None  # resampling may fail half-way
             states = self._remember(choices, sample)
         for holder, state in zip(self.holders, states):
-            holder['_sampled'] = state
+            holder.__dict__['_sampled'] = state  # passes by torch's slow __setattr__
         self.active = choices
 
     def _remember(self, choices: str, sample: Sample) -> list[Any]:
+        memo = deepcopy({label: sample[label] for label in self.labels})  # the states keep it
         for module in self.modules:
-            module.resample(memo=sample)
+            module.resample(memo=memo)
         if len(self.states) >= _REMEMBERED_CHOICES:
             self.states.pop(next(iter(self.states)))
-        self.states[choices] = [holder['_sampled'] for holder in self.holders]
+        self.states[choices] = [holder.__dict__['_sampled'] for holder in self.holders]
         return self.states[choices]
 
 
@@ -85,7 +87,7 @@ class Activator:
     def __init__(self, supernet: ModelSpace):
         self.labels: set[str] = set()
         self._groups: dict[tuple[str, ...], _Group] = {}
-        self._cells: list[tuple[dict[str, Any], tuple[str, ...]]] = []
+        self._cells: list[tuple[PathSamplingCell, tuple[str, ...]]] = []
         self._others: list[BaseSuperNetModule] = []
         for module in supernet.modules():
             if isinstance(module, BaseSuperNetModule):
@@ -96,7 +98,7 @@ class Activator:
         self.labels.update(labels)
         if type(module) is PathSamplingCell:
             # Too many combinations to remember, but the state is a plain selection of the sample.
-            self._cells.append((module.__dict__, labels))
+            self._cells.append((module, labels))
         elif isinstance(module, _REMEMBERED) and _policy_is_known(module):
             if labels:
                 self._groups.setdefault(labels, _Group(labels)).add(module)
@@ -110,8 +112,8 @@ class Activator:
         try:
             for group in self._groups.values():
                 group.activate(sample)
-            for holder, labels in self._cells:
-                holder['_sampled'] = {label: sample[label] for label in labels}
+            for cell, labels in self._cells:
+                cell.__dict__['_sampled'] = {label: sample[label] for label in labels}
         except KeyError as error:
             raise ValueError(f'Expected a choice for each of the labels {sorted(self.labels)}, '
                              f'got none for {error} in {sample}.') from None

@@ -21,7 +21,7 @@ from nni.nas.execution.event import (
     ModelEventType,
     TrainingEndEvent,
 )
-from nni.nas.space import ExecutableModelSpace, ModelStatus
+from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
 from ..plan import Failure, Job, SearchError, StandAlone, SuperNet, SuperNetOutcome
 from .supernet_job import SuperNetModelSpace
@@ -43,12 +43,12 @@ class EngineRunner:
     engine
         NNI's training-service engine (trials), or its sequential one (this process).
     space
-        The executable model space of the experiment, with its evaluator.
+        The model space of the experiment in NNI's simplified format, with its evaluator.
     supernet_evaluator
         Trains super-nets.
     """
 
-    def __init__(self, engine: ExecutionEngine, space: ExecutableModelSpace,
+    def __init__(self, engine: ExecutionEngine, space: SimplifiedModelSpace,
                  supernet_evaluator: Any):
         self.engine, self.space, self.supernet_evaluator = engine, space, supernet_evaluator
         self._ended: queue.Queue[tuple[ExecutableModelSpace, ModelStatus]] = queue.Queue()
@@ -155,8 +155,7 @@ class EngineRunner:
         if isinstance(job, StandAlone):
             model = self.space.freeze(dict(job.sample))
         else:
-            space = getattr(self.space, 'model', None) or self.space.model_space
-            model = SuperNetModelSpace(space, self.supernet_evaluator, job)
+            model = SuperNetModelSpace(self.space.model, self.supernet_evaluator, job)
         if isinstance(self.engine, SequentialExecutionEngine):
             # A Lightning trainer trains once: each job needs an evaluator of its own.
             model = nni.load(_dump(model))

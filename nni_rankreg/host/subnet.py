@@ -44,14 +44,16 @@ class SubnetModelSpace(RawFormatModelSpace):
         return model
 
     def executable_model(self) -> nn.Module:
-        """Return a new stand-alone network with the weights of the super-net."""
-        return extract(self.model_space, self.sample)
+        """Return a new stand-alone network, on the CPU, with the weights of the super-net."""
+        return extract(self.model_space, self.sample).cpu()
 
 
 def extract(supernet: nn.Module, sample: Sample, memo: dict[int, Any] | None = None) -> nn.Module:
     """Return a copy of the path of an architecture; its output is that of the super-net.
 
-    Parameters and buffers have the names that they have in the network of a trial.
+    Parameters and buffers have the names that they have in the network of a trial, unless that
+    has another structure: without the layers of `nn.Identity` in `MobileNetV3Space`, and around
+    stages of a single cell in the NDS spaces if their depth is a choice.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def _extract_operation(supernet: MixedOperation, sample: Sample) -> nn.Module:
     operation.load_state_dict({
         name: tensor for name, tensor in supernet.freeze_weight(**arguments).items()
         if tensor is not None})
-    return operation.train(supernet.training)
+    return operation.to(next(supernet.parameters())).train(supernet.training)
 
 
 class _Cell(nn.Module):
@@ -112,7 +114,7 @@ class _Cell(nn.Module):
         self.preprocessor, self.postprocessor = (
             extract(part, sample, memo) if isinstance(part, nn.Module) else part
             for part in (supernet.preprocessor, supernet.postprocessor))
-        self.ops = nn.ModuleList()
+        self.ops: Any = nn.ModuleList()
         self.sources: list[list[int]] = []
         for node, edges in enumerate(supernet.ops, start=self.num_predecessors):
             slots = range(supernet.num_ops_per_node)

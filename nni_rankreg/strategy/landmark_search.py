@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Iterator, Sequence
 
 from nni.nas.execution import ExecutionEngine
-from nni.nas.space import ExecutableModelSpace, ModelStatus
+from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 from nni.nas.strategy.base import Strategy
 
 from ..archive import Archive
@@ -16,7 +16,7 @@ from ..host.engine import EngineRunner
 from ..plan import Failure, Plan, SearchError, StandAlone, SuperNet, SuperNetOutcome, drive
 from ..regularizer import ResultsSource, read_results
 from ..sampler import LandmarkSampler, UniformSampler
-from ..typing import Results, Sample
+from ..typing import Results, Sample, sample_key
 from .spos import SPOS
 
 __all__ = ['LandmarkSearch']
@@ -103,29 +103,35 @@ class LandmarkSearch(Strategy):
         landmarks = sampler.sample(self.landmarks)
         known = Results([], []) if self.known is None else read_results(self.known)
         results = Results(list(known.samples), list(known.metrics))
-        yield from self._measure(landmarks, results, replace=sampler)
+        failed = yield from self._measure(_without(landmarks, known.samples), results)
+        if failed:
+            yield from self._replace(failed, landmarks, results, sampler)
         for iteration in range(self.iterations):
             supernet = yield from self._train_supernets(results, iteration)
             yield from self._measure(supernet.best, results)
         order = sorted(range(len(results.samples)), key=lambda i: -results.metrics[i])
         return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
 
-    def _measure(self, samples: Sequence[Sample], results: Results,
-                 replace: LandmarkSampler | None = None) -> Plan[None]:
-        """Train architectures stand-alone and append to `results`; replace failed ones once."""
+    def _measure(self, samples: Sequence[Sample], results: Results) -> Plan[list[Sample]]:
+        """Train architectures stand-alone, append to `results` and return those that failed."""
         metrics = yield [StandAlone(sample) for sample in samples]
-        failed = []
         for sample, metric in zip(samples, metrics):
-            if isinstance(metric, Failure):
-                failed.append(sample)
-            else:
+            if not isinstance(metric, Failure):
                 results.samples.append(sample)
                 results.metrics.append(metric)
-        if failed and replace is not None:
-            others = replace.sample(len(samples) + len(failed), root=samples[0])
-            fresh = [one for one in others if one not in samples][:len(failed)]
-            _logger.warning('Replacing %d landmarks that failed.', len(failed))
-            yield from self._measure(fresh, results)
+        return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
+
+    def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
+                 sampler: LandmarkSampler) -> Plan[None]:
+        """Train other landmarks in place of failed ones; the search goes on without them, too."""
+        try:
+            others = sampler.sample(len(landmarks) + len(failed), root=landmarks[0])
+            others = _without(others, [*landmarks, *results.samples])[:len(failed)]
+            _logger.warning('Replacing %d landmarks that failed by %d others.', len(failed),
+                            len(others))
+            yield from self._measure(others, results)
+        except (SearchError, ValueError) as error:  # all fail, or the space has no others
+            _logger.warning('Going on with fewer landmarks: %s', error)
 
     def _train_supernets(self, results: Results, iteration: int) -> Plan[SuperNetOutcome]:
         """Train the super-net, and that of the control, on all results so far."""
@@ -150,12 +156,18 @@ class LandmarkSearch(Strategy):
 
     def _initialize(self, model_space: ExecutableModelSpace,
                     engine: ExecutionEngine) -> ExecutableModelSpace:
+        if not isinstance(model_space, SimplifiedModelSpace):
+            raise TypeError("Expected the model format 'simplified' in the experiment's "
+                            f'configuration, got a {type(model_space).__name__}.')
         return model_space
 
     def _run(self) -> None:
         """Drive the plan with the experiment's engine; NNI calls this."""
         space = self.model_space.simplify()
         runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator)
+        # What cannot be serialised is refused now, not after hours of training landmarks.
+        for oneshot in filter(None, [self.oneshot, self.control]):
+            runner.describe(SuperNet(oneshot, Results([], []), self.top))
         self._check_archive(runner.describe(StandAlone(UniformSampler(space).sample())))
         drive(self.plan(space), runner, self.archive)
 
@@ -199,3 +211,8 @@ class LandmarkSearch(Strategy):
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Do nothing: the search continues from its archive."""
+
+
+def _without(samples: Sequence[Sample], excluded: Sequence[Sample]) -> list[Sample]:
+    keys = {sample_key(sample) for sample in excluded}
+    return [sample for sample in samples if sample_key(sample) not in keys]

@@ -94,6 +94,7 @@ class SPOS(RandomOneShot):
         self.metric, self.score_batches = metric, score_batches
         self.calibration_batches, self.seed = calibration_batches, seed
         self._training_loader: Any = None
+        self._ranking_loader: Any = None
         self._validation_loader: Any = None
         self._ranked: list[ScoredSample] | None = None
         self._known: list[Sample] = []
@@ -101,16 +102,17 @@ class SPOS(RandomOneShot):
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SuperNetModule:
         """Return the super-net module around the evaluator's module; NNI calls this."""
+        self._ranked = self._validation_loader = None  # of an earlier super-net
         return SuperNetModule(
             training_module, self.regularizers, accept=self.filter, seed=self.seed,
-            ranking_batches=lambda: self.ranking_dataloader, measure=self.measure)
+            ranking_batches=lambda: self._ranking_loader, measure=self.measure)
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any],
                          val_dataloader_fn: Callable[[], Any]) -> Any:
         """Return the loader of the super-net's loss; hold out the ranking half if needed."""
-        loader = train_dataloader_fn()
+        loader, self._ranking_loader = train_dataloader_fn(), self.ranking_dataloader
         if self.regularizers and self.ranking_dataloader is None:
-            loader, self.ranking_dataloader = split_loader(
+            loader, self._ranking_loader = split_loader(
                 loader, seed=self.seed, ranking_batch_size=self.ranking_batch_size)
         self._training_loader = loader
         return loader
@@ -127,6 +129,8 @@ class SPOS(RandomOneShot):
         module = self.oneshot_module
         module.set_model(self.supernet)
         module.to(module.trainer.strategy.root_device)
+        if self._validation_loader is None:  # Lightning has not asked the data module for it
+            self._mutated_model_space.evaluator.datamodule.val_dataloader()
         return SuperNetScorer(
             module, islice(self._validation_loader, self.score_batches), metric=self.metric,
             calibration=islice(self._training_loader, self.calibration_batches),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Any, Iterable, Iterator
 
-from torch import nn
+import torch
+from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ['batch_statistics']
+__all__ = ['batch_statistics', 'calibrate']
 
 
 @contextmanager
@@ -47,3 +49,48 @@ def batch_statistics(module: nn.Module) -> Iterator[None]:
             norm.track_running_stats = track
         for child, training in modes:
             child.training = training
+
+
+@torch.no_grad()
+def calibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set running statistics to the plain average, over batches, of the statistics of each.
+
+    Parameters
+    ----------
+    module
+        Called with each batch. Only its batch normalisation is in training mode meanwhile if
+        `module` is in evaluation mode.
+    batches
+        Inputs of the module.
+
+    Examples
+    --------
+    >>> norm = nn.BatchNorm1d(1).eval()
+    >>> calibrate(norm, [torch.tensor([[1.], [3.]]), torch.tensor([[5.], [5.]])])
+    >>> norm.running_mean, norm.running_var, norm.momentum, norm.training
+    (tensor([3.5000]), tensor([1.]), 0.1, False)
+    """
+    norms = [child for child in module.modules() if isinstance(child, _BatchNorm)]
+    modes = [norm.training for norm in norms]
+    holders = [_momentum_holder(norm) for norm in norms]
+    momenta = [holder['momentum'] for holder in holders]
+    try:
+        for norm in norms:
+            norm.train()
+        for count, batch in enumerate(batches, start=1):
+            for holder in holders:
+                holder['momentum'] = 1 / count  # the running value becomes the plain average
+            module(batch)
+    finally:
+        for norm, holder, momentum, training in zip(norms, holders, momenta, modes):
+            holder['momentum'] = momentum
+            norm.train(training)
+
+
+def _momentum_holder(norm: _BatchNorm) -> dict[str, Any]:
+    """Return the dict that a layer looks up its momentum in; NNI's mixed ones ignore their own."""
+    if not isinstance(norm, MixedOperation):
+        return vars(norm)
+    if 'momentum' in norm.mutable_arguments:
+        return norm.sampling_policy._sampled
+    return norm.init_arguments

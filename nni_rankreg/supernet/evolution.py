@@ -104,7 +104,8 @@ class Evolution:
                 sample = sampler.sample()
             else:
                 candidates: list[ScoredSample] = generator.sample(alive, self.tournament)
-                sample = sampler.mutate(dict(max(candidates, key=_score)))
+                parent = max(candidates, key=_score)
+                sample = sampler.mutate(dict(parent))
             key = sample_key(sample)
             if key not in scored:
                 allowed = accept is None or accept(sample)

@@ -144,14 +144,17 @@ class SuperNetModule(BaseOneShotLightningModule):
         batch = next(self._ranking_iterator, None)
         if batch is None:
             self._ranking_iterator = iter(self._ranking_batches())
-            batch = next(self._ranking_iterator)
+            batch = next(self._ranking_iterator, None)
+        if batch is None:  # a StopIteration would end the epoch in silence
+            raise ValueError('Expected at least one batch for the regularisers, got none. Give '
+                             'more training data or a smaller batch size.')
         return self.to_device(batch)
 
-    def validation_step(self, batch: Any, batch_idx: int) -> Any:
+    def validation_step(self, batch: Any, batch_idx: int, *args: Any) -> Any:
         """Validate a drawn architecture with the statistics of the batch, as in scoring."""
         self.resample()
         with batch_statistics(self.training_module):
-            return self.training_module.validation_step(batch, batch_idx)
+            return self.training_module.validation_step(batch, batch_idx, *args)
 
     def on_validation_epoch_end(self) -> None:
         """Measure the ranking and report it to NNI; the evaluator's own report is left out."""

@@ -68,7 +68,7 @@ def quiet_metric(module: LightningModule, batch: Any, name: str) -> Tensor:
 
 @contextmanager
 def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
-    """Collect what the module logs instead of logging it, and restore the state of its metrics."""
+    """Collect what the module logs instead of logging it, and keep the state of its metrics."""
     logged: dict[str, Any] = {}
 
     def log(name: str, value: Any, *_: Any, **__: Any) -> None:
@@ -77,9 +77,12 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
     def log_dict(values: Any, *_: Any, **__: Any) -> None:
         logged.update(values)
 
-    metrics = [child for child in module.modules() if isinstance(child, Metric)]
-    states = [{name: _copy(value) for name, value in metric.metric_state.items()}
-              for metric in metrics]
+    metrics = [child for part in module.children() if part is not getattr(module, 'model', None)
+               for child in part.modules() if isinstance(child, Metric)]
+    states = [_states(metric) for metric in metrics]
+    for metric, state in zip(metrics, states):
+        for name in metric.metric_state:
+            setattr(metric, name, _copy(state[name]))
     outside = {name: vars(module)[name] for name in ('log', 'log_dict') if name in vars(module)}
     vars(module).update(log=log, log_dict=log_dict)
     try:
@@ -91,6 +94,12 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
         for metric, state in zip(metrics, states):
             for name, value in state.items():
                 setattr(metric, name, value)
+
+
+def _states(metric: Metric) -> dict[str, Any]:
+    """Return the state of a metric with what torchmetrics derives from it."""
+    derived = ('_update_count', '_computed', '_forward_cache')
+    return {**metric.metric_state, **{name: getattr(metric, name) for name in derived}}
 
 
 def _copy(state: Any) -> Any:

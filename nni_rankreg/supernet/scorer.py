@@ -7,11 +7,10 @@ from typing import Any, Iterable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm.auto import tqdm
 
 from ..typing import Sample
-from .batch_norm import batch_statistics
+from .batch_norm import batch_statistics, calibrate
 from .module import SuperNetModule
 from .quiet import quiet_metric
 
@@ -68,7 +67,7 @@ class SuperNetScorer:
     def _score(self, sample: Sample) -> float:
         self.module.activate(sample)
         if self.calibration:
-            self._calibrate()
+            calibrate(self.module, [batch[0] for batch in self.calibration])
         scores = [self._batch_score(sample, batch) for batch in self.batches]
         sizes = [_batch_size(batch) for batch in self.batches]
         return sum(score * size for score, size in zip(scores, sizes)) / sum(sizes)
@@ -77,20 +76,6 @@ class SuperNetScorer:
         if self.metric is None:
             return -self.module.subnet_loss(sample, batch).item()
         return quiet_metric(self.module.training_module, batch, self.metric).item()
-
-    def _calibrate(self) -> None:
-        """Set running statistics to the average over the calibration batches."""
-        norms = [child for child in self.module.modules() if isinstance(child, _BatchNorm)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.train()
-        for count, batch in enumerate(self.calibration, start=1):
-            for norm in norms:
-                norm.momentum = 1 / count  # the running value becomes the plain average
-            self.module(batch[0])
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
-            norm.eval()
 
 
 def _batch_size(batch: Any) -> int:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, Subset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+    SubsetRandomSampler,
+)
 
 __all__ = ['split_loader']
 
@@ -17,7 +25,8 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
     Parameters
     ----------
     loader
-        Over a data set with indices; its order is kept random if it was.
+        Over a data set with indices, or a part of one (`SubsetRandomSampler`); its order is kept
+        random if it was.
     seed
         Of the split and of the order of both halves.
     ranking_batch_size
@@ -30,7 +39,8 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
     Raises
     ------
     ValueError
-        If `loader` is not a DataLoader over a data set with indices and a batch size.
+        If `loader` is not a DataLoader with a batch size over a data set with indices, or draws
+        from it in a way of its own.
 
     Examples
     --------
@@ -45,14 +55,30 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
         raise ValueError('Expected a DataLoader over a data set with indices and a batch size, to '
                          'hold out half of it for the ranking, got '
                          f'{type(loader).__name__}. Pass ranking_dataloader to the strategy.')
-    dataset: Any = loader.dataset
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
-    half = (len(order) + 1) // 2
-    shuffle = isinstance(loader.sampler, RandomSampler)
-    return (_rebuild(loader, Subset(dataset, order[:half].tolist()), seed, shuffle,
+    indices = _indices(loader)
+    order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))
+    mixed = [int(indices[position]) for position in order.tolist()]
+    half = (len(mixed) + 1) // 2
+    shuffle = not isinstance(loader.sampler, SequentialSampler)
+    return (_rebuild(loader, Subset(loader.dataset, mixed[:half]), seed, shuffle,
                      loader.batch_size),
-            _rebuild(loader, Subset(dataset, order[half:].tolist()), seed + 1, True,
+            _rebuild(loader, Subset(loader.dataset, mixed[half:]), seed + 1, True,
                      ranking_batch_size or loader.batch_size))
+
+
+def _indices(loader: DataLoader) -> Sequence[int]:
+    """Return the indices that the loader draws, each once an epoch."""
+    sampler: Any = loader.sampler
+    if isinstance(sampler, SubsetRandomSampler):
+        return sampler.indices
+    everything = range(len(loader.dataset))  # type: ignore[arg-type]
+    if isinstance(sampler, SequentialSampler) or (
+            isinstance(sampler, RandomSampler) and not sampler.replacement
+            and sampler.num_samples == len(everything)):
+        return everything
+    raise ValueError('Expected a loader that draws each index once, to hold out half of them for '
+                     f'the ranking, got one with a {type(sampler).__name__}. Pass '
+                     'ranking_dataloader to the strategy.')
 
 
 def _rebuild(loader: DataLoader, dataset: Dataset, seed: int, shuffle: bool,
