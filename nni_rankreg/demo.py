@@ -77,13 +77,13 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     """
     settings: dict[str, Any] = dict(
         truth=nni.trace(digits_truth)(), seed=seed, score_batches=1,
-        evolution=Evolution(evaluations=300, seed=seed, progress=False))
+        evolution=Evolution(evaluations=250, seed=seed, progress=False))
     evaluator = digits_evaluator(seed=seed, epochs=40, learning_rate=0.025,
-                                 check_val_every_n_epoch=8)
+                                 check_val_every_n_epoch=10)
     return LandmarkSearch(
         oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)], **settings),
         control=SPOS([EqualCostControl(count=4)], **settings),
-        supernet_evaluator=evaluator, iterations=2, landmarks=10, top=5, archive=archive,
+        supernet_evaluator=evaluator, iterations=2, landmarks=10, top=4, archive=archive,
         seed=seed)
 
 

@@ -33,6 +33,7 @@ _logger = logging.getLogger(__name__)
 _OPEN = ('INITIALIZED', 'RUNNING', 'TUNER_NO_MORE_TRIAL')  # states in which NNI starts trials
 _OVER = ('DONE', 'ERROR', 'STOPPING', 'STOPPED')           # states in which no trial is running
 _PATIENCE = 5.  # seconds for a message of the manager that is on its way
+_QUIET = 10.    # seconds without a message after which the manager is asked for its state
 
 
 class EngineRunner:
@@ -115,7 +116,8 @@ class EngineRunner:
         self._ended.put((event.model, event.status))
 
     def _next_ended(self, waiting: bool) -> tuple[ExecutableModelSpace | None, ModelStatus]:
-        for _ in range(20):
+        patience = time.monotonic() + _QUIET
+        while time.monotonic() < patience:
             try:
                 return self._ended.get(timeout=0.5)
             except queue.Empty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
     folder
         Where NNI keeps the experiment; its default is a folder of the home directory.
     concurrency
-        Trials at a time.
+        Trials at a time. They share the cores: unless OMP_NUM_THREADS is set, each gets its part.
     """
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // concurrency)))
     config = NasExperimentConfig.default(space, evaluator, strategy)
     config.experiment_working_directory = folder.absolute()
     config.experiment_name = type(strategy).__name__

@@ -1,0 +1,120 @@
+"""Fixtures of the tests that train super-nets: tiny spaces, random data, NNI's own evaluator."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+
+import pytest
+import torch
+from nni.nas.evaluator.pytorch import Classification, DataLoader
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+from nni.nas.hub.pytorch import (
+    DARTS,
+    ENAS,
+    AutoFormer,
+    MobileNetV3Space,
+    NasBench201,
+    ProxylessNAS,
+    ShuffleNetSpace,
+)
+from nni.nas.strategy import RandomOneShot
+from nni.tools.nnictl.config_utils import Experiments
+from torch.utils.data import TensorDataset
+
+SPACES = {
+    'NasBench201': lambda: NasBench201(4, 1, 10),
+    'DARTS': lambda: DARTS(4, 3, 'cifar'),
+    'DARTS of any size': lambda: DARTS((4, 8), (3, 6), 'cifar'),
+    'ENAS': lambda: ENAS(4, 3, 'cifar'),
+    'ProxylessNAS': lambda: ProxylessNAS(10, (8,) * 9),
+    'MobileNetV3': lambda: MobileNetV3Space(10, (8,) * 9, depth_range=(1, 2)),
+    'ShuffleNet': lambda: ShuffleNetSpace(10),
+    'ShuffleNet of any width': lambda: ShuffleNetSpace(10, channel_search=True),
+    'AutoFormer': lambda: AutoFormer((16, 32), (1., 2.), (1, 2), (1, 2), img_size=32,
+                                     patch_size=8, num_labels=10),
+}
+QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
+             enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Compute on one thread, which is fastest for tiny networks, and keep Lightning silent."""
+    torch.set_num_threads(1)
+    for name in ('pytorch_lightning', 'lightning.pytorch'):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', '.*(num_workers|log_every_n_steps|LeafSpec).*')
+        warnings.filterwarnings('ignore', 'Direct export from RandomOneShot')
+        yield
+
+
+@pytest.fixture
+def make_space():
+    """Return a function: the name of a hub space -> a tiny one, always with the same weights."""
+    def make(name='NasBench201'):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return SPACES[name]()
+    return make
+
+
+@pytest.fixture
+def make_supernet(make_space):
+    """Return a function: the name of a hub space -> its super-net, always with equal weights."""
+    def make(name='NasBench201'):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            return RandomOneShot().mutate_model(make_space(name))
+    return make
+
+
+@pytest.fixture
+def make_batches():
+    """Return a function that makes batches of random images with labels."""
+    def make(sizes=(6, 4), pixels=8, seed=0):
+        generator = torch.Generator().manual_seed(seed)
+        return [(torch.randn(size, 3, pixels, pixels, generator=generator),
+                 torch.randint(10, (size,), generator=generator)) for size in sizes]
+    return make
+
+
+@pytest.fixture
+def make_loader(make_batches):
+    """Return a function that makes NNI's loader over random images."""
+    def make(count=16, batch_size=8, pixels=8, seed=0, **kwargs):
+        return DataLoader(TensorDataset(*make_batches([count], pixels, seed)[0]),
+                          batch_size=batch_size, **kwargs)
+    return make
+
+
+@pytest.fixture
+def make_evaluator(make_loader):
+    """Return a function that makes NNI's own classification of random images, on the CPU."""
+    def make(train=None, validation=None, **kwargs):
+        if 'datamodule' not in kwargs:
+            kwargs.update(train_dataloaders=train or make_loader(),
+                          val_dataloaders=validation or make_loader(seed=1))
+        return Classification(**{'num_classes': 10, 'max_epochs': 1, **QUIET, **kwargs})
+    return make
+
+
+@pytest.fixture
+def run_experiment(tmp_path, monkeypatch):
+    """Return a function that runs an NNI experiment whose files stay in a temporary folder."""
+    monkeypatch.setattr('nni.nas.experiment.experiment.Experiments',
+                        functools.partial(Experiments, str(tmp_path)))
+
+    def run(space, evaluator, strategy):
+        config = NasExperimentConfig.default(space, evaluator, strategy)
+        config.experiment_working_directory = tmp_path
+        experiment = NasExperiment(space, evaluator, strategy, config)
+        try:
+            experiment.run()
+        finally:
+            experiment.stop()
+        return experiment
+    return run

@@ -1,0 +1,588 @@
+"""The engine runner, on NNI's own engines: the sequential one, and that of trials without trials.
+
+`Manager` plays NNI's manager towards the real `TrainingServiceExecutionEngine`;
+`tests/test_experiment.py` has the real one.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import nni
+import pytest
+import requests
+import torch
+from nni.nas.evaluator import Evaluator
+from nni.nas.execution import SequentialExecutionEngine, TrainingServiceExecutionEngine
+from nni.nas.execution import training_service as nni_training_service
+from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.nas.space import ModelStatus, SimplifiedModelSpace
+from nni.runtime.tuner_command_channel.command_type import (
+    Initialize,
+    ReportMetricData,
+    RequestTrialJobs,
+    TrialEnd,
+)
+from torch import nn
+
+from nni_rankreg.data import Digits, image_loader
+from nni_rankreg.evaluator import Classification
+from nni_rankreg.host import engine as engine_module
+from nni_rankreg.host.engine import EngineRunner
+from nni_rankreg.host.supernet_job import SuperNetModelSpace, save_weights
+from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from nni_rankreg.space import NasBench201
+from nni_rankreg.supernet import ScoredSample
+from nni_rankreg.typing import Results
+
+
+class Space(ModelSpace):
+    """Eight architectures."""
+
+    def __init__(self, width=2):
+        super().__init__()
+        for name in ('x', 'y', 'z'):
+            setattr(self, name, LayerChoice({'0': nn.Identity(), '1': nn.Linear(width, width)},
+                                            label=name))
+
+
+@nni.trace
+class Scripted(Evaluator):
+    """Reports the number that the choices spell in binary; ``finals`` replaces some reports."""
+
+    def __init__(self, finals=None, log=None):
+        self.finals, self.log = finals or {}, log
+
+    def _execute(self, model):
+        number = number_of(model.sample)
+        if self.log is not None:
+            with open(self.log, 'a') as file:
+                file.write(f'{number}\n')
+        final = self.finals.get(str(number), number / 8)
+        if final == 'raise':
+            raise ValueError(f'There is no {number}.')
+        if final == 'interrupt':
+            raise KeyboardInterrupt
+        nni.report_intermediate_result({'loss': 1.})        # without default
+        if final != 'nothing':
+            nni.report_final_result(final)
+
+
+@nni.trace
+class OneShot:
+    """Trains a single number: by 1 in each training, from the weights it is given."""
+
+    def __init__(self, seed=0):
+        self.seed, self.measured = seed, {'scores': [0.5]}
+
+    def train(self, space, evaluator, results, *, weights=None):
+        model = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(model.weight)
+        if weights is not None:
+            model.load_state_dict(torch.load(weights))
+        with torch.no_grad():
+            model.weight += 1
+        self.level, self.drawn = model.weight.item(), torch.rand(1).item()
+        assert isinstance(space, Space) and isinstance(evaluator, Scripted)
+        return SimpleNamespace(model=model, history=[{'default': 0.25}, {'default': 0.5}])
+
+    def best(self, count, exclude):
+        ranked = [job(number).sample for number in reversed(range(8))]
+        left = [sample for sample in ranked if sample not in exclude]
+        return [ScoredSample(sample, self.level + self.drawn) for sample in left][:count]
+
+
+def job(number):
+    return StandAlone(dict(zip('xyz', f'{number:03b}')))
+
+
+def number_of(sample):
+    return int(''.join(sample[label] for label in 'xyz'), 2)
+
+
+def simplified(evaluator=None, space=None):
+    return SimplifiedModelSpace.from_model(space or Space(), evaluator or Scripted())
+
+
+def run(runner, jobs):
+    """Return the outcomes and the order in which they came."""
+    outcomes: dict = {}
+    runner.run(jobs, outcomes.__setitem__)
+    return [outcomes[index] for index in range(len(jobs))], list(outcomes)
+
+
+def no_callbacks(engine):
+    return not any(engine._callbacks.values())
+
+
+# In this process
+
+def sequential(evaluator=None, **options):
+    return EngineRunner(SequentialExecutionEngine(**options), simplified(evaluator), Scripted())
+
+
+def test_sequential_outcomes():
+    runner = sequential()
+    assert run(runner, [job(5), job(0), job(7)]) == ([5 / 8, 0., 7 / 8], [0, 1, 2])
+    assert run(runner, [job(5)]) == ([5 / 8], [0])
+    assert no_callbacks(runner.engine)
+
+
+def test_each_result_is_handed_over_before_the_next_job_runs(tmp_path):
+    log = tmp_path / 'log'
+    runner = sequential(Scripted(log=str(log)))
+    seen = []
+    runner.run([job(number) for number in (3, 1, 2)],
+               lambda index, outcome: seen.append((outcome * 8, log.read_text().split())))
+    assert seen == [(3, ['3']), (1, ['3', '1']), (2, ['3', '1', '2'])]
+
+
+def test_a_failing_job_does_not_keep_others_from_running():
+    (first, failure, last), _ = run(sequential(Scripted({'6': 'raise'})), [job(1), job(6), job(2)])
+    assert (first, last) == (1 / 8, 2 / 8)
+    assert 'Traceback' in failure.error and failure.error.endswith('There is no 6.\n')
+
+
+def test_sequential_engine_that_continues_on_failure():
+    runner = sequential(Scripted({'6': 'raise'}), continue_on_failure=True)
+    (failure, last), _ = run(runner, [job(6), job(2)])
+    assert last == 2 / 8 and failure == Failure('There is no final result; see the log above.')
+
+
+FINALS = [
+    (0.5, 0.5), (1, 1.), ({'default': 0.25, 'loss': 3.}, 0.25), ({'default': 2}, 2.),
+    ({'loss': 3.}, 'Expected a finite number, or a dict .* got {.loss.: 3.0}'),
+    (float('nan'), 'Expected a finite number, .* got nan'),
+    (float('inf'), 'Expected a finite number, .* got inf'),
+    ('good', 'Expected a finite number, .* got good'),
+    ('nothing', 'no final result'),
+]
+
+
+def check_final(outcome, expected):
+    if isinstance(expected, float):
+        assert outcome == expected and type(outcome) is float
+    else:
+        pytest.raises(ValueError, match=expected).__exit__(
+            ValueError, ValueError(outcome.error), None)
+
+
+@pytest.mark.parametrize('final, expected', FINALS)
+def test_sequential_final_results(final, expected):
+    (outcome, other), _ = run(sequential(Scripted({'1': final})), [job(1), job(2)])
+    check_final(outcome, expected)
+    assert other == 2 / 8
+
+
+def test_sequential_budget():
+    runner, done = sequential(max_model_count=2), {}
+    with pytest.raises(SearchError, match='budget for 2 more trials, got none: .*max_trial_number'):
+        runner.run([job(1), job(2), job(3), job(4)], done.__setitem__)
+    assert done == {0: 1 / 8, 1: 2 / 8}
+    assert no_callbacks(runner.engine)
+
+
+def test_keyboard_interrupt_passes():
+    runner, done = sequential(Scripted({'2': 'interrupt'})), {}
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([job(1), job(2), job(3)], done.__setitem__)
+    assert done == {0: 1 / 8} and no_callbacks(runner.engine)
+
+
+# Super-nets
+
+def supernet(numbers=(7, 5), top=2, **options):
+    results = Results([job(number).sample for number in numbers], [0.1] * len(numbers))
+    return SuperNet(OneShot(), results, top, **options)
+
+
+def test_supernet_outcome(tmp_path):
+    path = tmp_path / 'deep' / 'first.pt'
+    (outcome,), _ = run(sequential(), [supernet(save=str(path))])
+    torch.manual_seed(0)
+    score = 1 + torch.rand(1).item()                         # seeded by the strategy's seed
+    assert outcome == SuperNetOutcome(
+        best=[job(6).sample, job(4).sample], scores=[score, score], metrics={'default': 0.5},
+        history=[{'default': 0.25}, {'default': 0.5}], weights=str(path),
+        measured={'scores': [0.5]})
+    assert os.listdir(path.parent) == ['first.pt'] and torch.load(path)['weight'].item() == 1
+
+
+def test_supernet_starts_from_weights(tmp_path, caplog):
+    first, second = str(tmp_path / '1.pt'), str(tmp_path / '2.pt')
+    run(sequential(), [supernet(save=first)])
+    run(sequential(), [supernet(save=second, weights=first)])
+    assert torch.load(second)['weight'].item() == 2 and not caplog.records
+    os.remove(first)
+    run(sequential(), [supernet(save=second, weights=first)])
+    assert torch.load(second)['weight'].item() == 1
+    assert [record.message for record in caplog.records] == [
+        f'Weights {first} are not on this machine; the super-net starts anew.']
+
+
+def test_weights_are_replaced_at_once(tmp_path, monkeypatch):
+    path = tmp_path / 'w.pt'
+    save_weights(nn.Linear(1, 1), str(path))
+    before = path.read_bytes()
+
+    def killed(state, name):
+        Path(name).write_bytes(b'half')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, 'save', killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(nn.Linear(1, 1), str(path))
+    assert path.read_bytes() == before
+
+
+def test_supernet_job_survives_serialisation():
+    one = supernet(weights='a.pt', save='b.pt', title='control 3')
+    model = SuperNetModelSpace(simplified().model, Scripted({'1': 'raise'}), one)
+    copy = nni.load(nni.dump(model))
+    assert copy.job.results == one.results and copy.job.oneshot.seed == 0
+    assert (copy.job.top, copy.job.weights, copy.job.save, copy.job.title) == (
+        2, 'a.pt', 'b.pt', 'control 3')
+    assert copy.evaluator.finals == {'1': 'raise'}
+    assert nni.dump(copy) == nni.dump(model)
+
+
+# Descriptions
+
+DESCRIBE = '''
+import sys, hashlib
+sys.path.insert(0, sys.argv[1])
+from test_engine import *
+for one in (job(3), supernet()):
+    print(hashlib.sha256(sequential(Scripted({'1': 0.5})).describe(one).encode()).hexdigest())
+'''
+
+
+def test_descriptions_are_the_same_in_every_process():
+    texts = {subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', DESCRIBE, str(Path(__file__).parent)], check=True,
+        capture_output=True, text=True, env={**os.environ, 'PYTHONHASHSEED': seed}).stdout
+        for seed in '12'}
+    assert len(texts) == 1 and len(texts.pop().split()) == 2
+
+
+@pytest.mark.parametrize('one', [job(3), supernet()])
+def test_descriptions_tell_what_would_be_computed(manager, one):
+    described = sequential().describe(one)
+    assert manager.runner().describe(one) == described       # in a trial or not
+    changed = [
+        EngineRunner(SequentialExecutionEngine(), simplified(Scripted({'1': 2.})),
+                     Scripted({'1': 2.})),
+        EngineRunner(SequentialExecutionEngine(), simplified(space=Space(3)), Scripted())]
+    assert len({described, *(runner.describe(one) for runner in changed)}) == 3
+    assert described != sequential().describe(job(4)) != sequential().describe(supernet([1, 2]))
+
+
+def test_payload_as_large_as_nni_takes_it():
+    """NNI's limit for a trial is 64 KiB of pickled objects, for other uses 4 KiB."""
+    runner = sequential(Scripted({'1': SimpleNamespace(text='x' * 10_000)}))
+    assert len(runner.describe(job(2))) > 10_000
+    assert run(runner, [job(2)]) == ([2 / 8], [0])
+    with pytest.raises(nni.common.serializer.PayloadTooLarge):
+        nni.dump(runner.space.freeze(job(2).sample))
+
+
+# Trials
+
+class Manager:
+    """What NNI's manager does with trials: it runs them at once, unless they are in `hold`."""
+
+    tuner_command_channel, port = 'ws://nowhere', None
+
+    def __init__(self, monkeypatch):
+        monkeypatch.setattr(nni_training_service, 'TunerCommandChannel', lambda url: self)
+        self.commands, self.callbacks = queue.Queue(), {}
+        self.limit, self.finals, self.hold, self.late = 1000, {}, threading.Event(), False
+        self.trials, self.ended, self.waiting, self.largest = [], 0, [], 0
+        self.status = 'RUNNING'
+        self.hold.set()
+        self.engine = TrainingServiceExecutionEngine(self)
+
+    def runner(self, workers=2):
+        self.commands.put(RequestTrialJobs(workers))
+        while not self.engine.idle_worker_available():
+            time.sleep(0.01)
+        return EngineRunner(self.engine, simplified(), Scripted())
+
+    # As NasExperiment
+
+    def get_status(self):
+        if isinstance(self.status, Exception):
+            raise self.status
+        return self.status
+
+    def list_trial_jobs(self):
+        return [SimpleNamespace(
+            trialJobId=f'trial{key}', status='FAILED',
+            hyperParameters=[SimpleNamespace(parameter_id=key)]) for key in self.trials]
+
+    # As TunerCommandChannel
+
+    def __getattr__(self, name):
+        if name.startswith('on_'):
+            return lambda callback: self.callbacks.__setitem__(name[3:], callback)
+        raise AttributeError(name)
+
+    def connect(self):
+        pass
+
+    def listen(self, stop_event):
+        names = {RequestTrialJobs: 'request_trial_jobs', Initialize: 'initialize',
+                 ReportMetricData: 'report_metric_data', TrialEnd: 'trial_end'}
+        for command in iter(self.commands.get, None):
+            self.callbacks[names[type(command)]](command)
+
+    def send_trial(self, parameter_id, parameters, placement_constraint):
+        if len(self.trials) >= self.limit:
+            self.waiting.append(parameter_id)
+            return
+        self.trials.append(parameter_id)
+        self.largest = max(self.largest, len(self.trials) - self.ended)
+        number = number_of(parameters.sample)
+        threading.Thread(target=self._run, args=(parameter_id, number), daemon=True).start()
+
+    def _run(self, key, number):
+        self.hold.wait(60)
+        final = self.finals.get(number, number / 8)
+        if final not in ('raise', 'nothing'):
+            metric = ReportMetricData(key, f'trial{key}', 'FINAL', 0, final)
+            if self.late:
+                threading.Timer(0.3, self.commands.put, [metric]).start()
+            else:
+                self.commands.put(ReportMetricData(key, f'trial{key}', 'PERIODICAL', 0, {'x': 1}))
+                self.commands.put(metric)
+        self.ended += 1
+        self.commands.put(TrialEnd(f'trial{key}', [key],
+                                   'FAILED' if final == 'raise' else 'SUCCEEDED'))
+        if len(self.trials) < self.limit:
+            self.commands.put(RequestTrialJobs(1))
+        elif self.ended == len(self.trials):
+            self.status = 'DONE'
+
+
+@pytest.fixture
+def manager(monkeypatch):
+    monkeypatch.setattr(engine_module, '_PATIENCE', 1.)
+    monkeypatch.setattr(engine_module, '_QUIET', 0.)
+    manager = Manager(monkeypatch)
+    yield manager
+    manager.hold.set()
+    manager.commands.put(None)
+    manager.engine.shutdown()
+
+
+def test_trial_outcomes(manager):
+    manager.finals = {6: {'default': 6 / 8, 'loss': 1.}}
+    jobs = [job(number) for number in range(8)]
+    outcomes, _ = run(manager.runner(workers=3), jobs)
+    assert outcomes == [number / 8 for number in range(8)]
+    assert manager.trials == list(range(8)) and manager.largest <= 3
+    assert no_callbacks(manager.engine)
+
+
+@pytest.mark.parametrize('final, expected', FINALS)
+def test_trial_final_results(manager, monkeypatch, final, expected):
+    """Whatever a trial reports, the engine's listening thread lives on."""
+    monkeypatch.setattr(requests, 'get', lambda url, timeout: SimpleNamespace(ok=False, text=''))
+    manager.finals = {1: final}
+    (outcome, *others), _ = run(manager.runner(1), [job(1), job(2), job(3)])
+    check_final(outcome, expected)
+    assert others == [2 / 8, 3 / 8]
+
+
+def test_final_result_that_comes_after_the_end(manager):
+    manager.late = True
+    assert run(manager.runner(), [job(3), job(5)])[0] == [3 / 8, 5 / 8]
+
+
+@pytest.mark.parametrize('status, text, expected', [
+    (200, 'Traceback ...\nValueError: There is no 6.\n', 'ValueError: There is no 6.'),
+    (200, ' \n', 'Trial trial0: FAILED, no final result.'),
+    (404, 'no such file', 'Trial trial0: FAILED, no final result.'),
+    (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end')])
+def test_error_text_of_a_trial(manager, status, text, expected):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = self.path == '/api/v1/nni/trial-file/trial0/stderr'
+            self.send_response(status if found else 500)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+    manager.finals = {6: 'raise'}
+    server = HTTPServer(('localhost', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        manager.port = server.server_port
+        (failure, other), _ = run(manager.runner(1), [job(6), job(2)])
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert other == 2 / 8 and expected in failure.error and len(failure.error) <= 4000
+
+
+def test_error_text_that_cannot_be_read(manager):
+    manager.finals, manager.port = {6: 'raise'}, 1
+    (failure,), _ = run(manager.runner(), [job(6)])
+    assert failure.error.startswith('Its error text cannot be read: ')
+
+
+@pytest.mark.parametrize('error', [requests.ConnectionError('refused'),
+                                   requests.HTTPError('500 Server Error')])
+@pytest.mark.parametrize('workers', [1, 2])
+def test_manager_is_gone(manager, error, workers):
+    """Also if another job is waiting for a worker."""
+    manager.hold.clear()
+    runner = manager.runner(workers)
+    threading.Timer(0.3, setattr, [manager, 'status', error]).start()
+    with pytest.raises(SearchError, match=f'Expected the NNI manager to answer, got: {error}. '
+                                          'Start again with the same archive') as raised:
+        runner.run([job(1), job(2)], pytest.fail)
+    assert raised.value.__cause__ is error and no_callbacks(manager.engine)
+
+
+def test_manager_has_closed_the_connection(manager):
+    manager.hold.clear()
+    runner = manager.runner()
+    threading.Timer(0.3, manager.commands.put, [None]).start()
+    with pytest.raises(SearchError, match='the NNI manager to answer, got: it has closed'):
+        runner.run([job(1), job(2)], pytest.fail)
+
+
+def test_slow_manager(manager):
+    manager.hold.clear()
+    runner = manager.runner()
+    manager.status = requests.ReadTimeout('20 seconds')
+
+    def recover():
+        manager.status = 'RUNNING'
+        manager.hold.set()
+
+    threading.Timer(0.7, recover).start()
+    assert run(runner, [job(1), job(2)])[0] == [1 / 8, 2 / 8]
+
+
+@pytest.mark.parametrize('limit, workers', [(1, 2), (1, 1), (3, 2), (2, 8)])
+def test_max_trial_number_is_too_small(manager, limit, workers):
+    """NNI takes more trials than that, and never runs them."""
+    manager.limit, done = limit, {}
+    with pytest.raises(SearchError, match=rf'budget for {5 - limit} more trials, got none: the '
+                                          'experiment is DONE. .*max_trial_number'):
+        manager.runner(workers).run([job(number) for number in range(5)], done.__setitem__)
+    assert sorted(done.items()) == [(index, index / 8) for index in range(limit)]
+
+
+def test_trials_end_before_the_lack_of_budget_ends_the_search(manager):
+    manager.hold.clear()
+    runner, done = manager.runner(), {}
+    threading.Timer(0.3, setattr, [manager, 'status', 'NO_MORE_TRIAL']).start()
+    threading.Timer(1.5, manager.hold.set).start()
+    with pytest.raises(SearchError, match='budget for 1 more trials, .* is NO_MORE_TRIAL'):
+        runner.run([job(1), job(2), job(3)], done.__setitem__)
+    assert done == {0: 1 / 8, 1: 2 / 8}
+
+
+def test_experiment_stopped_by_its_user(manager):
+    manager.hold.clear()
+    runner = manager.runner()
+    threading.Timer(0.3, setattr, [manager, 'status', 'STOPPED']).start()
+    with pytest.raises(SearchError, match='the experiment is STOPPED'):
+        runner.run([job(1)], pytest.fail)
+
+
+# What NNI 3.0 does, and why the runner works around it
+
+def test_guard_loaded_status_is_a_plain_string():
+    model = simplified().freeze(job(1).sample)
+    assert type(nni.load(nni.dump(model)).status) is str
+    with pytest.raises(AttributeError, match='frozen'):
+        SequentialExecutionEngine().submit_models(nni.load(nni.dump(model)))
+
+
+def test_guard_final_metric_keeps_its_default_only():
+    engine, model = SequentialExecutionEngine(), simplified().freeze(job(1).sample)
+    engine.dispatch_model_event(FinalMetricEvent(model, {'default': 0.5, 'outcome': {}}))
+    assert model.metrics.final == 0.5
+
+
+def test_guard_metric_without_default_ends_the_listening_thread(manager):
+    model = simplified().freeze(job(1).sample)
+    manager.engine.submit_models(model)                      # its first report has no default
+    manager.engine._channel_listen_thread.join(10)
+    assert not manager.engine._channel_listen_thread.is_alive()
+
+
+test_guard_metric_without_default_ends_the_listening_thread = pytest.mark.filterwarnings(
+    'ignore::pytest.PytestUnhandledThreadExceptionWarning')(
+        test_guard_metric_without_default_ends_the_listening_thread)
+
+
+def test_guard_engine_keeps_a_weak_reference_only(manager):
+    manager.hold.clear()
+    model, ended = simplified().freeze(job(1).sample), []
+    manager.engine.register_model_event_callback(TrainingEndEvent.event_type, ended.append)
+    manager.engine.submit_models(model)
+    manager.commands.put(ReportMetricData(0, 'trial0', 'PERIODICAL', 0, 1.))
+    while manager.engine._submitted_cache:                   # held until the trial is heard of
+        time.sleep(0.01)
+    assert manager.engine._models[0]() is model
+    del model
+    gc.collect()
+    assert manager.engine._models[0]() is None
+    manager.hold.set()
+    while 0 in manager.engine._models:
+        time.sleep(0.01)
+    assert not ended
+
+
+def test_guard_engine_takes_more_trials_than_the_budget(manager):
+    manager.status = 'DONE'
+    model = simplified().freeze(job(1).sample)
+    manager.engine.submit_models(model)
+    assert model.status == ModelStatus.Training and not manager.engine.budget_available()
+
+
+def digits():
+    return Classification(image_loader(Digits('train'), 300, shuffle=True),
+                          image_loader(Digits('validation'), 450), num_classes=10, max_epochs=1,
+                          enable_progress_bar=False, accelerator='cpu')
+
+
+def test_guard_lightning_trainer_trains_once():
+    sample = {f'cell/{edge}': 'conv_1x1' for edge in ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')}
+    model = simplified(digits(), NasBench201(2, 1, 10)).freeze(sample)
+    model.execute()
+    trainer = model.evaluator.trainer
+    assert trainer.global_step == 3
+    model.execute()
+    assert trainer.global_step == 3                           # the second network is untrained
+
+
+def test_each_job_is_trained_as_if_it_were_the_only_one():
+    torch.set_num_threads(1)
+    samples = [{f'cell/{edge}': operation for edge in ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')}
+               for operation in ('conv_3x3', 'conv_1x1')]
+    alone = []
+    for sample in samples:
+        model = simplified(digits(), NasBench201(2, 1, 10)).freeze(sample)
+        model.execute()
+        alone.append(model.evaluator.trainer.callback_metrics['val_acc'].item())
+    runner = EngineRunner(SequentialExecutionEngine(), simplified(digits(), NasBench201(2, 1, 10)),
+                          digits())
+    outcomes, _ = run(runner, [StandAlone(sample) for sample in [*samples, samples[0]]])
+    assert outcomes == pytest.approx([*alone, alone[0]], abs=1e-9)
+    assert json.loads(json.dumps(outcomes)) == outcomes
