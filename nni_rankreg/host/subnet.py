@@ -2,9 +2,9 @@
 
 ``supernet.freeze(sample)`` of NNI 3.0 does this for some spaces only: mixed operations without a
 bias raise an error, and the NDS spaces (DARTS, ENAS, ...) rebuild the network with new weights.
-A trial's network is no substitute to copy the weights into: it may compute something else. In
-`MobileNetV3Space` it has residual connections that the super-net lacks, and in `ProxylessNAS`
-another epsilon of batch normalisation. So the active path itself is copied.
+A trial's network is no substitute to copy the weights into: in `ProxylessNAS` it has another
+epsilon of batch normalisation than the super-net, in `MobileNetV3Space` and in NDS spaces of
+variable depth other layers. So the active path itself is copied.
 """
 
 from __future__ import annotations
