@@ -59,16 +59,16 @@ def quiet_metric(module: LightningModule, batch: Any, name: str) -> Tensor:
     """
     with _captured_log(module) as logged:
         module.validation_step(batch, 0)
-    if name not in logged:
-        raise ValueError(f'Expected a metric that validation_step logs, one of {sorted(logged)}, '
-                         f'got {name!r}.')
-    value = logged[name]
-    return torch.as_tensor(value.compute() if isinstance(value, Metric) else value)
+        if name not in logged:
+            raise ValueError('Expected a metric that validation_step logs, one of '
+                             f'{sorted(logged)}, got {name!r}.')
+        value = logged[name]
+        return torch.as_tensor(value.compute() if isinstance(value, Metric) else value)
 
 
 @contextmanager
 def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
-    """Collect what the module logs instead of logging it, and keep the state of its metrics."""
+    """Collect what the module logs instead of logging it, with metrics of their own."""
     logged: dict[str, Any] = {}
 
     def log(name: str, value: Any, *_: Any, **__: Any) -> None:
@@ -80,9 +80,8 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
     metrics = [child for part in module.children() if part is not getattr(module, 'model', None)
                for child in part.modules() if isinstance(child, Metric)]
     states = [_states(metric) for metric in metrics]
-    for metric, state in zip(metrics, states):
-        for name in metric.metric_state:
-            setattr(metric, name, _copy(state[name]))
+    for metric in metrics:
+        _clear(metric)
     outside = {name: vars(module)[name] for name in ('log', 'log_dict') if name in vars(module)}
     vars(module).update(log=log, log_dict=log_dict)
     try:
@@ -102,5 +101,8 @@ def _states(metric: Metric) -> dict[str, Any]:
     return {**metric.metric_state, **{name: getattr(metric, name) for name in derived}}
 
 
-def _copy(state: Any) -> Any:
-    return list(state) if isinstance(state, list) else state.clone()
+def _clear(metric: Metric) -> None:
+    for name, value in metric.metric_state.items():
+        if isinstance(value, list):
+            setattr(metric, name, [])  # reset() would empty the list that is kept
+    metric.reset()

@@ -40,7 +40,7 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
     ------
     ValueError
         If `loader` is not a DataLoader with a batch size over a data set with indices, or draws
-        from it in a way of its own.
+        from it in a way of its own, or if there are fewer than two examples.
 
     Examples
     --------
@@ -56,6 +56,8 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
                          'hold out half of it for the ranking, got '
                          f'{type(loader).__name__}. Pass ranking_dataloader to the strategy.')
     indices = _indices(loader)
+    if len(indices) < 2:
+        raise ValueError(f'Expected at least 2 examples to split, got {len(indices)}.')
     order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))
     mixed = [int(indices[position]) for position in order.tolist()]
     half = (len(mixed) + 1) // 2

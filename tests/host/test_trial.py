@@ -1,0 +1,65 @@
+"""What an evaluator sees of the trial that a super-net is trained in."""
+
+from __future__ import annotations
+
+import nni
+import pytest
+from nni.nas.evaluator.pytorch import ClassificationModule
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.space import RawFormatModelSpace
+from nni.nas.strategy import RandomOneShot
+
+from nni_rankreg.host.trial import outside_trial
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.supernet import Evolution
+
+
+@pytest.fixture
+def trial(monkeypatch):
+    """Be in a trial, and return the results that it reports."""
+    reports = {'intermediate': [], 'final': []}
+    for kind, values in reports.items():
+        monkeypatch.setattr(nni, f'report_{kind}_result', values.append)
+    monkeypatch.setattr(nni.trial, '_params', {'parameters': {'x': 1}, 'parameter_id': 3})
+    return reports
+
+
+def test_no_trial_inside_and_the_same_one_after(trial):
+    before = nni.trial._params
+    with outside_trial():
+        assert nni.get_current_parameter() is None
+        with outside_trial():
+            pass
+        assert nni.get_current_parameter() is None
+    assert nni.trial._params is before and nni.get_current_parameter() == {'x': 1}
+
+
+def test_the_trial_is_restored_after_an_error(trial):
+    with pytest.raises(KeyError):
+        with outside_trial():
+            raise KeyError
+    assert nni.get_current_parameter() == {'x': 1}
+
+
+def test_evaluators_report_nothing_inside(trial, monkeypatch):
+    module = ClassificationModule(num_classes=10)
+    monkeypatch.setattr(module, '_get_result_for_report', lambda: 0.5)
+    with outside_trial():
+        module._final_report()
+    assert trial['final'] == []
+    module._final_report()  # guard: NNI still asks get_current_parameter()
+    assert trial['final'] == [0.5]
+
+
+@pytest.mark.parametrize('strategy, finals, intermediates', [
+    (RandomOneShot(), 1, 0),  # guard: the result of the architecture that was drawn last
+    (SPOS(evolution=Evolution(2, 2, 1, progress=False)), 0, 2),
+])
+def test_reports_of_a_supernet_training(strategy, finals, intermediates, trial, make_space,
+                                        make_evaluator, monkeypatch):
+    model = strategy.initialize(RawFormatModelSpace(make_space(), make_evaluator(max_epochs=2)),
+                                SequentialExecutionEngine())
+    model.execute()
+    assert len(trial['final']) == finals
+    assert len(trial['intermediate']) == intermediates
+    assert nni.get_current_parameter() == {'x': 1}
