@@ -190,11 +190,13 @@ class LandmarkRegularizer(Regularizer):
         pairs = self.sampler.sample(metrics, count)
         if len(pairs) == 0:
             return None
-        drawn, pairs = pairs.unique(return_inverse=True)
+        drawn = pairs.unique()
         losses = torch.stack([supernet.subnet_loss(samples[index], batch)
                               for index in drawn.tolist()])
-        targets = torch.tensor(metrics, dtype=losses.dtype, device=losses.device)
-        term = self.criterion(-losses, targets[drawn.to(losses.device)], pairs.to(losses.device))
+        # The criterion may weight by the range of all targets; scores out of pairs do not matter.
+        scores = losses.new_zeros(len(samples)).index_copy(0, drawn.to(losses.device), -losses)
+        targets = torch.tensor(metrics, dtype=torch.float64)
+        term = self.criterion(scores, targets, pairs.to(losses.device))
         # A hinge that is not violated is exactly zero and has no gradient: save its backward.
         return term if term.item() != 0 else None
 

@@ -18,6 +18,7 @@ from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.execution.event import (
     FinalMetricEvent,
     IntermediateMetricEvent,
+    ModelEvent,
     ModelEventType,
     TrainingEndEvent,
 )
@@ -52,9 +53,9 @@ class EngineRunner:
     def __init__(self, engine: ExecutionEngine, space: SimplifiedModelSpace,
                  supernet_evaluator: Any):
         self.engine, self.space, self.supernet_evaluator = engine, space, supernet_evaluator
-        self._ended: queue.Queue[tuple[ExecutableModelSpace, ModelStatus]] = queue.Queue()
-        self._finals: dict[int, Any] = {}
+        self._events: queue.Queue[ModelEvent] = queue.Queue()
         self._errors: dict[int, str] = {}
+        self._ends = 0
 
     def describe(self, job: Job) -> str:
         """Return the serialised job."""
@@ -67,23 +68,53 @@ class EngineRunner:
         ------
         SearchError
             If the experiment has no budget left or the NNI manager is gone.
+
+        .. note:: NNI 3.0 gives the parameters of trials that start together to whichever asks
+           first, but names the end of a trial by the parameters it was meant to get. Which job
+           has ended is therefore known by its final result only, and which have failed when all
+           trials have ended.
         """
         waiting = deque(enumerate(jobs))
         running: dict[int, tuple[int, ExecutableModelSpace]] = {}
+        trials = 0
         with self._listening():
-            while waiting or running:
-                if waiting and self._ended.empty() and self._may_submit():
+            while waiting or trials:
+                if waiting and self._events.empty() and self._may_submit():
                     index, job = waiting.popleft()
                     model = self._model(job)
                     running[id(model)] = index, model  # NNI's engine keeps a weak reference only
+                    trials += 1
                     self._submit(model)
                     continue
-                model, status = self._next_ended(bool(waiting))
-                if model is None:
-                    self._check_progress(len(waiting) + len(running), bool(running))
-                elif id(model) in running:
-                    index, _ = running.pop(id(model))
-                    done(index, self._outcome(jobs[index], model, status))
+                event = self._next_event(bool(waiting))
+                if event is None:
+                    self._check_progress(len(waiting) + trials, bool(trials))
+                elif isinstance(event, TrainingEndEvent):
+                    trials -= 1
+                else:
+                    self._finish(event, jobs, running, done)
+            self._finish_late(jobs, running, done)
+        for index, model in running.values():
+            done(index, Failure(self._error(model)))
+
+    def _finish(self, event: FinalMetricEvent, jobs: Sequence[Job], running: dict,
+                done: Callable[[int, Any], None]) -> None:
+        if id(event.model) in running:
+            index, _ = running.pop(id(event.model))
+            done(index, _outcome(jobs[index], event.metric))
+
+    def _finish_late(self, jobs: Sequence[Job], running: dict,
+                     done: Callable[[int, Any], None]) -> None:
+        """Wait for final results that come a moment after the end of their trial."""
+        patience = time.monotonic() + _PATIENCE
+        while running and time.monotonic() < patience:
+            try:
+                event = self._events.get(timeout=0.1)
+            except queue.Empty:
+                if isinstance(self.engine, SequentialExecutionEngine):
+                    break
+            else:
+                self._finish(event, jobs, running, done)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -103,7 +134,7 @@ class EngineRunner:
 
     def _on_final(self, event: FinalMetricEvent) -> None:
         event.prevent_default()
-        self._finals[id(event.model)] = event.metric
+        self._events.put(event)
 
     def _on_intermediate(self, event: IntermediateMetricEvent) -> None:
         event.prevent_default()
@@ -113,17 +144,18 @@ class EngineRunner:
                 if name != 'default'))
 
     def _on_end(self, event: TrainingEndEvent) -> None:
-        self._ended.put((event.model, event.status))
+        self._ends += 1
+        self._events.put(event)
 
-    def _next_ended(self, waiting: bool) -> tuple[ExecutableModelSpace | None, ModelStatus]:
+    def _next_event(self, waiting: bool) -> ModelEvent | None:
         patience = time.monotonic() + _QUIET
         while time.monotonic() < patience:
             try:
-                return self._ended.get(timeout=0.5)
+                return self._events.get(timeout=0.5)
             except queue.Empty:
                 if waiting and self.engine.idle_worker_available():
                     break
-        return None, ModelStatus.Training
+        return None
 
     def _may_submit(self) -> bool:
         return self.engine.idle_worker_available() and self._state() in _OPEN
@@ -147,7 +179,7 @@ class EngineRunner:
         state = self._state()
         if state in _OVER and running:
             time.sleep(_PATIENCE)
-        if self._ended.empty() and (state in _OVER or state == 'NO_MORE_TRIAL' and not running):
+        if self._events.empty() and (state in _OVER or state == 'NO_MORE_TRIAL' and not running):
             raise SearchError(
                 f'Expected budget for {left} more trials, got none: the experiment is {state}. If '
                 'it has reached max_trial_number or max_experiment_duration, raise it. Start '
@@ -165,36 +197,15 @@ class EngineRunner:
         return model
 
     def _submit(self, model: ExecutableModelSpace) -> None:
+        ends = self._ends
         try:
             self.engine.submit_models(model)
         except Exception:
             if not isinstance(self.engine, SequentialExecutionEngine):
                 raise
             self._errors[id(model)] = traceback.format_exc()
-            self._ended.put((model, ModelStatus.Failed))
-
-    def _outcome(self, job: Job, model: ExecutableModelSpace, status: ModelStatus) -> Any:
-        metric = self._final_metric(model, status)
-        if status != ModelStatus.Trained or metric is None:
-            return Failure(self._error(model))
-        if isinstance(job, SuperNet):
-            return SuperNetOutcome(**metric['outcome'])
-        try:
-            value = float(metric['default'] if isinstance(metric, dict) else metric)
-        except (KeyError, TypeError, ValueError):
-            value = math.nan
-        return value if math.isfinite(value) else Failure(
-            'Expected a finite number, or a dict with one as default, as the final result of the '
-            f'evaluator, got {metric}.')
-
-    def _final_metric(self, model: ExecutableModelSpace, status: ModelStatus) -> Any:
-        """Return the final metric, which may come a moment after the end of its trial, or None."""
-        patience = time.monotonic() + _PATIENCE
-        while (id(model) not in self._finals and status == ModelStatus.Trained
-               and not isinstance(self.engine, SequentialExecutionEngine)
-               and time.monotonic() < patience):
-            time.sleep(0.1)
-        return self._finals.pop(id(model), None)
+            if self._ends == ends:  # refused before it was started
+                self._on_end(TrainingEndEvent(model, ModelStatus.Failed))
 
     def _error(self, model: ExecutableModelSpace) -> str:
         """Return the error text of a failed trial."""
@@ -206,18 +217,35 @@ class EngineRunner:
             return f'Its error text cannot be read: {error}'
 
     def _trial_error(self, model: ExecutableModelSpace) -> str:
+        """Return the error text of the trial that had the parameters of `model`."""
         experiment = self.engine.nodejs_binding
         parameter_id = next((key for key, reference in self.engine._models.items()
                              if reference() is model), None)
-        for trial in experiment.list_trial_jobs():
-            if any(one.parameter_id == parameter_id for one in trial.hyperParameters):
-                url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
-                       f'{trial.trialJobId}/stderr')
-                response = requests.get(url, timeout=20)
-                if response.ok and response.text.strip():
-                    return response.text[-4000:]
-                return f'Trial {trial.trialJobId}: {trial.status}, no final result.'
-        return 'The trial is unknown to the NNI manager.'
+        trials = [trial for trial in experiment.list_trial_jobs() if trial.status == 'FAILED']
+        # See the note of `run`: the parameters of a failed trial may be listed as another's. Then
+        # the latest failed trial is the best guess.
+        trials.reverse()
+        trials.sort(key=lambda trial: all(one.parameter_id != parameter_id
+                                          for one in trial.hyperParameters))
+        for trial in trials:
+            url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
+                   f'{trial.trialJobId}/stderr')
+            response = requests.get(url, timeout=20)
+            if response.ok and response.text.strip():
+                return response.text[-4000:]
+        return 'Its trial has ended without a final result.'
+
+
+def _outcome(job: Job, metric: Any) -> Any:
+    if isinstance(job, SuperNet):
+        return SuperNetOutcome(**metric['outcome'])
+    try:
+        value = float(metric['default'] if isinstance(metric, dict) else metric)
+    except (KeyError, TypeError, ValueError):
+        value = math.nan
+    return value if math.isfinite(value) else Failure(
+        'Expected a finite number, or a dict with one as default, as the final result of the '
+        f'evaluator, got {metric}.')
 
 
 def _dump(model: ExecutableModelSpace) -> str:

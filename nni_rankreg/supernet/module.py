@@ -133,7 +133,7 @@ class SuperNetModule(BaseOneShotLightningModule):
         ranking_batch = self._next_ranking_batch()
         terms = [one.loss(self, ranking_batch, epoch) for one in active]
         extra = sum(term for term in terms if term is not None)
-        self.log('ranking_loss', torch.as_tensor(extra).detach(), prog_bar=True)
+        self.log('ranking_loss', torch.as_tensor(extra, dtype=torch.float).detach(), prog_bar=True)
         if isinstance(output, dict):
             return {**output, 'loss': output['loss'] + extra}
         return output + extra

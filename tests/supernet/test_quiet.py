@@ -49,18 +49,11 @@ class Log(list):
         self.extend(values.items())
 
 
-def modules():
-    return [ClassificationModule(num_classes=10), SGDClassificationModule(10),
-            ClassificationModule(nn.MultiMarginLoss, num_classes=10), Own(), Own('tensor')]
-
-
-@pytest.fixture(params=modules(), ids=lambda module: type(module).__name__)
-def module(request):
-    """Return a module that is logging, with metrics in use."""
+def connected(module):
+    """Return a copy of a module with a network and with a log."""
     torch.manual_seed(0)
-    module = deepcopy(request.param)
+    module, log = deepcopy(module), Log()
     module.set_model(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
-    log = Log()
     module.log, module.log_dict, module.written = log.log, log.log_dict, log
     return module
 
@@ -73,8 +66,11 @@ def trace(module):
     return repr(metrics), len(module.written)
 
 
-def test_loss_is_that_of_the_training_step_and_leaves_no_trace(module, make_batches):
-    first, second = make_batches()
+@pytest.mark.parametrize('base', [
+    ClassificationModule(num_classes=10), SGDClassificationModule(10), Own(), Own('tensor'),
+    ClassificationModule(nn.MultiMarginLoss, num_classes=10)], ids=lambda one: type(one).__name__)
+def test_loss_is_that_of_the_training_step_and_leaves_no_trace(base, make_batches):
+    module, (first, second) = connected(base), make_batches()
     module.training_step(first, 0)  # metrics have a state to lose
     before = trace(module)
     loss = quiet_loss(module, second)
@@ -96,26 +92,19 @@ def test_loss_is_that_of_the_training_step_and_leaves_no_trace(module, make_batc
     (ClassificationModule(num_classes=10), 'val_loss'),
     (SGDClassificationModule(10), 'val_acc'), (Own(), 'MulticlassAccuracy'), (Own(), 'double')])
 def test_metric_is_that_of_the_validation_step_and_leaves_no_trace(base, name, make_batches):
-    module = deepcopy(base)
-    module.set_model(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
-    log = Log()
-    module.log, module.log_dict, module.written = log.log, log.log_dict, log
-    first, second = make_batches()
+    module, (first, second) = connected(base), make_batches()
     module.validation_step(first, 0)
     before = trace(module)
     value = quiet_metric(module, second, name)
     assert trace(module) == before
-    log.clear()
-    module.validation_step(second, 0)
-    assert value.item() == pytest.approx(float(dict(log)[name]))
+    module.written.clear()
+    with torch.no_grad():
+        module.validation_step(second, 0)
+    assert value.item() == pytest.approx(float(dict(module.written)[name]))
 
 
 def test_a_metric_object_that_is_logged_is_computed(make_batches):
-    module = Own('tensor')
-    module.set_model(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
-    log = Log()
-    module.log, module.log_dict, module.written = log.log, log.log_dict, log
-    batch, = make_batches([6])
+    module, (batch,) = connected(Own('tensor')), make_batches([6])
     value = quiet_metric(module, batch, 'mean')
     assert value.item() == pytest.approx(quiet_loss(module, batch).item())
     assert module.mean._update_count == 0

@@ -1,0 +1,140 @@
+"""Scores of architectures, against a loop over NNI's frozen networks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from nni.nas.evaluator.pytorch import ClassificationModule
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nni_rankreg.evaluator import SGDClassificationModule
+from nni_rankreg.host.subnet import extract
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
+
+
+@pytest.fixture
+def module(make_supernet):
+    """Return the module of a super-net whose running statistics fit no architecture."""
+    supernet = make_supernet()
+    for norm in supernet.modules():
+        if isinstance(norm, _BatchNorm):
+            norm.running_mean += 3
+    module = SuperNetModule(ClassificationModule(num_classes=10))
+    module.set_model(supernet)
+    return module
+
+
+@pytest.fixture
+def samples(module):
+    return UniformSampler(module.model, seed=5).distinct(6)
+
+
+def naive(networks, batches, measure):
+    """Return the mean of a measure over the images of all batches, for each network."""
+    with torch.no_grad():
+        return torch.tensor([sum(measure(network(x), y).item() * len(y) for x, y in batches)
+                             / sum(len(y) for _, y in batches) for network in networks])
+
+
+def minus_loss(logits, labels):
+    return -F.cross_entropy(logits, labels)
+
+
+def accuracy(logits, labels):
+    return (logits.argmax(1) == labels).float().mean()
+
+
+@pytest.mark.parametrize('metric, measure', [(None, minus_loss), ('val_acc', accuracy)])
+def test_scores_are_those_of_frozen_networks(metric, measure, module, samples, make_batches):
+    batches = make_batches([8, 8, 5])
+    scores = SuperNetScorer(module, batches, metric=metric)(samples)
+    expected = naive([module.model.freeze(sample).train() for sample in samples], batches, measure)
+    torch.testing.assert_close(scores.float(), expected)
+    assert scores.shape == (6,) and len(set(scores.tolist())) > 1
+
+
+@pytest.mark.parametrize('metric, measure', [(None, minus_loss), ('val_acc', accuracy)])
+@pytest.mark.parametrize('name', ['NasBench201', 'ProxylessNAS'])
+def test_calibrated_scores(metric, measure, name, make_supernet, make_batches):
+    module = SuperNetModule(ClassificationModule(num_classes=10))
+    module.set_model(make_supernet(name))
+    samples = UniformSampler(module.model, seed=5).distinct(4)
+    batches, calibration = make_batches([8, 5], 32), make_batches([8, 6, 8], 32, seed=1)
+    scores = SuperNetScorer(module, batches, metric=metric, calibration=calibration)(samples)
+    networks = [extract(module.model, sample) for sample in samples]
+    for network in networks:
+        for norm in network.modules():
+            if isinstance(norm, _BatchNorm):
+                norm.momentum = None  # torch's own cumulative average
+                norm.reset_running_stats()
+        with torch.no_grad():
+            for x, _ in calibration:
+                network.train()(x)
+        network.eval()
+    torch.testing.assert_close(scores.float(), naive(networks, batches, measure),
+                               rtol=1e-4, atol=1e-4)
+
+
+def test_the_evaluator_defines_the_loss(module, samples, make_batches):
+    other = SuperNetModule(SGDClassificationModule(10))
+    other.set_model(module.model)
+    torch.testing.assert_close(SuperNetScorer(other, make_batches())(samples),
+                               SuperNetScorer(module, make_batches())(samples))
+
+
+def test_order_and_repetition_do_not_matter(module, samples, make_batches):
+    scorer = SuperNetScorer(module, make_batches())
+    scores = scorer(samples)
+    assert torch.equal(scorer(samples[::-1]), scores.flip(0))
+    assert torch.equal(scorer([samples[2]] * 2), scores[[2, 2]])
+    assert scorer([]).shape == (0,)
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('calibrated', [True, False])
+def test_nothing_but_calibrated_statistics_is_changed(training, calibrated, module, samples,
+                                                      make_batches):
+    module.train(training)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    batches = make_batches()
+    SuperNetScorer(module, batches, calibration=batches if calibrated else ())(samples)
+    changed = {key.split('.')[-1] for key, value in module.state_dict().items()
+               if not torch.equal(value, before[key])}
+    assert changed == ({'running_mean', 'running_var', 'num_batches_tracked'} if calibrated
+                       else set())
+    assert {one.training for one in module.modules()} == {training}
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_iterators_are_taken_once(module, samples, make_batches):
+    scorer = SuperNetScorer(module, iter(make_batches()), calibration=iter(make_batches()))
+    assert torch.equal(scorer(samples), scorer(samples))
+
+
+def test_batches_of_other_kinds(module, samples):
+    """The number of images is that of the first tensor, wherever it is."""
+    class Module(ClassificationModule):
+        def training_step(self, batch, batch_idx):
+            return self.criterion(self(batch['input'][0]), batch['label'])
+
+    own = SuperNetModule(Module(num_classes=10))
+    own.set_model(module.model)
+    torch.manual_seed(0)
+    pairs = [(torch.randn(size, 3, 8, 8), torch.randint(10, (size,))) for size in (7, 3)]
+    batches = [{'input': [x], 'label': y} for x, y in pairs]
+    torch.testing.assert_close(SuperNetScorer(own, batches)(samples),
+                               SuperNetScorer(module, pairs)(samples))
+
+
+def test_no_batches(module):
+    with pytest.raises(ValueError, match='Expected at least one validation batch .*got none'):
+        SuperNetScorer(module, [])
+
+
+def test_unknown_metric(module, samples, make_batches):
+    scorer = SuperNetScorer(module, make_batches(), metric='val_f1')
+    with pytest.raises(ValueError, match=r"one of \['val_acc', 'val_loss'\], got 'val_f1'"):
+        scorer(samples)
+    assert {one.training for one in module.modules()} == {True}
