@@ -39,7 +39,7 @@ def digits_space() -> NasBench201:
 
 
 def digits_evaluator(*, seed: int = 0, epochs: int = 5, learning_rate: float = 0.002,
-                     **trainer_kwargs: Any) -> Classification:
+                     validation_batch: int = 300, **trainer_kwargs: Any) -> Classification:
     """Return the training on digits; its defaults are those of the shipped table.
 
     Parameters
@@ -49,12 +49,15 @@ def digits_evaluator(*, seed: int = 0, epochs: int = 5, learning_rate: float = 0
     epochs, learning_rate
         Short and small on purpose: after longer training nearly all architectures read the digits
         equally well, and their ranking would be noise.
+    validation_batch
+        Images of a validation batch.
     **trainer_kwargs
         Passed to the Lightning trainer.
     """
     defaults = dict(accelerator='cpu', enable_progress_bar=False)
     return Classification(
-        image_loader(Digits('train'), 64, shuffle=True), image_loader(Digits('validation'), 300),
+        image_loader(Digits('train'), 64, shuffle=True),
+        image_loader(Digits('validation'), validation_batch),
         num_classes=10, seed=seed, learning_rate=learning_rate, minimum_learning_rate=0.,
         max_epochs=epochs, **{**defaults, **trainer_kwargs})
 
@@ -77,12 +80,12 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     """
     settings: dict[str, Any] = dict(
         truth=nni.trace(digits_truth)(), seed=seed, score_batches=1,
-        evolution=Evolution(evaluations=250, seed=seed, progress=False))
-    evaluator = digits_evaluator(seed=seed, epochs=40, learning_rate=0.025,
-                                 check_val_every_n_epoch=10)
+        evolution=Evolution(evaluations=200, seed=seed, progress=False))
+    evaluator = digits_evaluator(seed=seed, epochs=30, learning_rate=0.025,
+                                 validation_batch=180, check_val_every_n_epoch=10)
     return LandmarkSearch(
-        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)], **settings),
-        control=SPOS([EqualCostControl(count=4)], **settings),
+        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=1, seed=seed)], **settings),
+        control=SPOS([EqualCostControl(count=2)], **settings),
         supernet_evaluator=evaluator, iterations=2, landmarks=10, top=4, archive=archive,
         seed=seed)
 
