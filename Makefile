@@ -7,7 +7,8 @@ VENV := .venv
 .PHONY: demo test lint clean
 
 demo: $(VENV)/.installed
-	$(VENV)/bin/nni-rankreg demo
+	@echo 'Starting the demonstration; PyTorch and NNI take some seconds to load.'
+	@$(VENV)/bin/nni-rankreg demo
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest
