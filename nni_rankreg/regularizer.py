@@ -261,4 +261,6 @@ def read_results(source: ResultsSource) -> Results:
                   else Archive(source))
     if isinstance(source, Archive):
         return source.results()
-    return source.results if isinstance(source, TabularBenchmark) else source
+    if isinstance(source, TabularBenchmark):
+        return source.results
+    return Results(*source)  # a plain list if NNI has sent it to a trial

@@ -6,6 +6,7 @@ those of Okabe and Ito, "Color Universal Design", 2008, which colour-blind peopl
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from itertools import cycle
@@ -15,6 +16,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -31,7 +33,7 @@ _MARKERS = 'osD^vPX'
 _INK, _GREY, _FAINT = '#222222', '#8c8c8c', '#dddddd'
 
 _SPACING, _RADIUS = 2.2, 0.25
-_BENDS = {(0, 2): -0.34, (1, 3): 0.34, (0, 3): -0.44}
+_BENDS = {(0, 2): -0.38, (1, 3): 0.38, (0, 3): -0.54}  # negative: above the nodes
 _OPERATION_COLOURS = {
     'conv_3x3': '#0072B2', 'conv_1x1': '#56B4E9', 'avg_pool_3x3': '#009E73',
     'skip_connect': '#E69F00',
@@ -54,7 +56,7 @@ def rank_scatter(
     scores
         Predictions of each arm (``'spos'``, ``'spos+landmark'``), shape (N,), higher is better.
     targets
-        True metric or its rank, shape (N,), higher is better.
+        True metric, shape (N,), higher is better; its ranks where most values are close.
     xlabel, ylabel
         What is on the axes, with the unit.
     intervals
@@ -83,9 +85,9 @@ def _rank_figure(scores: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike, xl
     if unknown:
         raise ValueError(f'Expected intervals of the arms {list(scores)}, got {sorted(unknown)}.')
     truth = np.asarray(targets, dtype=float)
-    columns = min(len(scores), 4)
-    rows = -(-len(scores) // columns)
-    figure = Figure((3.3 * columns + 0.6, 3.4 * rows + 0.7), 150, layout='constrained')
+    rows = -(-len(scores) // 4)
+    columns = -(-len(scores) // rows)
+    figure = Figure((3.6 * columns + 0.6, 3.5 * rows + 0.8), 150, layout='constrained')
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
     for ax, (arm, values), colour in zip(axes, scores.items(), cycle(_COLOURS)):
         predicted = np.asarray(values, dtype=float)
@@ -93,25 +95,26 @@ def _rank_figure(scores: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike, xl
             raise ValueError(f'Expected a score of {arm!r} for each of the targets, shape '
                              f'{truth.shape}, got shape {predicted.shape}.')
         ax.set_title(_rank_title(arm, kendall_tau(predicted, truth), intervals.get(arm)),
-                     fontsize=10.5, color=_INK, parse_math=False)
+                     fontsize=10, color=_INK, parse_math=False)
         ax.plot(np.sort(truth), np.sort(stats.rankdata(truth)), color=_GREY, linewidth=1.2)
         ax.scatter(truth, stats.rankdata(predicted), s=np.clip(5000 / len(truth), 4, 36),
                    color=colour, alpha=0.65, edgecolor='white', linewidth=0.4, zorder=3)
         ax.tick_params(labelbottom=True)
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
         _tidy(ax)
     for ax in axes[len(scores):]:
         ax.remove()
     figure.supxlabel(xlabel, fontsize=10, color=_INK)
     figure.supylabel(ylabel, fontsize=10, color=_INK)
-    figure.legend([Line2D([], [], color=_GREY)], ['perfect ranking'], loc='outside lower right',
+    figure.legend([Line2D([], [], color=_GREY)], ['perfect ranking'], loc='outside upper right',
                   frameon=False, fontsize=9)
     return figure
 
 
 def _rank_title(arm: str, tau: float, interval: tuple[float, float, float] | None) -> str:
     if interval is None:
-        return f'{arm}\nKendall τ = {tau:.3f}'
-    if len(interval) != 3 or not interval[1] <= interval[2]:
+        return f'{arm}\nKendall τ ' + ('undefined' if math.isnan(tau) else f'= {tau:.3f}')
+    if len(interval) != 3 or interval[1] > interval[2]:
         raise ValueError(f'Expected (tau, low, high) of {arm!r} with low <= high, got {interval}.')
     stated, low, high = interval
     differs = f'; points: {tau:.3f}' if f'{stated:.3f}' != f'{tau:.3f}' else ''
@@ -158,15 +161,15 @@ def _tau_figure(histories: Mapping[str, Sequence[Mapping[str, float]]],
                 boundaries: Sequence[float], active: Sequence[tuple[float, float]],
                 metric: str, ylabel: str) -> Figure:
     _check_arms(histories)
-    figure = Figure((7, 4), 150, layout='constrained')
+    figure = Figure((8, 4), 150, layout='constrained')
     ax = figure.subplots()
     styles = zip(cycle(_COLOURS), cycle(_MARKERS))
-    handles = {}
+    handles: dict[str, Artist] = {}
     for (arm, history), (colour, marker) in zip(histories.items(), styles):
         epochs, taus = _series(arm, history, metric)
         handles[arm], = ax.plot(epochs, taus, color=colour, marker=marker, linewidth=1.8,
                                 markersize=4.5, markeredgecolor='white', markeredgewidth=0.5,
-                                markevery=max(1, len(epochs) // 30), zorder=3)
+                                markevery=max(1, len(epochs) // 15), zorder=3)
     for first, last in active:
         handles['ranking active'] = ax.axvspan(first, last, color='#f3efe2', linewidth=0, zorder=0)
     for boundary in boundaries:
@@ -174,10 +177,10 @@ def _tau_figure(histories: Mapping[str, Sequence[Mapping[str, float]]],
                                               linestyle=(0, (5, 4)), zorder=1)
     ax.set_xlabel('epoch', fontsize=10, color=_INK)
     ax.set_ylabel(ylabel, fontsize=10, color=_INK)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     _tidy(ax)
-    figure.legend(list(handles.values()), list(handles), loc='outside upper center', ncols=4,
-                  frameon=False, fontsize=9.5)
+    figure.legend(list(handles.values()), list(handles), loc='outside right upper', frameon=False,
+                  fontsize=9.5)
     return figure
 
 
@@ -228,19 +231,19 @@ def _cell_figure(edges: Mapping[tuple[int, int], str], title: str) -> Figure:
         if edge not in _BENDS and edge not in ((0, 1), (1, 2), (2, 3)):
             raise ValueError('Expected edges (source, target) with 0 <= source < target <= 3, '
                              f'got {edge}.')
-    figure = Figure((7.6, 3.6), 150, layout='constrained')
+    figure = Figure((7.6, 3.9), 150, layout='constrained')
     ax = figure.subplots()
     nodes = [Circle((_SPACING * node, 0), _RADIUS, facecolor='white', edgecolor=_INK,
                     linewidth=1.4, zorder=3) for node in range(4)]
     for node, circle in enumerate(nodes):
         ax.add_patch(circle)
-        ax.text(*circle.center, str(node), ha='center', va='center', color=_INK, zorder=4)
+        ax.text(_SPACING * node, 0, str(node), ha='center', va='center', color=_INK, zorder=4)
     for node, offset, name, side in ((0, -0.4, 'input', 'right'), (3, 0.4, 'output', 'left')):
         ax.text(_SPACING * node + offset, 0, name, ha=side, va='center', fontsize=9, color=_GREY)
     colours = _operation_colours(edges.values())
     for edge in sorted(edges):
         _draw_edge(ax, nodes, edge, edges[edge], colours[edges[edge]])
-    ax.set(xlim=(-1.1, 3 * _SPACING + 1.1), ylim=(-1.1, 1.8), aspect='equal')
+    ax.set(xlim=(-1.1, 3 * _SPACING + 1.1), ylim=(-1.2, 2.15), aspect='equal')
     ax.set_axis_off()
     ax.set_title(title, fontsize=11, color=_INK, parse_math=False)
     handles = [Line2D([], [], color=colour, linewidth=2, linestyle=':' if name == 'none' else '-')
@@ -258,7 +261,7 @@ def _operation_colours(operations: Iterable[str]) -> dict[str, str]:
 
 
 def _label(operation: str) -> str:
-    return operation.replace('_', ' ')
+    return re.sub(r'(\d)x(\d)', r'\1×\2', operation.removeprefix('nor_').replace('_', ' '))
 
 
 def _draw_edge(ax: Axes, nodes: Sequence[Circle], edge: tuple[int, int], operation: str,
@@ -274,8 +277,8 @@ def _draw_edge(ax: Axes, nodes: Sequence[Circle], edge: tuple[int, int], operati
     if not none:
         middle = _SPACING * (source + target) / 2
         height = -bend * _SPACING * (target - source) / 2
-        ax.text(middle, height, textwrap.fill(_label(operation), 14), fontsize=9, color=_INK,
-                ha='center', va='center', zorder=5,
+        ax.text(middle, height, textwrap.fill(_label(operation), 14, max_lines=3), fontsize=9,
+                color=_INK, ha='center', va='center', zorder=5, parse_math=False,
                 bbox=dict(boxstyle='round,pad=0.3', facecolor='white', edgecolor=colour))
 
 
@@ -363,7 +366,7 @@ def _cell_text(cell: Any, digits: int) -> str:
     if cell is None:
         return ''
     if _is_number(cell) and not isinstance(cell, Integral):
-        return f'{cell:.{digits}f}'
+        return f'{float(cell):.{digits}f}'
     return re.sub(r'([\\|~*`<])', r'\\\1', ' '.join(str(cell).splitlines()))
 
 
@@ -377,7 +380,7 @@ def _tidy(ax: Axes) -> None:
     ax.set_axisbelow(True)
     ax.spines[['top', 'right']].set_visible(False)
     ax.spines[['left', 'bottom']].set_color(_GREY)
-    ax.tick_params(colors=_INK, labelsize=9, color=_GREY)
+    ax.tick_params(color=_GREY, labelcolor=_INK, labelsize=9)
 
 
 def _save(figure: Figure, path: str | Path) -> None:

@@ -13,12 +13,7 @@ from torch import nn
 from nni_rankreg.archive import Archive
 from nni_rankreg.benchmark import TabularBenchmark
 from nni_rankreg.loss import PairwiseRankingLoss
-from nni_rankreg.regularizer import (
-    EqualCostControl,
-    LandmarkRegularizer,
-    Regularizer,
-    read_results,
-)
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer, read_results
 from nni_rankreg.sampler import PairSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.typing import Results

@@ -105,10 +105,12 @@ class LandmarkSearch(Strategy):
         results = Results(list(known.samples), list(known.metrics))
         failed = yield from self._measure(_without(landmarks, known.samples), results)
         if failed:
-            yield from self._replace(failed, landmarks, results, sampler)
+            failed += yield from self._replace(failed, landmarks, results, sampler)
         for iteration in range(self.iterations):
-            supernet = yield from self._train_supernets(results, iteration)
-            yield from self._measure(supernet.best, results)
+            top = self.top + len(failed)  # as those may be among the best
+            supernet = yield from self._train_supernets(results, iteration, top)
+            best = _without(supernet.best, failed)[:self.top]
+            failed += yield from self._measure(best, results)
         order = sorted(range(len(results.samples)), key=lambda i: -results.metrics[i])
         return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
 
@@ -122,25 +124,28 @@ class LandmarkSearch(Strategy):
         return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
 
     def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
-                 sampler: LandmarkSampler) -> Plan[None]:
-        """Train other landmarks in place of failed ones; the search goes on without them, too."""
+                 sampler: LandmarkSampler) -> Plan[list[Sample]]:
+        """Train others in place of failed landmarks and return which fail; go on without, too."""
+        others: list[Sample] = []
         try:
-            others = sampler.sample(len(landmarks) + len(failed), root=landmarks[0])
-            others = _without(others, [*landmarks, *results.samples])[:len(failed)]
+            drawn = sampler.sample(len(landmarks) + len(failed), root=landmarks[0])
+            others = _without(drawn, [*landmarks, *results.samples])[:len(failed)]
             _logger.warning('Replacing %d landmarks that failed by %d others.', len(failed),
                             len(others))
-            yield from self._measure(others, results)
+            return (yield from self._measure(others, results))
         except (SearchError, ValueError) as error:  # all fail, or the space has no others
             _logger.warning('Going on with fewer landmarks: %s', error)
+            return others
 
-    def _train_supernets(self, results: Results, iteration: int) -> Plan[SuperNetOutcome]:
+    def _train_supernets(self, results: Results, iteration: int,
+                         top: int) -> Plan[SuperNetOutcome]:
         """Train the super-net, and that of the control, on all results so far."""
         known = Results(list(results.samples), list(results.metrics))
         arms = [('supernet', self.oneshot, self.supernets)]
         if self.control is not None:
             arms.append(('control', self.control, self.controls))
         outcomes = yield [
-            SuperNet(oneshot, known, self.top, before[-1].weights if before else None,
+            SuperNet(oneshot, known, top, before[-1].weights if before else None,
                      self._weights_file(name, iteration), f'{name} {iteration + 1}')
             for name, oneshot, before in arms]
         for (name, _, before), outcome in zip(arms, outcomes):

@@ -1,0 +1,309 @@
+"""SPOS as a drop-in for NNI's RandomOneShot."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import nni
+import pytest
+import pytorch_lightning as pl
+import torch
+from nni.nas.evaluator.pytorch import Regression
+from nni.nas.hub.pytorch import NasBench201
+from nni.nas.profiler.pytorch.flops import NumParamsProfiler
+from nni.nas.space import ModelStatus
+from nni.nas.strategy import RandomOneShot
+from scipy.stats import kendalltau
+from torch.utils.data import DataLoader, TensorDataset
+
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.supernet import Evolution, ScoredSample
+from nni_rankreg.supernet.batch_norm import batch_statistics
+from nni_rankreg.typing import Results, sample_key
+
+SMALL = Evolution(4, 8, 2, progress=False)
+ALWAYS = Schedule('constant', warmup=0)
+SAMPLES = UniformSampler(NasBench201(4, 1, 10), seed=8).distinct(10)
+TRUTH = Results(SAMPLES, [0.1 * index for index in range(10)])
+LANDMARKS = Results(SAMPLES[:4], TRUTH.metrics[:4])
+
+
+class Data(pl.LightningDataModule):
+    """Images whose label tells which one it is; remembers what was drawn."""
+
+    def __init__(self, count=16):
+        super().__init__()
+        self.count, self.drawn = count, []
+
+    def train_dataloader(self):
+        generator = torch.Generator().manual_seed(0)
+        images = torch.randn(self.count, 3, 8, 8, generator=generator)
+        return DataLoader(TensorDataset(images, torch.arange(self.count)), 4, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader(self.train_dataloader().dataset, 8)
+
+
+def labels(loader):
+    return torch.cat([batch for _, batch in loader]).tolist()
+
+
+@pytest.fixture
+def train(make_space, make_evaluator):
+    """Return a function that trains a super-net by a strategy, without an experiment."""
+    def run(strategy, evaluator=None, **kwargs):
+        strategy.train(make_space(), evaluator or make_evaluator(), **kwargs)
+        return strategy
+    return run
+
+
+# Experiments
+
+@pytest.mark.parametrize('regularizers', [(), (LandmarkRegularizer(LANDMARKS, schedule=ALWAYS),)])
+def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
+    space, strategy = make_space(), SPOS(regularizers, evolution=SMALL)
+    experiment = run_experiment(space, make_evaluator(), strategy)
+
+    best = experiment.export_top_models(3, formatter='dict')
+    assert len({sample_key(one) for one in best}) == 3
+    assert all(isinstance(one, ScoredSample) and space.contains(one) for one in best)
+    scores = [one.score for one in best]
+    assert scores == sorted(scores, reverse=True)
+    assert strategy.scorer()(best).tolist() == pytest.approx(scores)
+
+    models = experiment.export_top_models(3)
+    assert [model.sample for model in models] == best
+    assert [model.metric for model in models] == scores
+    assert {model.status for model in models} == {ModelStatus.Trained}
+
+    x = torch.randn(4, 3, 8, 8)
+    for sample, network in zip(best, experiment.export_top_models(3, formatter='instance')):
+        strategy.oneshot_module.activate(sample)
+        with batch_statistics(space), batch_statistics(network):
+            torch.testing.assert_close(network(x), space(x))
+    assert len(experiment.export_top_models(100)) <= SMALL.evaluations
+    assert experiment.export_top_models(formatter='dict') == best[:1]
+
+
+def test_nni_still_exports_one_arbitrary_architecture(make_space, make_evaluator, run_experiment):
+    """Guard: the same experiment with NNI's own strategy."""
+    experiment = run_experiment(make_space(), make_evaluator(), RandomOneShot())
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        exports = [experiment.export_top_models(3, formatter='dict') for _ in range(8)]
+    assert {len(one) for one in exports} == {1}
+    assert len({sample_key(one) for one, in exports}) > 1
+
+
+@pytest.mark.parametrize('options', [{}, {'limit_val_batches': 0},
+                                     {'reload_dataloaders_every_n_epochs': 1, 'max_epochs': 2}])
+def test_experiment_with_a_data_module(options, make_space, make_evaluator, run_experiment):
+    strategy = SPOS([EqualCostControl(1, schedule=ALWAYS)], evolution=SMALL)
+    evaluator = make_evaluator(datamodule=Data(), num_classes=16, **options)
+    experiment = run_experiment(NasBench201(4, 1, 16), evaluator, strategy)
+    halves = labels(strategy._training_loader), labels(strategy._ranking_loader)
+    assert sorted(halves[0] + halves[1]) == list(range(16))
+    best = experiment.export_top_models(2, formatter='dict')
+    assert best[0].score >= best[1].score
+
+
+def test_other_evaluators(make_space, make_loader, run_experiment):
+    """NNI's regression: there is no accuracy, and the loss is another."""
+    def loader(seed):
+        images = next(iter(make_loader(16, 16, seed=seed)))[0]
+        return DataLoader(TensorDataset(images, images.mean((2, 3))[:, :1]), 8)
+
+    strategy = SPOS(evolution=SMALL)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # these loaders are for this process only
+        evaluator = Regression(train_dataloaders=loader(0), val_dataloaders=loader(1),
+                               max_epochs=1, logger=False, enable_checkpointing=False,
+                               enable_progress_bar=False, accelerator='cpu')
+    experiment = run_experiment(NasBench201(4, 1, 1), evaluator, strategy)
+    best, = experiment.export_top_models(1, formatter='dict')
+    network, = experiment.export_top_models(1, formatter='instance')
+    with batch_statistics(network), torch.no_grad():
+        losses = [(network(x) - y).square().mean() for x, y in loader(1)]
+    assert best.score == pytest.approx(-torch.stack(losses).mean().item(), rel=1e-4)
+    history, = strategy.oneshot_module.history
+    assert history['default'] == -history['val_loss']
+
+
+# Data
+
+@pytest.mark.parametrize('regularizers, expected', [((), 16), ((EqualCostControl(1),), 8)])
+def test_held_out_half_only_if_needed(regularizers, expected, train, make_evaluator, make_loader):
+    loader = make_loader(16, 4)
+    strategy = train(SPOS(regularizers), make_evaluator(loader))
+    assert len(strategy._training_loader.dataset) == expected
+    assert (strategy._ranking_loader is None) is (expected == 16)
+
+
+def test_own_ranking_data(train, make_evaluator, make_loader):
+    own, loader = make_loader(8, 2, seed=3), make_loader(16, 4)
+    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], ranking_dataloader=own),
+                     make_evaluator(loader))
+    assert strategy._training_loader is loader and strategy._ranking_loader is own
+
+
+def test_ranking_batch_size(train, make_evaluator, make_loader):
+    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], ranking_batch_size=2),
+                     make_evaluator(make_loader(16, 4)))
+    assert (strategy._training_loader.batch_size, strategy._ranking_loader.batch_size) == (4, 2)
+
+
+def test_a_strategy_can_train_again(train, make_evaluator, make_loader):
+    """The second super-net gets halves of its own and is searched anew."""
+    strategy = SPOS([EqualCostControl(1, schedule=ALWAYS)], evolution=SMALL)
+    scores = []
+    for seed in range(2):
+        loader = make_loader(16, 4, seed=seed)
+        train(strategy, make_evaluator(loader, make_loader(seed=5)))
+        halves = [half.dataset for half in (strategy._training_loader, strategy._ranking_loader)]
+        assert all(half.dataset is loader.dataset for half in halves)
+        assert sorted(halves[0].indices + halves[1].indices) == list(range(16))
+        scores.append(strategy.best(1)[0].score)
+        assert strategy.scorer()(strategy.best(1)).tolist() == pytest.approx(scores[-1:])
+    assert scores[0] != scores[1]
+
+
+# Reproducibility
+
+@pytest.mark.parametrize('seeds, same', [((2, 2), True), ((2, 3), False)])
+def test_same_seed_same_result(seeds, same, train, make_evaluator, make_loader):
+    outcomes = []
+    for seed in seeds:
+        torch.manual_seed(0)
+        strategy = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed,
+                              evolution=SMALL), make_evaluator(make_loader(shuffle=True)))
+        outcomes.append((strategy.supernet.state_dict(), strategy.best()))
+    equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
+    assert all(equal) is same
+    assert ([(one, one.score) for one in outcomes[0][1]]
+            == [(one, one.score) for one in outcomes[1][1]]) is same
+
+
+# Filter
+
+def test_filter(train):
+    def accept(sample):
+        return sample['cell/0_3'] in ('skip_connect', 'none')
+
+    strategy = train(SPOS(filter=accept, evolution=SMALL))
+    assert strategy.best() and all(accept(one) for one in strategy.best())
+    assert all(accept(strategy.oneshot_module.draw()) for _ in range(20))
+
+
+def test_filter_of_nni(train, make_space):
+    profiler = NumParamsProfiler(make_space(), torch.randn(1, 3, 8, 8))
+    sizes = sorted(profiler.profile(sample) for sample in SAMPLES)
+    strategy = train(SPOS(filter={'profiler': profiler, 'min': sizes[1], 'max': sizes[-2]},
+                          evolution=SMALL))
+    assert strategy.best()
+    assert all(sizes[1] <= profiler.profile(one) <= sizes[-2] for one in strategy.best())
+
+
+# Measurement and search
+
+def test_ranking_is_measured_against_the_truth_without_landmarks(train):
+    strategy = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], truth=TRUTH))
+    history, = strategy.oneshot_module.history
+    expected, _ = kendalltau(strategy.scorer()(SAMPLES[4:]), TRUTH.metrics[4:])
+    assert history['kendall_tau'] == history['default'] == pytest.approx(expected)
+    assert {'val_acc', 'val_loss', 'epoch'} <= set(history)
+    assert strategy.measured['metrics'] == TRUTH.metrics[4:]
+    assert kendalltau(*strategy.measured.values())[0] == pytest.approx(expected)
+    logged = strategy.oneshot_module.trainer.callback_metrics
+    assert logged['kendall_tau'] == pytest.approx(expected)
+
+
+def test_known_results_are_no_truth(train):
+    strategy = train(SPOS(truth=TRUTH), results=LANDMARKS)
+    assert strategy.measured['metrics'] == TRUTH.metrics[4:]
+
+
+def test_without_truth_the_landmarks_are_measured_and_named_so(train):
+    strategy = train(SPOS([EqualCostControl(1), LandmarkRegularizer(LANDMARKS)]))
+    history, = strategy.oneshot_module.history
+    expected, _ = kendalltau(strategy.scorer()(LANDMARKS.samples), LANDMARKS.metrics)
+    assert history['kendall_tau_landmarks'] == history['default'] == pytest.approx(expected)
+    assert 'kendall_tau' not in history
+
+
+def test_without_results_accuracy_is_reported(train):
+    history, = train(SPOS()).oneshot_module.history
+    assert history['default'] == history['val_acc'] and 'kendall_tau' not in history
+
+
+def test_constant_scores_order_nothing(train, make_evaluator):
+    """A tau that is undefined would stop NNI's plots."""
+    none = {label: 'none' for label in SAMPLES[0]}
+    twins = Results([none, {**none, 'cell/0_1': 'skip_connect'}], [0.1, 0.2])
+    history, = train(SPOS(truth=twins), make_evaluator(learning_rate=0.)).oneshot_module.history
+    assert history['kendall_tau'] == 0.
+
+
+@pytest.mark.parametrize('batches', [1, None])
+def test_score_batches_and_metric(batches, train, make_evaluator, make_loader):
+    validation = make_loader(12, 4, seed=1)
+    strategy = train(SPOS(metric='val_acc', score_batches=batches),
+                     make_evaluator(validation=validation))
+    network = strategy.supernet.freeze(SAMPLES[0]).train()
+    hits = torch.cat([network(x).argmax(1) == y for x, y in list(validation)[:batches]])
+    assert strategy.scorer()(SAMPLES[:1]).item() == pytest.approx(hits.float().mean().item())
+
+
+def test_calibration_in_training(train, make_evaluator):
+    """Statistics are computed anew in each measurement, and training goes on undisturbed."""
+    outcomes = []
+    for batches in (0, 2):
+        strategy = train(SPOS(truth=TRUTH, calibration_batches=batches, metric='val_acc'),
+                         make_evaluator(max_epochs=2))
+        assert len(strategy.oneshot_module.history) == 2
+        outcomes.append((list(strategy.supernet.parameters()), strategy.scorer()(SAMPLES)))
+    assert all(torch.equal(a, b) for a, b in zip(outcomes[0][0], outcomes[1][0]))
+    assert not torch.equal(outcomes[0][1], outcomes[1][1])
+
+
+def test_best_is_searched_once_and_may_exclude(train):
+    strategy = train(SPOS(evolution=SMALL))
+    everything = strategy.best()
+    assert strategy.best(2) == everything[:2] and strategy.best()[0] is everything[0]
+    assert strategy.best(2, exclude=[dict(everything[0])]) == everything[1:3]
+    assert strategy.best(exclude=everything) == []
+    assert [model.sample for model in strategy.list_models(limit=None)] == everything
+
+
+def test_unsorted_listing_is_sorted_with_a_warning(train, caplog):
+    strategy = train(SPOS(evolution=SMALL))
+    with caplog.at_level(logging.WARNING, 'nni_rankreg'):
+        models = list(strategy.list_models(sort=False, limit=2))
+    assert [model.sample for model in models] == strategy.best(2)
+    assert 'sort=False has no effect' in caplog.text
+
+
+# Searches
+
+def test_bound_results_and_weights(train, make_evaluator, tmp_path):
+    first = train(SPOS())
+    torch.save(first.supernet.state_dict(), tmp_path / 'weights.pt')
+    term = LandmarkRegularizer()
+    second = train(SPOS([term]), make_evaluator(learning_rate=0.), results=LANDMARKS,
+                   weights=str(tmp_path / 'weights.pt'))
+    assert term.results == LANDMARKS
+    assert term.schedule.warmup == 0
+    for a, b in zip(first.supernet.parameters(), second.supernet.parameters()):
+        assert torch.equal(a, b)
+
+
+def test_strategies_travel_in_jobs():
+    strategy = SPOS([LandmarkRegularizer(weight=3.), EqualCostControl(2)], seed=5,
+                    metric='val_acc', evolution=Evolution(5, 6, 2), score_batches=3)
+    copy = nni.load(nni.dump(strategy))
+    assert isinstance(copy, RandomOneShot)
+    assert (copy.seed, copy.metric, copy.score_batches) == (5, 'val_acc', 3)
+    assert (copy.regularizers[0].weight, copy.evolution.evaluations) == (3., 6)

@@ -1,0 +1,128 @@
+"""The stand-alone training recipe, against torch and NNI."""
+
+from __future__ import annotations
+
+import math
+
+import nni
+import pytest
+import pytorch_lightning as pl
+import torch
+from nni.nas.space import SimplifiedModelSpace
+from torch import nn
+
+from nni_rankreg.data import Digits, ImageTensors, image_loader
+from nni_rankreg.evaluator import Classification, SGDClassificationModule
+from nni_rankreg.sampler import UniformSampler
+
+FAST = dict(enable_progress_bar=False, accelerator='cpu')
+
+
+class Recorder(pl.Callback):
+    def __init__(self):
+        self.rates, self.norms = [], []
+
+    def on_train_epoch_start(self, trainer, module):
+        self.rates.append(trainer.optimizers[0].param_groups[0]['lr'])
+
+    def on_train_batch_end(self, trainer, module, *_):
+        gradients = [one.grad.norm() for one in module.parameters() if one.grad is not None]
+        self.norms.append(torch.stack(gradients).norm().item())
+
+
+@pytest.fixture
+def make():
+    """Return a function that makes an evaluator of a few digits."""
+    def evaluator(**kwargs):
+        digits = Digits('train')
+        data = ImageTensors(digits.images[:48], digits.labels[:48])
+        return Classification(image_loader(data, 16, shuffle=True), image_loader(data, 48),
+                              **{'num_classes': 10, 'max_epochs': 2, **FAST, **kwargs})
+    return evaluator
+
+
+def network():
+    return nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+
+
+def test_learning_rate_is_a_cosine_over_the_epochs(make):
+    recorder = Recorder()
+    evaluator = make(max_epochs=5, learning_rate=0.4, minimum_learning_rate=0.1,
+                     callbacks=[recorder])
+    evaluator.evaluate(network())
+    assert recorder.rates == pytest.approx(
+        [0.1 + 0.3 * 0.5 * (1 + math.cos(math.pi * epoch / 5)) for epoch in range(5)])
+    optimizer = evaluator.trainer.optimizers[0]
+    assert type(optimizer) is torch.optim.SGD and len(evaluator.trainer.optimizers) == 1
+    group = optimizer.param_groups[0]
+    assert (group['momentum'], group['weight_decay']) == (0.9, 5e-4)
+
+
+def test_gradients_are_clipped_at_5(make):
+    recorder = Recorder()
+    big = network()
+    big[1].weight.data *= 1000
+    make(callbacks=[recorder], max_epochs=1).evaluate(big)
+    assert max(recorder.norms) == pytest.approx(5, rel=1e-4)
+
+
+def test_training_is_that_of_a_plain_loop(make):
+    """In order, without momentum tricks of our own: torch's SGD, cross-entropy, clipping."""
+    evaluator, model = make(max_epochs=1, momentum=0.5, weight_decay=0.1, learning_rate=0.1,
+                            seed=None), network()
+    copy = network()
+    copy.load_state_dict(model.state_dict())
+    torch.manual_seed(3)
+    evaluator.evaluate(model)
+    torch.manual_seed(3)
+    optimizer = torch.optim.SGD(copy.parameters(), 0.1, momentum=0.5, weight_decay=0.1)
+    for x, y in evaluator.train_dataloaders:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(copy(x), y).backward()
+        nn.utils.clip_grad_norm_(copy.parameters(), 5.)
+        optimizer.step()
+    torch.testing.assert_close(model[1].weight, copy[1].weight)
+
+
+def test_accuracy_is_measured_in_validation_only(make):
+    evaluator = make()
+    evaluator.evaluate(network())
+    metrics = evaluator.trainer.callback_metrics
+    assert {'train_loss', 'val_loss', 'val_acc'} <= set(metrics) and 'train_acc' not in metrics
+    x, y = next(iter(evaluator.val_dataloaders))
+    accuracy = (evaluator.module(x).argmax(1) == y).float().mean()
+    assert metrics['val_acc'].item() == pytest.approx(accuracy.item())
+
+
+@pytest.mark.parametrize('seeds, same', [((0, 0), True), ((0, 1), False), ((None, None), False)])
+def test_a_seed_makes_a_trial_repeatable(seeds, same, make, make_space):
+    outcomes = []
+    for run, seed in enumerate(seeds):
+        torch.manual_seed(run)
+        evaluator, space = make(seed=seed), make_space()
+        sample = UniformSampler(space, seed=2).sample()
+        # The form that is sent to trials: its weights are made there.
+        SimplifiedModelSpace.from_model(space, evaluator).freeze(sample).execute()
+        outcomes.append(evaluator.trainer.callback_metrics['val_loss'].item())
+    assert (outcomes[0] == outcomes[1]) is same
+
+
+def test_nothing_is_written(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make().evaluate(network())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trainer_options_are_passed_on(make):
+    trainer = make(gradient_clip_val=1., limit_val_batches=0).trainer
+    assert trainer.gradient_clip_val == 1. and trainer.limit_val_batches == 0
+
+
+def test_evaluators_travel_to_trials():
+    evaluator = Classification(
+        image_loader(Digits('train'), 64, shuffle=True), image_loader(Digits('validation'), 300),
+        num_classes=10, seed=4, learning_rate=0.3, max_epochs=7, **FAST)
+    copy = nni.load(nni.dump(evaluator))
+    assert (copy.seed, copy.trainer.max_epochs, copy.module.hparams.learning_rate) == (4, 7, 0.3)
+    assert isinstance(copy.module, SGDClassificationModule)
+    assert len(copy.train_dataloaders.dataset) == 897
