@@ -274,7 +274,7 @@ def test_edge_leads_from_source_to_target(edge):
     centres = ax.transData.transform([node.center for node in nodes])
     radius = nodes[0].get_window_extent().width / 2
     assert distance(shaft[:1], centres[edge[0]]) == pytest.approx(radius, abs=3)
-    assert distance(points, centres[edge[1]]) == pytest.approx(radius, abs=7)  # tip, less its stroke
+    assert distance(points, centres[edge[1]]) == pytest.approx(radius, abs=7)  # the tip
     assert all(distance(points, centres[node]) > 1.5 * radius for node in {*range(4)} - {*edge})
     box = label.get_bbox_patch().get_window_extent()
     assert distance(shaft, (box.get_points().sum(axis=0)) / 2) < 4  # on its edge

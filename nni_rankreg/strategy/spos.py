@@ -102,7 +102,6 @@ class SPOS(RandomOneShot):
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SuperNetModule:
         """Return the super-net module around the evaluator's module; NNI calls this."""
-        self._ranked = self._validation_loader = None  # of an earlier super-net
         return SuperNetModule(
             training_module, self.regularizers, accept=self.filter, seed=self.seed,
             ranking_batches=lambda: self._ranking_loader, measure=self.measure)

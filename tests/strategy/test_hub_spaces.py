@@ -26,7 +26,8 @@ def test_space(name, make_space, make_evaluator, make_loader, run_experiment):
     strategy = SPOS([landmarks], truth=Results(samples, [0.1, 0.2, 0.3, 0.4]),
                     evolution=Evolution(3, 4, 2, progress=False), metric='val_acc')
     evaluator = make_evaluator(make_loader(12, 3, 32), make_loader(4, 4, 32),
-                               optimizer=torch.optim.SGD, learning_rate=0.01, max_steps=2)
+                               optimizer=torch.optim.SGD, learning_rate=0.01, max_steps=2,
+                               gradient_clip_val=1.)
     before = {key: value.clone() for key, value in space.state_dict().items()}
     experiment = run_experiment(space, evaluator, strategy)
     assert any(not torch.equal(value, before[key]) for key, value in space.state_dict().items()

@@ -330,8 +330,8 @@ def test_archive_of_another_evaluation_is_refused(tmp_path, table, change):
     results, jobs = archive.results(), archive.jobs()
     search = LandmarkSearch(Additive(), LoggedTable(table), archive=archive, **ARGUMENTS)
     log = str(tmp_path / 'log')
-    with pytest.raises(ValueError, match='(?s)Expected an archive of this space and evaluator, got '
-                                         '.*a.sqlite of another. Give another file .*`known`'):
+    with pytest.raises(ValueError, match='Expected an archive of this space and evaluator, got .*'
+                                         'a.sqlite of another. Give another file .*`known`'):
         if change == 'evaluator':
             run(search, LoggedTable(table, log, offset=1.), tmp_path)
         else:
@@ -352,7 +352,7 @@ def test_what_cannot_be_sent_to_a_trial_is_refused_before_any_training(tmp_path,
 
 
 def test_other_model_formats_are_refused(tmp_path, table):
-    with pytest.raises(TypeError, match="the model format 'simplified' .*got a RawFormatModelSpace"):
+    with pytest.raises(TypeError, match="'simplified' .*got a RawFormatModelSpace"):
         run(make(tmp_path), LoggedTable(table), tmp_path, model_format='raw')
 
 
@@ -389,7 +389,7 @@ def search_digits(folder, table):
     return run(search, TableEvaluator(table), folder)
 
 
-def test_supernets_on_digits(tmp_path, table):
+def test_supernets_on_digits(tmp_path, table, caplog):
     torch.set_num_threads(1)
     first = search_digits(tmp_path, table)
     one, two = first.strategy.supernets
@@ -403,11 +403,10 @@ def test_supernets_on_digits(tmp_path, table):
         assert outcome.metrics['default'] == pytest.approx(tau, abs=1e-9)
         assert outcome.history[-1] == outcome.metrics
         assert outcome.scores == sorted(outcome.scores, reverse=True)
-    weights = [torch.load(outcome.weights) for outcome in (one, two)]
-    assert all(name in weights[1] for name in weights[0])
+    assert 'starts anew' not in caplog.text
+    first_weights, second_weights = (torch.load(outcome.weights) for outcome in (one, two))
+    assert first_weights.keys() == second_weights.keys()
 
-    # In the second iteration all starts from the first and no regulariser warms up: elsewhere,
-    # after the first iteration only, the very same is found.
     again = tmp_path / 'again'
     again.mkdir()
     assert search_digits(again, table).export_top_models(9, formatter='dict') == (

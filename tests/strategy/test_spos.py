@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Regression
 from nni.nas.hub.pytorch import NasBench201
-from nni.nas.profiler.pytorch.flops import NumParamsProfiler
+from nni.nas.profiler import Profiler
 from nni.nas.space import ModelStatus
 from nni.nas.strategy import RandomOneShot
 from scipy.stats import kendalltau
@@ -156,21 +156,6 @@ def test_ranking_batch_size(train, make_evaluator, make_loader):
     assert (strategy._training_loader.batch_size, strategy._ranking_loader.batch_size) == (4, 2)
 
 
-def test_a_strategy_can_train_again(train, make_evaluator, make_loader):
-    """The second super-net gets halves of its own and is searched anew."""
-    strategy = SPOS([EqualCostControl(1, schedule=ALWAYS)], evolution=SMALL)
-    scores = []
-    for seed in range(2):
-        loader = make_loader(16, 4, seed=seed)
-        train(strategy, make_evaluator(loader, make_loader(seed=5)))
-        halves = [half.dataset for half in (strategy._training_loader, strategy._ranking_loader)]
-        assert all(half.dataset is loader.dataset for half in halves)
-        assert sorted(halves[0].indices + halves[1].indices) == list(range(16))
-        scores.append(strategy.best(1)[0].score)
-        assert strategy.scorer()(strategy.best(1)).tolist() == pytest.approx(scores[-1:])
-    assert scores[0] != scores[1]
-
-
 # Reproducibility
 
 @pytest.mark.parametrize('seeds, same', [((2, 2), True), ((2, 3), False)])
@@ -198,13 +183,18 @@ def test_filter(train):
     assert all(accept(strategy.oneshot_module.draw()) for _ in range(20))
 
 
+class Convolutions(Profiler):
+    """Counts convolutions; NNI's own profilers fail on NAS-Bench-201."""
+
+    def profile(self, sample):
+        return sum('conv' in choice for choice in sample.values())
+
+
 def test_filter_of_nni(train, make_space):
-    profiler = NumParamsProfiler(make_space(), torch.randn(1, 3, 8, 8))
-    sizes = sorted(profiler.profile(sample) for sample in SAMPLES)
-    strategy = train(SPOS(filter={'profiler': profiler, 'min': sizes[1], 'max': sizes[-2]},
-                          evolution=SMALL))
+    profiler = Convolutions(make_space())
+    strategy = train(SPOS(filter={'profiler': profiler, 'min': 1, 'max': 3}, evolution=SMALL))
     assert strategy.best()
-    assert all(sizes[1] <= profiler.profile(one) <= sizes[-2] for one in strategy.best())
+    assert all(1 <= profiler.profile(one) <= 3 for one in strategy.best())
 
 
 # Measurement and search
