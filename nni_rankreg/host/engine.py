@@ -76,13 +76,15 @@ class EngineRunner:
         """
         waiting = deque(enumerate(jobs))
         running: dict[int, tuple[int, ExecutableModelSpace]] = {}
+        submitted = []  # NNI's engine keeps weak references, and hears of no end without the model
         trials = 0
         with self._listening():
             while waiting or trials:
                 if waiting and self._events.empty() and self._may_submit():
                     index, job = waiting.popleft()
                     model = self._model(job)
-                    running[id(model)] = index, model  # NNI's engine keeps a weak reference only
+                    running[id(model)] = index, model
+                    submitted.append(model)
                     trials += 1
                     self._submit(model)
                     continue

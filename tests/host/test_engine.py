@@ -169,7 +169,7 @@ FINALS = [
     (float('nan'), 'Expected a finite number, .* got nan'),
     (float('inf'), 'Expected a finite number, .* got inf'),
     ('good', 'Expected a finite number, .* got good'),
-    ('nothing', 'no final result'),
+    ('nothing', 'no final result|without a final result'),
 ]
 
 
@@ -308,6 +308,7 @@ class Manager:
         self.commands, self.callbacks = queue.Queue(), {}
         self.limit, self.finals, self.hold, self.late = 1000, {}, threading.Event(), False
         self.trials, self.ended, self.waiting, self.largest = [], 0, [], 0
+        self.reports, self.together, self.mixed = [], 1, False
         self.status = 'RUNNING'
         self.hold.set()
         self.engine = TrainingServiceExecutionEngine(self)
@@ -358,20 +359,33 @@ class Manager:
     def _run(self, key, number):
         self.hold.wait(60)
         final = self.finals.get(number, number / 8)
+        status = 'FAILED' if final == 'raise' else 'SUCCEEDED'
+        metrics = []
         if final not in ('raise', 'nothing'):
-            metric = report(key, 'FINAL', final)
-            if self.late:
-                threading.Timer(0.3, self.commands.put, [metric]).start()
-            else:
-                self.commands.put(report(key, 'PERIODICAL', {'x': 1}))
-                self.commands.put(metric)
-        self.ended += 1
-        self.commands.put(TrialEnd(f'trial{key}', [key],
-                                   'FAILED' if final == 'raise' else 'SUCCEEDED'))
-        if len(self.trials) < self.limit:
-            self.commands.put(RequestTrialJobs(1))
-        elif self.ended == len(self.trials):
-            self.status = 'DONE'
+            metrics = [report(key, 'PERIODICAL', {'x': 1}), report(key, 'FINAL', final)]
+        self.reports.append((metrics, key, status))
+        if len(self.reports) >= self.together:
+            reports, self.reports = self.reports, []
+            self._report(reports)
+
+    def _report(self, reports):
+        """Send first all metrics, then all ends, of trials that end together."""
+        for metrics, _, _ in reports:
+            for metric in metrics:
+                self.commands.put(metric) if not self.late else threading.Timer(
+                    0.3, self.commands.put, [metric]).start()
+        keys = [key for _, key, _ in reports]
+        if len(keys) > 1:
+            time.sleep(0.3)                                  # the runner takes note of the metrics
+        if self.mixed:
+            keys.reverse()
+        for key, (_, _, status) in zip(keys, reports):
+            self.ended += 1
+            self.commands.put(TrialEnd(f'trial{key}', [key], status))
+            if len(self.trials) < self.limit:
+                self.commands.put(RequestTrialJobs(1))
+            elif self.ended == len(self.trials):
+                self.status = 'DONE'
 
 
 def report(key, kind, value):
@@ -399,6 +413,18 @@ def test_trial_outcomes(manager):
     assert no_callbacks(manager.engine)
 
 
+@pytest.mark.parametrize('mixed', [False, True])
+@pytest.mark.parametrize('together', [2, 4])
+def test_trials_that_end_together(manager, together, mixed):
+    """NNI may name the end of one by the parameters of another."""
+    manager.together, manager.mixed = together, mixed
+    manager.finals = {2: 'raise', 3: 'nothing', 6: 'raise'}
+    outcomes, order = run(manager.runner(workers=4), [job(number) for number in range(8)])
+    assert [number for number, one in enumerate(outcomes) if isinstance(one, Failure)] == [2, 3, 6]
+    assert all(one == number / 8 for number, one in enumerate(outcomes) if number not in (2, 3, 6))
+    assert sorted(order[-3:]) == [2, 3, 6]
+
+
 @pytest.mark.parametrize('final, expected', FINALS)
 def test_trial_final_results(manager, monkeypatch, final, expected):
     """Whatever a trial reports, the engine's listening thread lives on."""
@@ -416,8 +442,8 @@ def test_final_result_that_comes_after_the_end(manager):
 
 @pytest.mark.parametrize('status, text, expected', [
     (200, 'Traceback ...\nValueError: There is no 6.\n', 'ValueError: There is no 6.'),
-    (200, ' \n', 'Trial trial0: FAILED, no final result.'),
-    (404, 'no such file', 'Trial trial0: FAILED, no final result.'),
+    (200, ' \n', 'Its trial has ended without a final result.'),
+    (404, 'no such file', 'Its trial has ended without a final result.'),
     (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end')])
 def test_error_text_of_a_trial(manager, status, text, expected):
     class Handler(BaseHTTPRequestHandler):
