@@ -275,6 +275,8 @@ def test_edge_leads_from_source_to_target(edge):
     radius = nodes[0].get_window_extent().width / 2
     assert distance(shaft[:1], centres[edge[0]]) == pytest.approx(radius, abs=3)
     assert distance(points, centres[edge[1]]) == pytest.approx(radius, abs=7)  # the tip
+    wide = [point for point in points if distance(shaft, point) > 5]  # the head, at the target
+    assert wide and all(distance(centres[edge[1]:][:1], point) < 3 * radius for point in wide)
     assert all(distance(points, centres[node]) > 1.5 * radius for node in {*range(4)} - {*edge})
     box = label.get_bbox_patch().get_window_extent()
     assert distance(shaft, (box.get_points().sum(axis=0)) / 2) < 4  # on its edge
@@ -310,6 +312,17 @@ def test_nothing_overlaps(operation):
             box = boxes[labels.index(label)]
             inside = ((points > [box.x0, box.y0]) & (points < [box.x1, box.y1])).all(axis=1)
             assert not inside.any()
+
+
+def test_edges_meet_in_nodes_only():
+    figure, arrows, nodes, *_ = parts(dict.fromkeys(EDGES, 'conv_1x1'))
+    ax, = figure.axes
+    centres = ax.transData.transform([node.center for node in nodes])
+    near = 1.6 * nodes[0].get_window_extent().width / 2
+    shafts = [[point for point in outline(ax, arrow)[1] if distance(centres, point) > near]
+              for arrow in arrows]
+    for one, other in itertools.combinations(shafts, 2):
+        assert min(distance(np.array(one), point) for point in other) > 5
 
 
 def test_operations_have_fixed_colours_of_their_own():
