@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from jsonargparse import CLI
-from nni.nas.space import RawFormatModelSpace
+from nni.nas.space import SimplifiedModelSpace
 from tqdm import tqdm
 
 from nni_rankreg.archive import Archive
@@ -39,7 +39,8 @@ def train(job: tuple[str, int]) -> tuple[str, int, float]:
     for name in ('lightning.pytorch', 'pytorch_lightning'):
         logging.getLogger(name).setLevel(logging.ERROR)
     evaluator = digits_evaluator(seed=seed)
-    RawFormatModelSpace(digits_space(), evaluator).freeze(decode_nasbench201(arch)).execute()
+    space = SimplifiedModelSpace.from_model(digits_space(), evaluator)
+    space.freeze(decode_nasbench201(arch)).execute()
     return arch, seed, evaluator.trainer.callback_metrics['val_acc'].item()
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from importlib.metadata import version
 from typing import Callable, Sequence
 
 from jsonargparse import ArgumentError, ArgumentParser
-
-from . import __version__
 
 __all__ = ['main']
 
@@ -29,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     quiet_host()
     from .demo import demo  # after the host's warnings are silenced; it takes seconds to import
+    quiet_host()            # Lightning sets the level of its log when it is imported
     commands: dict[str, Callable[..., None]] = {'demo': demo}
-    parser = ArgumentParser('nni-rankreg', version=__version__, exit_on_error=False,
+    parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
                             description='One-shot architecture search that ranks correctly.')
     subcommands = parser.add_subcommands()
     for name, function in commands.items():
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subparser.add_function_arguments(function)
         subcommands.add_subcommand(name, subparser, help=(function.__doc__ or '').split('\n')[0])
     try:
-        config = parser.instantiate_classes(parser.parse_args(arguments))
+        config = parser.parse_args(arguments)
         commands[config.subcommand](**config[config.subcommand].as_dict())
     except (ArgumentError, ValueError, OSError) as error:
         print('nni-rankreg:', ' '.join(str(error).split()), file=sys.stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import nni
-from nni.nas.space import RawFormatModelSpace
+from nni.nas.space import SimplifiedModelSpace
 
 from .benchmark import TabularBenchmark, digits
 from .data import Digits, image_loader
@@ -215,7 +215,8 @@ def _measured(outcome: SuperNetOutcome) -> dict[str, Any]:
 def _train(sample: Sample, seed: int) -> float:
     """Return the stand-alone accuracy of an architecture with another seed, as in the table."""
     evaluator = digits_evaluator(seed=seed)
-    RawFormatModelSpace(digits_space(), evaluator).freeze(sample).execute()
+    # NNI's simplified format builds the network after the evaluator has seeded, as in a trial.
+    SimplifiedModelSpace.from_model(digits_space(), evaluator).freeze(sample).execute()
     return evaluator.trainer.callback_metrics['val_acc'].item()
 
 

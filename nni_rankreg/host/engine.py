@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import queue
 import time
 import traceback
@@ -25,7 +24,7 @@ from nni.nas.execution.event import (
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
 from ..plan import Failure, Job, SearchError, StandAlone, SuperNet, SuperNetOutcome
-from .supernet_job import SuperNetModelSpace
+from .supernet_job import SuperNetModelSpace, dump_model
 
 __all__ = ['EngineRunner']
 
@@ -59,7 +58,7 @@ class EngineRunner:
 
     def describe(self, job: Job) -> str:
         """Return the serialised job."""
-        return _dump(self._model(job))
+        return dump_model(self._model(job))
 
     def run(self, jobs: Sequence[Job], done: Callable[[int, Any], None]) -> None:
         """Run the jobs, as many at a time as the engine has workers.
@@ -194,7 +193,7 @@ class EngineRunner:
             model = SuperNetModelSpace(self.space.model, self.supernet_evaluator, job)
         if isinstance(self.engine, SequentialExecutionEngine):
             # A Lightning trainer trains once: each job needs an evaluator of its own.
-            model = nni.load(_dump(model))
+            model = nni.load(dump_model(model))
             model.status = ModelStatus(model.status)  # NNI loads it as a plain string
         return model
 
@@ -248,8 +247,3 @@ def _outcome(job: Job, metric: Any) -> Any:
     return value if math.isfinite(value) else Failure(
         'Expected a finite number, or a dict with one as default, as the final result of the '
         f'evaluator, got {metric}.')
-
-
-def _dump(model: ExecutableModelSpace) -> str:
-    """Serialise a model with the limit that NNI has for a trial."""
-    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', 64 * 1024)))

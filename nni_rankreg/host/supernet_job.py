@@ -15,7 +15,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 from ..plan import SuperNet
 from ..typing import Results
 
-__all__ = ['SuperNetModelSpace', 'save_weights']
+__all__ = ['SuperNetModelSpace', 'dump_model', 'save_weights']
 
 _logger = logging.getLogger(__name__)
 
@@ -79,3 +79,8 @@ def save_weights(supernet: torch.nn.Module, path: str) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     torch.save(supernet.state_dict(), f'{path}.part')
     os.replace(f'{path}.part', path)
+
+
+def dump_model(model: ExecutableModelSpace) -> str:
+    """Serialise a model with the limit that NNI has for the parameters of a trial."""
+    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', 64 * 1024)))

@@ -129,7 +129,7 @@ class SPOS(RandomOneShot):
         module.set_model(self.supernet)
         module.to(module.trainer.strategy.root_device)
         if self._validation_loader is None:  # Lightning has not asked the data module for it
-            self._mutated_model_space.evaluator.datamodule.val_dataloader()
+            module.trainer.datamodule.val_dataloader()
         return SuperNetScorer(
             module, islice(self._validation_loader, self.score_batches), metric=self.metric,
             calibration=islice(self._training_loader, self.calibration_batches),

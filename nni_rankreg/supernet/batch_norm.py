@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator
+from typing import Iterable, Iterator
 
 import torch
-from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..host.activation import momentum_holder
 
 __all__ = ['batch_statistics', 'calibrate']
 
@@ -72,7 +73,7 @@ def calibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
     """
     norms = [child for child in module.modules() if isinstance(child, _BatchNorm)]
     modes = [norm.training for norm in norms]
-    holders = [_momentum_holder(norm) for norm in norms]
+    holders = [momentum_holder(norm) for norm in norms]
     momenta = [holder['momentum'] for holder in holders]
     try:
         for norm in norms:
@@ -85,12 +86,3 @@ def calibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
         for norm, holder, momentum, training in zip(norms, holders, momenta, modes):
             holder['momentum'] = momentum
             norm.train(training)
-
-
-def _momentum_holder(norm: _BatchNorm) -> dict[str, Any]:
-    """Return the dict that a layer looks up its momentum in; NNI's mixed ones ignore their own."""
-    if not isinstance(norm, MixedOperation):
-        return vars(norm)
-    if 'momentum' in norm.mutable_arguments:
-        return norm.sampling_policy._sampled
-    return norm.init_arguments
