@@ -6,11 +6,15 @@ each:
 * ``spos``: plain single-path one-shot, for as many epochs;
 * ``equal-cost``: in the ranking epochs two more random sub-nets per step, trained by
   cross-entropy on the ranking batch, so as many sub-net passes as the next arm;
-* ``landmark``: landmark regularisation (Yu et al., CVPR 2021).
+* ``landmark``: landmark regularisation (Yu et al., CVPR 2021), m = 1, the ranking batch as large as
+  the training batch; ``landmark/4``: the ranking batch a quarter of it, which costs less.
 
 Landmarks are ordered by validation accuracy (column ``xvalid_c10_200``); the ranking is measured
 against test accuracy (column ``xtest_c10_200``) of architectures that are no landmarks. Each run
 is kept in a file of its own, so that an interrupted benchmark continues where it stopped.
+
+Cost is the time of the whole training, data loading included, as a ratio to plain SPOS of the same
+seed. It means something if nothing else runs and each of the `jobs` has cores of its own.
 
     python benchmarks/nb201_ranking.py --data ../shared/data
     python benchmarks/nb201_ranking.py --data ../shared/data --full      # for a GPU
@@ -40,13 +44,14 @@ from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer
+from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import LandmarkSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.space import NasBench201, decode_nasbench201
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results, Sample
 
-ARMS = ('spos', 'equal-cost', 'landmark')
+ARMS = ('spos', 'equal-cost', 'landmark', 'landmark/2', 'landmark/4', 'landmark/8')
 VALIDATION, TEST = 'xvalid_c10_200', 'xtest_c10_200'
 SMALL = dict(pixels=16, images=10_000, channels=8, cells=1, epochs=30, batch_size=256,
              learning_rate=0.025, warmup=0.375, averaged=3, validation_images=512,
@@ -71,7 +76,7 @@ def load_cifar10(folder: Path, start: int, count: int, pixels: int) -> tuple[Ten
 def regularizers(arm: str, landmarks: Results, setting: dict, seed: int) -> list[Regularizer]:
     """Return the terms of an arm."""
     schedule = Schedule(warmup=setting['warmup'])
-    if arm == 'landmark':
+    if arm.startswith('landmark'):
         return [LandmarkRegularizer(landmarks, weight=setting['weight'], schedule=schedule,
                                     seed=seed)]
     return [EqualCostControl(2, schedule=schedule)] if arm == 'equal-cost' else []
@@ -85,16 +90,24 @@ def draw_landmarks(count: int, seed: int, fixed: TabularBenchmark) -> list[Sampl
             for sample in [one for one in samples if one not in fixed][:third]]
 
 
-class ScoreLastEpochs(pl.Callback):
-    """Score the architectures after each of the last epochs; their scores are averaged."""
+class Watch(pl.Callback):
+    """Score the architectures after each of the last epochs; note which hinges are active."""
 
     def __init__(self, strategy: SPOS, samples: list, epochs: int):
         self.strategy, self.samples, self.epochs = strategy, samples, epochs
         self.scores: list[np.ndarray] = []
+        self.active: list[bool] = []
+        self.scoring_seconds = 0.
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if 'ranking_loss' in trainer.callback_metrics:
+            self.active.append(trainer.callback_metrics['ranking_loss'].item() != 0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.current_epoch >= (trainer.max_epochs or 0) - self.epochs:
+            started = time.perf_counter()
             self.scores.append(self.strategy.scorer()(self.samples).numpy())
+            self.scoring_seconds += time.perf_counter() - started
 
 
 def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
@@ -112,19 +125,23 @@ def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
     held_out = ImageTensors(*load_cifar10(data / 'cifar10', 46_000,
                                           setting['validation_images'], pixels))
     pl.seed_everything(seed, verbose=False)
-    train, ranking = (image_loader(half, setting['batch_size'], shuffle=True) for half in halves)
+    batch_size = setting['batch_size']
+    part = int(arm.partition('/')[2] or 1)
+    train, ranking = (image_loader(half, size, shuffle=True)
+                      for half, size in zip(halves, (batch_size, batch_size // part)))
     strategy = SPOS(regularizers(arm, chosen, setting, seed), seed=seed,
                     ranking_dataloader=ranking)
-    callback = ScoreLastEpochs(strategy, fixed.samples, setting['averaged'])
+    callback = Watch(strategy, fixed.samples, setting['averaged'])
     evaluator = Classification(
-        train, image_loader(held_out, setting['batch_size']), num_classes=10, seed=seed,
+        train, image_loader(held_out, batch_size), num_classes=10, seed=seed,
         learning_rate=setting['learning_rate'], max_epochs=setting['epochs'],
         limit_val_batches=0, enable_progress_bar=False, callbacks=[callback])
     started = time.perf_counter()
     strategy.train(NasBench201(setting['channels'], setting['cells'], 10), evaluator)
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started - callback.scoring_seconds
     scores, targets = np.mean(callback.scores, axis=0), fixed.metrics
     return dict(arm=arm, seed=seed, seconds=round(seconds, 1), scores=scores.tolist(),
+                active=float(np.mean(callback.active or [False])),
                 kendall_tau=kendall_tau(scores, targets),
                 kendall_tau_last=kendall_tau(callback.scores[-1], targets),
                 sparse_kendall_tau=sparse_kendall_tau(scores, targets, resolution=0.1),
@@ -133,19 +150,26 @@ def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
 
 def report(results: list[dict[str, Any]]) -> str:
     """Return a Markdown table: mean over seeds and its 95 % interval (Student's t)."""
-    lines = ['| arm | seeds | Kendall tau-b | 95 % interval | sparse tau (0.1) | seconds |',
-             '|---|---|---|---|---|---|']
+    seconds = {row['seed']: row['seconds'] for row in results if row['arm'] == 'spos'}
+    lines = []
     for arm in ARMS:
         rows = [row for row in results if row['arm'] == arm]
         taus = np.array([row['kendall_tau'] for row in rows])
         if len(rows) < 2:
             continue
         half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
-        lines.append(f'| {arm} | {len(rows)} | {taus.mean():+.3f} | '
-                     f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f} | '
-                     f'{np.mean([row["sparse_kendall_tau"] for row in rows]):+.3f} | '
-                     f'{np.mean([row["seconds"] for row in rows]):.0f} |')
-    return '\n'.join(lines)
+        costs = [row['seconds'] / seconds[row['seed']] for row in rows if row['seed'] in seconds]
+        lines.append([
+            arm, str(len(rows)), f'{taus.mean():+.3f}',
+            f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}',
+            f'{np.mean([row["sparse_kendall_tau"] for row in rows]):+.3f}',
+            ', '.join(f'{tau:+.3f}' for tau in taus),
+            f'{np.mean([row["seconds"] for row in rows]):.0f}',
+            f'{np.mean(costs):.2f} ({min(costs):.2f} .. {max(costs):.2f})' if costs else '',
+            f'{np.mean([row["active"] for row in rows]):.0%}' if '/' in arm or arm == 'landmark'
+            else ''])
+    return markdown_table(['arm', 'seeds', 'Kendall tau-b', '95 % interval', 'sparse tau (0.1)',
+                           'each seed', 'seconds', 'cost', 'hinge active'], lines)
 
 
 def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
@@ -174,13 +198,13 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
     setting.update({name: type(setting[name])(value) for name, value in overrides.items()})
     out.mkdir(parents=True, exist_ok=True)
     missing = [(arm, seed) for seed in range(seeds) for arm in arms
-               if not (out / f'{arm}-{seed}.json').exists()]
+               if not _file(out, arm, seed).exists()]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
         futures = {pool.submit(run, arm, seed, data, setting):
                    (arm, seed) for arm, seed in missing}
         for future, (arm, seed) in futures.items():
             result = future.result()
-            (out / f'{arm}-{seed}.json').write_text(json.dumps({**result, 'setting': setting}))
+            _file(out, arm, seed).write_text(json.dumps({**result, 'setting': setting}))
             print(f'{arm} seed {seed}: tau {result["kendall_tau"]:+.3f}, '
                   f'{result["seconds"]:.0f} s', flush=True)
     results = [json.loads(path.read_text()) for path in sorted(out.glob('*.json'))]
@@ -190,6 +214,10 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
     print(f'NAS-Bench-201, CIFAR-10; landmarks by {VALIDATION}, ranking against {TEST}, '
           f'200 architectures; {setting}')
     print(report(results))
+
+
+def _file(out: Path, arm: str, seed: int) -> Path:
+    return out / f'{arm.replace("/", "-")}-{seed}.json'
 
 
 if __name__ == '__main__':
