@@ -15,7 +15,8 @@ from scipy import stats
 from torch import Tensor, float64
 
 __all__ = [
-    'kendall_tau', 'sparse_kendall_tau', 'spearman', 'pearson', 'top_k', 'bootstrap_interval',
+    'kendall_tau', 'sparse_kendall_tau', 'spearman', 'pearson', 'concordant_pair_ratio',
+    'top_k', 'bootstrap_interval',
 ]
 
 Array = npt.NDArray[np.float64]
@@ -156,6 +157,45 @@ def pearson(scores: Values, targets: Values) -> float:
     0.971
     """
     return _correlation(stats.pearsonr, *_check(scores, targets))
+
+
+def concordant_pair_ratio(scores: Values, targets: Values) -> float:
+    r"""Return the share of pairs that the scores order as the targets do, CPR.
+
+    .. math:: CPR = \frac{P}{N (N - 1) / 2} = \frac{\tau_a + 1}{2} \text{ without ties}
+
+    with P concordant pairs. A pair that is tied in the scores or in the targets is not
+    concordant. Source: Dong et al., "RD-NAS", 2023.
+
+    Parameters
+    ----------
+    scores, targets
+        Predictions and truth, shape (N,), higher is better.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        For the reasons of `kendall_tau`.
+
+    Notes
+    -----
+    .. note:: The published code multiplies accuracies instead of their differences, so that every
+       super-net reaches 100 %.
+
+    Examples
+    --------
+    >>> concordant_pair_ratio([1., 2., 3., 4.], [10., 20., 20., 5.])
+    0.3333333333333333
+    """
+    predicted, truth = _check(scores, targets)
+    first, second = np.triu_indices(len(truth), k=1)
+    return float(np.mean(np.sign(predicted[first] - predicted[second])
+                         * np.sign(truth[first] - truth[second]) > 0))
 
 
 def top_k(scores: Values, targets: Values, k: int = 10) -> float:

@@ -1,6 +1,7 @@
 """Search strategies for NNI's experiments."""
 
+from .fairnas import FairNAS
 from .landmark_search import LandmarkSearch
 from .spos import SPOS
 
-__all__ = ['LandmarkSearch', 'SPOS']
+__all__ = ['FairNAS', 'LandmarkSearch', 'SPOS']

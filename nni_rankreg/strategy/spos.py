@@ -11,12 +11,14 @@ import nni
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
 from ..host.subnet import SubnetModelSpace
 from ..metric import kendall_tau
 from ..regularizer import Regularizer, ResultsSource, read_results
+from ..sampler import PathSampler
 from ..supernet import Evolution, ScoredSample, SuperNetModule, SuperNetScorer
 from ..supernet.split import split_loader
 from ..typing import Results, Sample, sample_key
@@ -38,6 +40,9 @@ class SPOS(RandomOneShot):
     ----------
     regularizers
         Ranking terms of the training loss.
+    sampler
+        Makes, from the space and a seed, what draws the architectures of each step, for example
+        `SandwichSampler`; None draws one, uniformly.
     truth
         Stand-alone results against which the ranking is measured after each validation epoch, for
         example a tabular benchmark. Landmarks and other known architectures are left out.
@@ -82,17 +87,19 @@ class SPOS(RandomOneShot):
     """
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
+                 sampler: Callable[[ModelSpace, int], PathSampler] | None = None,
                  truth: ResultsSource | None = None, ranking_dataloader: Any = None,
                  ranking_batch_size: int | None = None, evolution: Evolution | None = None,
                  metric: str | None = None, score_batches: int | None = None,
                  calibration_batches: int = 0, filter: Any = None, seed: int = 0, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
-        self.regularizers = list(regularizers)
+        self.regularizers, self.sampler = list(regularizers), sampler
         self.truth = truth
         self.ranking_dataloader, self.ranking_batch_size = ranking_dataloader, ranking_batch_size
         self.evolution = evolution or Evolution()
         self.metric, self.score_batches = metric, score_batches
         self.calibration_batches, self.seed = calibration_batches, seed
+        self._path_sampler: PathSampler | None = None
         self._training_loader: Any = None
         self._ranking_loader: Any = None
         self._validation_loader: Any = None
@@ -100,11 +107,18 @@ class SPOS(RandomOneShot):
         self._known: list[Sample] = []
         self.measured: dict[str, list[float]] = {}
 
+    def mutate_model(self, model: ModelSpace) -> ModelSpace:
+        """Turn a space into a super-net, in place, after all who need to have looked at it."""
+        for one in self.regularizers:
+            one.prepare(model, self.filter)
+        self._path_sampler = None if self.sampler is None else self.sampler(model, self.seed)
+        return super().mutate_model(model)
+
     def configure_oneshot_module(self, training_module: LightningModule) -> SuperNetModule:
         """Return the super-net module around the evaluator's module; NNI calls this."""
         return SuperNetModule(
-            training_module, self.regularizers, accept=self.filter, seed=self.seed,
-            ranking_batches=lambda: self._ranking_loader, measure=self.measure)
+            training_module, self.regularizers, sampler=self._path_sampler, accept=self.filter,
+            seed=self.seed, ranking_batches=lambda: self._ranking_loader, measure=self.measure)
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any],
                          val_dataloader_fn: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from ..host.activation import Activator
 from ..host.trial import outside_trial
 from ..regularizer import Regularizer
-from ..sampler import UniformSampler
+from ..sampler import PathSampler, UniformSampler
 from ..typing import Sample
 from .batch_norm import batch_statistics
 from .quiet import quiet_loss
@@ -27,9 +27,9 @@ _FILTER_PATIENCE = 100  # draws before a filter counts as impossible, as in NNI
 class SuperNetModule(BaseOneShotLightningModule):
     r"""Single-path super-net around the Lightning module of an evaluator.
 
-    A training step is :math:`L_s + \sum_k \lambda_k R_k`: the loss of one uniformly drawn
-    architecture and the terms of the regularisers, one backward pass, one clipping, one step of
-    the evaluator's optimiser.
+    A training step is :math:`\sum_s L_s + \sum_k \lambda_k R_k`: the losses of the drawn
+    architectures, one as a rule, and the terms of the regularisers, one backward pass, one
+    clipping, one step of the evaluator's optimiser.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class SuperNetModule(BaseOneShotLightningModule):
         Terms of the loss.
     ranking_batches
         Batches for the regularisers, drawn only in epochs in which one of them is active.
+    sampler
+        Draws the architectures of a step; None draws one, uniformly.
     accept
         Which architectures may be trained; None accepts all.
     measure
@@ -51,6 +53,7 @@ class SuperNetModule(BaseOneShotLightningModule):
     def __init__(self, training_module: LightningModule,
                  regularizers: Sequence[Regularizer] = (), *,
                  ranking_batches: Callable[[], DataLoader] | None = None,
+                 sampler: PathSampler | None = None,
                  accept: Callable[[Sample], bool] | None = None,
                  measure: Callable[[], dict[str, float]] | None = None, seed: int = 0):
         super().__init__(training_module)
@@ -59,6 +62,7 @@ class SuperNetModule(BaseOneShotLightningModule):
         self.history: list[dict[str, float]] = []
         self._ranking_batches = ranking_batches
         self._ranking_iterator: Iterator[Any] = iter(())
+        self._path_sampler = sampler
         self._sampler: UniformSampler | None = None
         self._activator: Activator | None = None
 
@@ -90,10 +94,24 @@ class SuperNetModule(BaseOneShotLightningModule):
         RuntimeError
             If the filter rejects 100 architectures in a row.
         """
+        return self._accepted(lambda: [self.sampler.sample()])[0]
+
+    def paths(self) -> list[Sample]:
+        """Return the architectures of a training step.
+
+        Raises
+        ------
+        RuntimeError
+            If the filter rejects one of them 100 times in a row.
+        """
+        return [self.draw()] if self._path_sampler is None else self._accepted(
+            self._path_sampler.paths)
+
+    def _accepted(self, draw: Callable[[], list[Sample]]) -> list[Sample]:
         for _ in range(_FILTER_PATIENCE):
-            sample = self.sampler.sample()
-            if self.accept is None or self.accept(sample):
-                return sample
+            samples = draw()
+            if self.accept is None or all(map(self.accept, samples)):
+                return samples
         raise RuntimeError(f'Expected the filter to accept an architecture, got {_FILTER_PATIENCE} '
                            'rejections in a row. Widen its bounds.')
 
@@ -123,9 +141,12 @@ class SuperNetModule(BaseOneShotLightningModule):
         return self.transfer_batch_to_device(batch, self.device, 0)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        """Return the loss of a drawn architecture plus the terms of the regularisers."""
-        self.resample()
+        """Return the losses of the drawn architectures plus the terms of the regularisers."""
+        first, *others = self.paths()
+        self.activate(first)
         output = self.training_module.training_step(batch, batch_idx)
+        for sample in others:
+            output = _plus(output, self.subnet_loss(sample, batch))
         epoch = self.trainer.current_epoch
         active = [one for one in self.regularizers if one.active(epoch, self.epochs)]
         if not active:
@@ -134,9 +155,7 @@ class SuperNetModule(BaseOneShotLightningModule):
         terms = [one.loss(self, ranking_batch, epoch) for one in active]
         extra = sum(term for term in terms if term is not None)
         self.log('ranking_loss', torch.as_tensor(extra, dtype=torch.float).detach(), prog_bar=True)
-        if isinstance(output, dict):
-            return {**output, 'loss': output['loss'] + extra}
-        return output + extra
+        return _plus(output, extra)
 
     def _next_ranking_batch(self) -> Any:
         if self._ranking_batches is None:
@@ -173,3 +192,10 @@ class SuperNetModule(BaseOneShotLightningModule):
         """End the evaluator's training; its final report would be that of a random architecture."""
         with outside_trial():
             self.training_module.on_fit_end()
+
+
+def _plus(output: Any, extra: Any) -> Any:
+    """Return what a training step has returned, with more added to its loss."""
+    if isinstance(output, dict):
+        return {**output, 'loss': output['loss'] + extra}
+    return output + extra

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutable, MutableSymbol
 
-from .typing import Sample, sample_key
+from ..typing import Sample, sample_key
 
 __all__ = ['ATTEMPTS', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
 

@@ -1,0 +1,103 @@
+"""What a regulariser is, and what it may ask of the super-net."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Protocol
+
+from nni.nas.nn.pytorch import ModelSpace
+from torch import Tensor
+
+from ..schedule import Schedule
+from ..typing import Results, Sample
+
+__all__ = ['Regularizer', 'SupportsSubnetLoss']
+
+
+class SupportsSubnetLoss(Protocol):
+    """What a regulariser may ask of the super-net in training."""
+
+    epochs: int
+    """Number of epochs of the whole training."""
+
+    def draw(self) -> Sample:
+        """Return an architecture drawn as in training."""
+        ...
+
+    def subnet_loss(self, sample: Sample, batch: Any) -> Tensor:
+        """Return the training loss of one architecture on a batch, a scalar; nothing is logged."""
+        ...
+
+
+class Regularizer:
+    """A weighted term of the super-net's loss; subclasses implement `term`.
+
+    Parameters
+    ----------
+    weight
+        Constant factor, the largest weight of the term.
+    schedule
+        Factor over the epochs, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If the weight is negative.
+    """
+
+    def __init__(self, weight: float, schedule: Schedule):
+        if not weight >= 0:
+            raise ValueError(f'Expected a weight of at least 0, got {weight}.')
+        self.weight, self.schedule = weight, schedule
+
+    @property
+    def results(self) -> Results:
+        """Stand-alone results that the term has seen; no ranking is measured on them."""
+        return Results([], [])
+
+    def prepare(self, space: ModelSpace, accept: Callable[[Sample], bool] | None) -> None:
+        """Take note of the space before it is turned into the super-net, in place.
+
+        Parameters
+        ----------
+        space
+            The model space as written; a copy is made of what is kept.
+        accept
+            Which architectures may be trained; None accepts all.
+        """
+
+    def bind(self, results: Results, warmed_up: bool) -> None:
+        """Take note of what a search has measured before the super-net's training starts.
+
+        Parameters
+        ----------
+        results
+            All stand-alone results so far.
+        warmed_up
+            Whether the super-net has been trained before, so that no warm-up is needed.
+        """
+        if warmed_up:
+            self.schedule = self.schedule.without_warmup()
+
+    def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
+        """Return the weighted term, a scalar, or None if it has no gradient in this step.
+
+        Parameters
+        ----------
+        supernet
+            The super-net in training.
+        batch
+            A batch of the held-out half of the training data.
+        epoch
+            Current epoch, from 0.
+        """
+        factor = self.weight * self.schedule(epoch, supernet.epochs)
+        term = self.term(supernet, batch) if factor > 0 else None
+        return None if term is None else factor * term
+
+    def active(self, epoch: int, epochs: int) -> bool:
+        """Return whether the term takes part in an epoch, so that it needs a batch."""
+        return self.weight * self.schedule(epoch, epochs) > 0
+
+    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
+        """Return the term without its weight, or None if it has no gradient."""
+        raise NotImplementedError

@@ -1,0 +1,55 @@
+"""The control of a claim of better ranking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nni
+import torch
+from torch import Tensor
+
+from ..schedule import Schedule
+from .base import Regularizer, SupportsSubnetLoss
+
+__all__ = ['EqualCostControl']
+
+
+@nni.trace
+class EqualCostControl(Regularizer):
+    """The control of a claim: as many sub-net passes as a ranking term, but no ranking.
+
+    In each step of the ranking epochs, `count` more architectures, drawn as in training, are
+    trained by the ordinary loss on the batch that a ranking term would get.
+
+    Parameters
+    ----------
+    count
+        Architectures per step; 2 m for a `LandmarkRegularizer` with m pairs.
+    schedule
+        Only where it is not zero matters: there the weight is 1.
+
+    Raises
+    ------
+    ValueError
+        If the count is not positive.
+
+    Examples
+    --------
+    >>> EqualCostControl(count=2).weight
+    1.0
+    """
+
+    def __init__(self, count: int = 2, *, schedule: Schedule | None = None):
+        super().__init__(1., schedule or Schedule())
+        if count < 1:
+            raise ValueError(f'Expected a count of at least 1, got {count}.')
+        self.count = count
+
+    def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
+        """Return the sum of the losses of `count` architectures in ranking epochs, else None."""
+        return self.term(supernet, batch) if self.active(epoch, supernet.epochs) else None
+
+    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor:
+        """Return the sum of the losses of `count` architectures."""
+        losses = [supernet.subnet_loss(supernet.draw(), batch) for _ in range(self.count)]
+        return torch.stack(losses).sum()
