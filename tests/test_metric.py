@@ -17,6 +17,7 @@ from scipy import stats
 
 from nni_rankreg.metric import (
     bootstrap_interval,
+    concordant_pair_ratio,
     kendall_tau,
     pearson,
     sparse_kendall_tau,
@@ -55,6 +56,12 @@ def naive_spearman(x, y):
     return naive_pearson(ranks(x), ranks(y))
 
 
+def naive_concordant_pair_ratio(x, y):
+    pairs = list(itertools.combinations(range(len(x)), 2))
+    ordered = sum((x[i] < x[j] and y[i] < y[j]) or (x[i] > x[j] and y[i] > y[j]) for i, j in pairs)
+    return ordered / len(pairs)
+
+
 def decimal_bin(text, resolution):
     """Return the bin of a decimal literal, halves upwards, in exact arithmetic."""
     scaled = Decimal(text) / Decimal(resolution) + Decimal('0.5')
@@ -75,6 +82,7 @@ def random_pair(size, seed=0, noise=1.):
 
 @pytest.mark.parametrize('metric, naive', [
     (kendall_tau, naive_tau_b), (spearman, naive_spearman), (pearson, naive_pearson),
+    (concordant_pair_ratio, naive_concordant_pair_ratio),
 ])
 @settings(deadline=None)
 @given(data=pairs_of(st.integers(-3, 3)))
@@ -88,6 +96,13 @@ def test_equals_the_definition_with_many_ties(metric, naive, data):
 def test_equals_the_definition_without_ties(metric, naive):
     data = random_pair(60)
     assert metric(*data) == pytest.approx(naive(*data))
+
+
+def test_concordant_pairs_and_tau_without_ties():
+    data = random_pair(60)  # without ties tau-a is tau-b
+    assert concordant_pair_ratio(*data) == pytest.approx((kendall_tau(*data) + 1) / 2)
+    tiny = [1e-200 * value for value in data[0]], [1e-200 * value for value in data[1]]
+    assert concordant_pair_ratio(*tiny) == concordant_pair_ratio(*data)  # no underflow
 
 
 @settings(deadline=None)

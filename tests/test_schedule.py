@@ -88,6 +88,16 @@ def test_end_value_without_warmup(shape, end, horizon, epochs):
     assert Schedule(shape, warmup=0, horizon=horizon)(epochs - 1, epochs) == end
 
 
+def test_schedules_of_ranking_distillation():
+    """2 sin(0.8 pi e / E) and min(2, e / 10), e counted from 1."""
+    sine, ramp = Schedule('sine', warmup=0), Schedule('linear_increase', warmup=0, horizon=20)
+    for epoch in range(70):
+        e = epoch + 1
+        assert 2 * sine(epoch, 70) == pytest.approx(2 * math.sin(0.8 * math.pi * e / 70))
+        assert 2 * ramp(epoch, 70) == pytest.approx(min(2, e / 10))
+    assert max(curve(sine, 80)) == curve(sine, 80)[49] == pytest.approx(1.)  # at 62.5 %
+
+
 def test_integer_horizon_holds_the_end_value_once_reached():
     factors = curve(Schedule('linear_increase', warmup=1, horizon=2), 6)
     assert factors == [0., .5, 1., 1., 1., 1.]
@@ -155,7 +165,8 @@ def test_frozen():
 
 
 @pytest.mark.parametrize('arguments, message', [
-    ({'shape': 'cosine'}, 'Expected shape to be one of ' + ', '.join(SHAPES) + ", got 'cosine'"),
+    ({'shape': 'cosine'},
+     'Expected shape to be one of ' + ', '.join(SHAPES) + ", sine, got 'cosine'"),
     ({'warmup': -1}, r'Expected warmup .* got -1'),
     ({'warmup': 1.}, r'Expected warmup .* a float in \[0, 1\) .* got 1.0'),
     ({'warmup': -.1}, r'Expected warmup .* got -0.1'),

@@ -12,7 +12,7 @@ from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch.utils.data import DataLoader
 
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
-from nni_rankreg.sampler import PairSampler, UniformSampler
+from nni_rankreg.sampler import FairSampler, PairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.supernet import SuperNetModule
 from nni_rankreg.typing import Results
@@ -115,6 +115,23 @@ def test_training_is_that_of_the_formula(regularised, pairs, make_module, make_s
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
     assert (record.ranking[0] > 0) is regularised
     assert max(norms) > CLIP  # otherwise clipping is not tested
+
+
+def test_losses_of_several_architectures_are_added(make_module, make_supernet, make_space,
+                                                   make_loader, fit):
+    train, reference = make_loader(16, 8), make_supernet()
+    fit_record = fit(module := make_module(sampler=FairSampler(make_space(), 3)), train)
+    sampler, norms = FairSampler(make_space(), 3), []
+    optimizer = torch.optim.SGD(reference.parameters(), RATE)
+    for batch in train:
+        optimizer.zero_grad()
+        for sample in sampler.paths():
+            path_loss(reference.train(), sample, batch).backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(reference.parameters(), CLIP).item())
+        optimizer.step()
+    assert fit_record.norms == pytest.approx(norms, rel=1e-4)
+    for one, other in zip(module.model.parameters(), reference.parameters()):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_an_inactive_hinge_has_no_gradient(make_module, make_supernet, make_loader, fit):

@@ -1,0 +1,205 @@
+"""Ranking distillation, against its formula on a super-net whose losses are known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+
+import nni
+import pytest
+import torch
+from nni.mutable import Categorical
+from torch import nn
+
+from nni_rankreg.loss import PairwiseRankingLoss
+from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation
+from nni_rankreg.sampler import MarginPairSampler, UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.supernet import Evolution
+from nni_rankreg.typing import Results
+
+NAMES = ['conv', 'pool', 'skip', 'none']
+SPACE = {'op': Categorical(NAMES, label='op')}
+ALWAYS = Schedule('constant', warmup=0)
+
+
+def teacher(samples):
+    """Rank conv above pool and skip, which are equal, above none, which has no score."""
+    scores = dict(conv=3., pool=2., skip=2., none=math.nan)
+    return torch.tensor([scores[one['op']] for one in samples], dtype=torch.float64)
+
+
+class Toy:
+    """A super-net with one weight per architecture; its loss is the weight times the batch."""
+
+    epochs = 10
+
+    def __init__(self, losses=(2., 1., 3., 5.)):
+        self.weights = nn.Parameter(torch.tensor(losses))
+        self.asked = []
+
+    def subnet_loss(self, sample, batch):
+        self.asked.append(sample['op'])
+        return self.weights[NAMES.index(sample['op'])] * batch
+
+
+def make(*args, **kwargs):
+    kwargs = {'weight': 0.5, 'schedule': ALWAYS, **kwargs}
+    term = RankingDistillation(*args or (teacher,), **kwargs)
+    term.prepare(SPACE, None)
+    return term
+
+
+def gradient(toy, loss):
+    toy.weights.grad = None
+    if loss is not None:
+        loss.backward()
+    return [0.] * 4 if loss is None else toy.weights.grad.tolist()
+
+
+def naive(toy, pair, weight, margin, detach, cross_entropy):
+    """Return value and gradient of the formula, written out for one pair and a batch of 1."""
+    values, grads = dict(zip(NAMES, toy.weights.tolist())), dict.fromkeys(NAMES, 0.)
+    total = 0.
+    if cross_entropy:
+        for one in pair:
+            total += values[one]
+            grads[one] += 1.
+    level = dict(conv=3, pool=2, skip=2)
+    if all(one in level for one in pair) and level[pair[0]] != level[pair[1]]:
+        better, worse = sorted(pair, key=lambda one: -level[one])
+        violated = margin + values[better] - values[worse]
+        if violated > 0:
+            total += weight * violated
+            fixed = {'none': None, 'first': pair[0], 'better': better}[detach]
+            for one, sign in ((better, 1.), (worse, -1.)):
+                grads[one] += weight * sign * (one != fixed)
+    return total, list(grads.values())
+
+
+@pytest.mark.parametrize('detach, cross_entropy, margin', list(itertools.product(
+    ('none', 'first', 'better'), (True, False), (0., 1.5))))
+def test_every_pair_against_the_formula(detach, cross_entropy, margin):
+    toy = Toy()
+    term = make(detach=detach, cross_entropy=cross_entropy,
+                criterion=PairwiseRankingLoss(margin=margin))
+    met = set()
+    for _ in range(150):
+        toy.asked.clear()
+        loss = term.loss(toy, 1., 0)
+        pair = tuple(toy.asked)
+        met.add(pair)
+        total, grads = naive(toy, pair, 0.5, margin, detach, cross_entropy)
+        assert (0. if loss is None else loss.item()) == pytest.approx(total)
+        assert gradient(toy, loss) == pytest.approx(grads)
+    assert len(met) == 16
+
+
+def test_several_pairs_are_summed():
+    one, four = make(pairs=1), make(pairs=4)
+    toy, total = Toy(), 0.
+    for _ in range(4):
+        total += one.loss(toy, 1., 0).item()
+    assert four.loss(toy, 1., 0).item() == pytest.approx(total)
+
+
+def test_teachers_vote():
+    """Two of three prefer none to pool; of two that disagree neither counts."""
+    def ranks(**scores):
+        return lambda samples: torch.tensor([scores[one['op']] for one in samples])
+
+    up, down = (ranks(conv=0., pool=0., skip=0., none=sign) for sign in (1., -1.))
+    pair = {'op': 'pool'}, {'op': 'none'}
+    for teachers, order in (([up, up, down], -1), ([down, down, up], 1), ([up, down], 0)):
+        term = make(teachers)
+        term.loss(Toy(), 1., 0)
+        assert term._order(*pair) == order == -term._order(*pair[::-1])
+
+
+def test_a_teacher_is_asked_once_for_an_architecture():
+    asked = []
+
+    def counting(samples):
+        asked.extend(one['op'] for one in samples)
+        return teacher(samples)
+
+    term = make(counting)
+    for _ in range(50):
+        term.loss(Toy(), 1., 0)
+    assert len(asked) <= 20 + len(NAMES)
+
+
+@pytest.mark.parametrize('value', [0., math.nan])
+def test_a_teacher_without_an_order_is_an_error(value):
+    term = make(lambda samples: torch.full((len(samples),), value))
+    with pytest.raises(ValueError, match='Expected a teacher that orders architectures'):
+        term.loss(Toy(), 1., 0)
+
+
+def test_default_schedule_is_the_published_one():
+    term = RankingDistillation(teacher, cross_entropy=False)
+    for epoch in range(10):
+        assert term.weight * term.schedule(epoch, 10) == pytest.approx(
+            2 * math.sin(0.8 * math.pi * (epoch + 1) / 10))
+    assert term.active(0, 10)
+
+
+def test_without_weight_only_cross_entropy_is_left():
+    toy = Toy()
+    assert make(weight=0., cross_entropy=False).loss(toy, 1., 0) is None
+    assert not make(weight=0., cross_entropy=False).active(0, 10)
+    loss = make(weight=0.).loss(toy, 1., 0)
+    assert loss.item() == sum(toy.weights[NAMES.index(one)].item() for one in toy.asked)
+
+
+def test_pairs_respect_the_filter():
+    term = RankingDistillation(teacher, schedule=ALWAYS)
+    term.prepare(SPACE, lambda sample: sample['op'] != 'none')
+    toy = Toy()
+    for _ in range(50):
+        term.loss(toy, 1., 0)
+    assert set(toy.asked) == {'conv', 'pool', 'skip'}
+
+
+def test_published_ascent_is_warned_of():
+    with pytest.warns(UserWarning, match='weight of 2 above 1'):
+        RankingDistillation(teacher, detach='first')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        RankingDistillation(teacher, detach='first', weight=1.)
+        RankingDistillation(teacher)
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (dict(pairs=0), 'Expected at least 1 pair per step, got 0'),
+    (dict(detach='second'), "Expected detach to be 'none', 'first' or 'better', got 'second'"),
+    (dict(weight=-1.), 'Expected a weight of at least 0, got -1.0')])
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        RankingDistillation(teacher, **arguments)
+
+
+@pytest.mark.parametrize('landmarks', [False, True])
+def test_in_a_super_net(landmarks, make_space, make_evaluator):
+    """A named proxy as teacher, alone and together with landmarks, repeatable by its seed."""
+    samples = UniformSampler(make_space(), seed=8).distinct(4)
+    best = []
+    for _ in range(2):
+        terms = [RankingDistillation('synflow', MarginPairSampler('group', 6.7), pairs=2)]
+        if landmarks:
+            terms.append(LandmarkRegularizer(Results(samples, [1., 2., 3., 4.]), schedule=ALWAYS))
+        strategy = SPOS(terms, evolution=Evolution(4, 8, 2, progress=False))
+        torch.manual_seed(0)
+        strategy.train(make_space(), make_evaluator())
+        assert 0 < terms[0].sampler.acceptance_rate < 1
+        best.append([(one.score, dict(one)) for one in strategy.best(3)])
+    assert best[0] == best[1]
+
+
+def test_round_trip():
+    term = RankingDistillation(['synflow', 'naswot'], MarginPairSampler('group', 3.), pairs=3)
+    loaded = nni.load(nni.dump(term))
+    assert loaded.teachers == ['synflow', 'naswot'] and loaded.pairs == 3
+    assert loaded.sampler.margin == 3.
