@@ -118,9 +118,10 @@ def fisher(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) ->
         outputs.append(output)
         sizes.append(layer.weight[0].numel())
 
-    images = batch[0].detach().clone().requires_grad_()  # outputs need a gradient, weights none
-    with batch_mode(network), only_trainable(network), hooked(layers(network), keep):
-        value = loss(network(images), batch[1])
+    # Weights require a gradient so that every output does; it is computed for the outputs only.
+    with batch_mode(network), only_trainable(network, weights(network)), \
+            hooked(layers(network), keep):
+        value = loss(network(batch[0]), batch[1])
         gradients = torch.autograd.grad(value, outputs, allow_unused=True)
     terms = []
     for output, gradient, size in zip(outputs, gradients, sizes):

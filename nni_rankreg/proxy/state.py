@@ -120,13 +120,13 @@ def hooked(modules: Iterable[nn.Module], hook: Any, *, before: bool = False) -> 
 
 
 @contextmanager
-def bypassed(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Let each of the modules return its input."""
+def bypassed(modules: Iterable[nn.Module], instead: Any = None) -> Iterator[None]:
+    """Let each of the modules return its input, or what `instead` makes of it."""
     missing = object()
     found = [(module, vars(module).get('forward', missing)) for module in modules]
     try:
         for module, _ in found:
-            setattr(module, 'forward', _identity)
+            setattr(module, 'forward', instead or _identity)
         yield
     finally:
         for module, forward in found:
@@ -140,11 +140,8 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-class _Nothing(nn.Module):
-    """What a shortcut becomes: adds nothing."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.new_zeros(())
+def _nothing(x: Tensor) -> Tensor:
+    return x.new_zeros(())
 
 
 @contextmanager
@@ -152,7 +149,7 @@ def without_shortcuts(network: nn.Module) -> Iterator[None]:
     """Remove the residual links of the blocks that follow a convention of naming.
 
     These are a child called ``downsample`` or ``shortcut`` (NNI's NAS-Bench-201, torchvision's
-    ResNet), whose output counts as zero, and an attribute ``has_skip`` that is true (NNI's
+    ResNet), or None in its place, whose output counts as zero, and an attribute ``has_skip`` that is true (NNI's
     MobileNetV3 and ProxylessNAS).
 
     Raises
@@ -160,22 +157,19 @@ def without_shortcuts(network: nn.Module) -> Iterator[None]:
     ProxyError
         If there are none.
     """
-    links = [(block, name, getattr(block, name)) for block in network.modules()
-             for name in ('downsample', 'shortcut', 'has_skip') if _is_link(block, name)]
-    if not links:
+    found = [(block, name, getattr(block, name, False)) for block in network.modules()
+             for name in ('downsample', 'shortcut', 'has_skip')]
+    shortcuts = [link for *_, link in found if isinstance(link, nn.Module)]
+    identities = [(block, name, link) for block, name, link in found
+                  if link is None or (link is True and name == 'has_skip')]
+    if not shortcuts and not identities:
         raise ProxyError('Expected a network with residual links to remove (a child named '
                          'downsample or shortcut, or has_skip), got none: keep residuals=True.')
-    try:
-        for block, name, _ in links:
-            setattr(block, name, False if name == 'has_skip' else _Nothing())
-        yield
-    finally:
-        for block, name, link in links:
-            if link is None:
-                delattr(block, name)
-            setattr(block, name, link)
-
-
-def _is_link(block: nn.Module, name: str) -> bool:
-    link = getattr(block, name, False)
-    return link is True if name == 'has_skip' else link is None or isinstance(link, nn.Module)
+    with bypassed(shortcuts, _nothing):
+        try:
+            for block, name, link in identities:
+                setattr(block, name, False if link else _nothing)
+            yield
+        finally:
+            for block, name, link in identities:
+                setattr(block, name, link)
