@@ -119,7 +119,7 @@ def correlations(name: str, options: dict[str, Any], space: NasBench201, rows: l
     scorer = ProxyScorer(name, space, batch, options=options, seed=seed, cache=archive,
                          progress=True)
     started = time.perf_counter()
-    known = len(archive.scores(scorer.key or ''))
+    known = len(archive.scores(scorer.key))
     scores = scorer([decode_nasbench201(row['arch_str']) for row in rows]).numpy()
     spent = (time.perf_counter() - started) / max(1, len(rows) - known)
     accuracy = column(rows, 'val_accuracy')

@@ -27,7 +27,7 @@ from .sampler import UniformSampler
 from .space import decode_nasbench201
 from .typing import sample_key
 
-__all__ = ['proxies', 'score_table', 'correlation_table']
+__all__ = ['proxies', 'correlations', 'correlation_table', 'score_table']
 
 ImportPath = Union[str, Dict[str, Any]]
 """``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
@@ -91,43 +91,47 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.demo.digits_spa
     if table is None:
         print(score_table(scores))
     else:
-        print(correlation_table(scores, np.array(table.metrics)))
-        _draw(out / 'proxies.png', scores, np.array(table.metrics))
+        found = correlations(scores, np.array(table.metrics))
+        print(correlation_table(scores, found))
+        _draw(out / 'proxies.png', scores, np.array(table.metrics), found)
     print(f'{len(samples)} architectures, batch of {len(batch[0])}, seed {seed}: {out}/')
 
 
-def correlation_table(scores: Mapping[str, np.ndarray], targets: np.ndarray) -> str:
-    """Return a Markdown table of the rank correlations of each proxy with the truth.
+def correlations(scores: Mapping[str, np.ndarray], targets: np.ndarray
+                 ) -> dict[str, list[float]]:
+    """Return Kendall's tau-b, the ends of its interval, and Spearman's rho of each proxy.
 
     Parameters
     ----------
     scores
-        Proxy -> scores (N,), higher is better. Those that are NaN do not count, and their number
-        is told.
+        Proxy -> scores (N,), higher is better. Those that are NaN do not count; a proxy with
+        fewer than two others gets NaN.
     targets
         True performance (N,), higher is better.
 
     Examples
     --------
-    >>> print(correlation_table({'x': np.array([1., 2., np.nan])}, np.array([3., 4., 5.])))
-    | proxy | Kendall tau-b | 95 % interval    | Spearman | not finite |
-    | :---- | ------------: | :--------------- | -------: | ---------: |
-    | x     |         1.000 | +1.000 .. +1.000 |    1.000 |          1 |
+    >>> correlations({'x': np.array([1., 2., np.nan])}, np.array([3., 4., 5.]))
+    {'x': [1.0, 1.0, 1.0, 1.0]}
     """
-    from .report import markdown_table  # matplotlib, which the other commands do not need
-
-    rows: list[list[Any]] = []
+    found = {}
     for name, values in scores.items():
         good = np.isfinite(values)
-        if good.sum() < 2:
-            rows.append([name, None, '', None, int((~good).sum())])
-            continue
         pair = values[good], targets[good]
-        low, high = bootstrap_interval(kendall_tau, *pair)
-        rows.append([name, kendall_tau(*pair), f'{low:+.3f} .. {high:+.3f}', spearman(*pair),
-                     int((~good).sum())])
-    return markdown_table(['proxy', 'Kendall tau-b', '95 % interval', 'Spearman', 'not finite'],
-                          rows, digits=3)
+        found[name] = ([math.nan] * 4 if good.sum() < 2 else
+                       [kendall_tau(*pair), *bootstrap_interval(kendall_tau, *pair),
+                        spearman(*pair)])
+    return found
+
+
+def correlation_table(scores: Mapping[str, np.ndarray], found: Mapping[str, list[float]]) -> str:
+    """Return what `correlations` found, and the number of scores that are NaN, as Markdown."""
+    from .report import markdown_table  # matplotlib, which the other commands do not need
+
+    return markdown_table(
+        ['proxy', 'Kendall tau-b', '95 % interval', 'Spearman', 'not finite'],
+        [[name, tau, f'{low:+.3f} .. {high:+.3f}', rho, int((~np.isfinite(scores[name])).sum())]
+         for name, (tau, low, high, rho) in found.items()], digits=3)
 
 
 def score_table(scores: Mapping[str, np.ndarray]) -> str:
@@ -153,7 +157,8 @@ def score_table(scores: Mapping[str, np.ndarray]) -> str:
                           rows, digits=2)
 
 
-def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray) -> None:
+def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray,
+          found: Mapping[str, list[float]]) -> None:
     """Draw the ranks of the architectures that every proxy has a finite score for."""
     from .report import rank_scatter
 
@@ -163,7 +168,9 @@ def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray) -> 
         return
     rank_scatter(path, {name: values[good] for name, values in scores.items()}, targets[good],
                  xlabel=f'stand-alone metric ({good.sum()} of {len(good)} architectures: all '
-                        'proxies finite)', ylabel='rank by the proxy (1 = worst)')
+                        'proxies finite)', ylabel='rank by the proxy (1 = worst)',
+                 intervals={name: (tau, low, high) for name, (tau, low, high, _)
+                            in found.items()})
 
 
 def _truth(truth: str, column: str | None) -> TabularBenchmark:

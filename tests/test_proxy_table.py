@@ -18,7 +18,7 @@ from nni_rankreg.benchmark import digits
 from nni_rankreg.cli import main
 from nni_rankreg.data import Digits
 from nni_rankreg.proxy import ProxyScorer
-from nni_rankreg.proxy_table import correlation_table, proxies, score_table
+from nni_rankreg.proxy_table import correlation_table, correlations, proxies, score_table
 from nni_rankreg.space import NasBench201
 from nni_rankreg.typing import sample_key
 
@@ -121,8 +121,9 @@ def test_continues(tmp_path, monkeypatch):
 
 def test_tables_without_two_finite_scores():
     scores = {'a': np.array([1., math.nan]), 'b': np.array([1., 2.])}
-    first, second = cells(correlation_table(scores, np.array([1., 2.])))
-    assert first == ['a', '', '', '', '1'] and second[1] == '1.000'
+    found = correlations(scores, np.array([1., 2.]))
+    first, second = cells(correlation_table(scores, found))
+    assert first == ['a', 'nan', '+nan .. +nan', 'nan', '1'] and second[1] == '1.000'
     first, second = cells(score_table({**scores, 'a': np.full(2, math.nan)}))
     assert first[:3] == ['a', 'nan', '2'] and second == ['b', '1.5', '0', 'nan', '1.00']
 

@@ -30,7 +30,8 @@ _FLUSH = 1.  # seconds of scoring that a kill may lose
 class ProxyScorer:
     """Score architectures by a zero-cost proxy, each at its initial weights; a `Scorer`.
 
-    One network is in memory at a time. Neither `space` nor the global random generators change.
+    One network is in memory at a time; no architecture is scored twice. Neither `space` nor the
+    global random generators change.
 
     Parameters
     ----------
@@ -49,9 +50,8 @@ class ProxyScorer:
     device
         Where to compute; None stays where the batch is. On the CPU equal seeds give equal scores.
     cache
-        Where scores are kept, so that none is computed twice and an interrupted scoring goes on.
-        They are found again by proxy, options, seed, kind of device, space, and content of the
-        batch.
+        Where scores are kept, so that an interrupted scoring goes on. They are found again by
+        proxy, options, seed, kind of device, space, and content of the batch.
     progress
         Whether to show a progress bar.
 
@@ -82,7 +82,8 @@ class ProxyScorer:
         self.device = images.device if device is None else torch.device(device)
         self.batch = images.to(self.device), labels.to(self.device)
         self.cache, self.progress = cache, progress
-        self.key = None if cache is None else self._identity(space)
+        self.key = '' if cache is None else self._identity(space)
+        self._known: dict[str, float] | None = None
         self._space = type(space).__name__
         self._network = NetworkFactory(space, seed=seed, device=self.device)
         if 'seed' in inspect.signature(self.proxy).parameters:
@@ -94,10 +95,11 @@ class ProxyScorer:
         A score that is not finite is NaN, and a warning tells how many there are.
         """
         keys = [sample_key(sample) for sample in samples]
-        known = {} if self.cache is None or self.key is None else self.cache.scores(self.key)
-        self._compute({key: sample for key, sample in zip(keys, samples) if key not in known},
-                      known)
-        scores = torch.tensor([known[key] for key in keys], dtype=torch.float64)
+        if self._known is None:
+            self._known = {} if self.cache is None else self.cache.scores(self.key)
+        self._compute({key: sample for key, sample in zip(keys, samples)
+                       if key not in self._known}, self._known)
+        scores = torch.tensor([self._known[key] for key in keys], dtype=torch.float64)
         bad = int(scores.isnan().sum())
         if bad:
             warnings.warn(f'{self.name} is not finite for {bad} of {len(keys)} architectures, '
@@ -129,7 +131,7 @@ class ProxyScorer:
             self._keep(kept)
 
     def _keep(self, kept: dict[str, float]) -> None:
-        if self.cache is not None and self.key is not None and kept:
+        if self.cache is not None and kept:
             self.cache.add_scores(self.key, kept)
             kept.clear()
 

@@ -149,8 +149,8 @@ def without_shortcuts(network: nn.Module) -> Iterator[None]:
     """Remove the residual links of the blocks that follow a convention of naming.
 
     These are a child called ``downsample`` or ``shortcut`` (NNI's NAS-Bench-201, torchvision's
-    ResNet), or None in its place, whose output counts as zero, and an attribute ``has_skip`` that is true (NNI's
-    MobileNetV3 and ProxylessNAS).
+    ResNet), or None in its place, whose output counts as zero, and an attribute ``has_skip`` that
+    is true (NNI's MobileNetV3 and ProxylessNAS).
 
     Raises
     ------
