@@ -92,7 +92,9 @@ def grasp(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy,
         Divides the logits; 1 as in the zero-cost literature, 200 in the paper.
     """
     chosen = weights(network)
-    with batch_mode(network), only_trainable(network, chosen):
+    # PyTorch has no second derivative of this module's function.
+    sigmoids = [module for module in network.modules() if isinstance(module, nn.Hardsigmoid)]
+    with batch_mode(network), only_trainable(network, chosen), bypassed(sigmoids, _hard_sigmoid):
         value = loss(network(batch[0]) / temperature, batch[1])
         gradients = torch.autograd.grad(value, chosen, allow_unused=True, create_graph=True)
         # The derivative of g' . stop(g) is H g.
@@ -100,6 +102,10 @@ def grasp(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy,
                                if gradient is not None]).sum()
         curved = _or_zero(chosen, torch.autograd.grad(product, chosen, allow_unused=True))
     return -_total((weight * curve).sum() for weight, curve in zip(chosen, curved))
+
+
+def _hard_sigmoid(x: Tensor) -> Tensor:
+    return (x / 6 + 0.5).clamp(0, 1)
 
 
 def fisher(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> float:
