@@ -7,7 +7,7 @@ each:
 * ``equal-cost``: in the ranking epochs two more random sub-nets per step, trained by
   cross-entropy on the ranking batch, so as many sub-net passes as the next arm;
 * ``landmark``: landmark regularisation (Yu et al., CVPR 2021), m = 1, the ranking batch as large as
-  the training batch; ``landmark/4``: the ranking batch a quarter of it, which costs less.
+  the training batch, 256; ``landmark_64``: a ranking batch of 64, which costs less.
 
 Landmarks are ordered by validation accuracy (column ``xvalid_c10_200``); the ranking is measured
 against test accuracy (column ``xtest_c10_200``) of architectures that are no landmarks. Each run
@@ -51,7 +51,7 @@ from nni_rankreg.space import NasBench201, decode_nasbench201
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results, Sample
 
-ARMS = ('spos', 'equal-cost', 'landmark', 'landmark/2', 'landmark/4', 'landmark/8')
+ARMS = ('spos', 'equal-cost', 'landmark', 'landmark_128', 'landmark_64', 'landmark_32')
 VALIDATION, TEST = 'xvalid_c10_200', 'xtest_c10_200'
 SMALL = dict(pixels=16, images=10_000, channels=8, cells=1, epochs=30, batch_size=256,
              learning_rate=0.025, warmup=0.375, averaged=3, validation_images=512,
@@ -126,9 +126,9 @@ def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
                                           setting['validation_images'], pixels))
     pl.seed_everything(seed, verbose=False)
     batch_size = setting['batch_size']
-    part = int(arm.partition('/')[2] or 1)
+    ranking_batch = int(arm.partition('_')[2] or batch_size)
     train, ranking = (image_loader(half, size, shuffle=True)
-                      for half, size in zip(halves, (batch_size, batch_size // part)))
+                      for half, size in zip(halves, (batch_size, ranking_batch)))
     strategy = SPOS(regularizers(arm, chosen, setting, seed), seed=seed,
                     ranking_dataloader=ranking)
     callback = Watch(strategy, fixed.samples, setting['averaged'])
@@ -166,7 +166,7 @@ def report(results: list[dict[str, Any]]) -> str:
             ', '.join(f'{tau:+.3f}' for tau in taus),
             f'{np.mean([row["seconds"] for row in rows]):.0f}',
             f'{np.mean(costs):.2f} ({min(costs):.2f} .. {max(costs):.2f})' if costs else '',
-            f'{np.mean([row["active"] for row in rows]):.0%}' if '/' in arm or arm == 'landmark'
+            f'{np.mean([row["active"] for row in rows]):.0%}' if arm.startswith('landmark')
             else ''])
     return markdown_table(['arm', 'seeds', 'Kendall tau-b', '95 % interval', 'sparse tau (0.1)',
                            'each seed', 'seconds', 'cost', 'hinge active'], lines)
@@ -217,7 +217,7 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
 
 
 def _file(out: Path, arm: str, seed: int) -> Path:
-    return out / f'{arm.replace("/", "-")}-{seed}.json'
+    return out / f'{arm}-{seed}.json'
 
 
 if __name__ == '__main__':
