@@ -46,7 +46,7 @@ class NetworkFactory:
     >>> space = NasBench201(4, 1)
     >>> network = NetworkFactory(space)({label: 'none' for label in space.simplify()})
     >>> sum(parameter.numel() for parameter in network.parameters())
-    4834
+    4894
     """
 
     def __init__(self, space: ModelSpace, *, seed: int = 0,

@@ -67,7 +67,7 @@ class ProxyScorer:
     >>> space = NasBench201(stem_out_channels=4, num_modules_per_stack=1)
     >>> params = ProxyScorer('params', space, (torch.zeros(2, 3, 8, 8), torch.zeros(2)))
     >>> params([{label: 'none' for label in space.simplify()}])
-    tensor([0.0048], dtype=torch.float64)
+    tensor([0.0049], dtype=torch.float64)
     """
 
     def __init__(self, name: str, space: ModelSpace, batch: Batch | Iterable[Batch], *,
