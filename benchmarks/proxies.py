@@ -15,6 +15,7 @@ import csv
 import math
 import time
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from statistics import mean
 from typing import Any, Callable
@@ -102,7 +103,7 @@ def seconds(name: str, space: NasBench201, samples: list, batch: tuple[Tensor, T
         started = time.perf_counter()
         scorer.score(sample)
         middle = time.perf_counter()
-        network = space.freeze(sample)
+        network = deepcopy(space.freeze(sample))  # which shares the chosen layers with the space
         frozen = time.perf_counter()
         STRAIGHTFORWARD[name](network.train(), *batch)
         ended = time.perf_counter()
