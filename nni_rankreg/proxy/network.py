@@ -19,11 +19,11 @@ class NetworkFactory:
     """Build the network that a trial would train for an architecture.
 
     ``space.freeze(sample)`` takes 0.5 s for NAS-Bench-201, as it copies the whole space (but
-    shares the chosen layers with it), and a trial builds all candidates of all choices. If `LayerChoice` is all that varies in a space, the space is
-    built once under the seed here, and a network is put together from its chosen layers: a layer
-    begins with the same weights in each architecture that has it, and two networks must not be
-    changed at the same time. Networks of other spaces are built as trials build them, each under
-    the seed.
+    shares the chosen layers with it), and a trial builds all candidates of all choices. If
+    `LayerChoice` is all that varies in a space, the space is built once under the seed here, and a
+    network is put together from its chosen layers: a layer begins with the same weights in each
+    architecture that has it, and two networks must not be changed at the same time. Networks of
+    other spaces are built as trials build them, each under the seed.
 
     Parameters
     ----------
