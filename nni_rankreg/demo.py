@@ -103,7 +103,7 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     return LandmarkSearch(
         oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)], **settings),
         control=SPOS([EqualCostControl(count=4)], **settings),
-        supernet_evaluator=evaluator, iterations=2, landmarks=14, top=2, archive=archive,
+        supernet_evaluator=evaluator, iterations=2, landmarks=14, top=4, archive=archive,
         seed=seed)
 
 
