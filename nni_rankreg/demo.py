@@ -101,9 +101,9 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     evaluator = digits_evaluator(seed=seed, epochs=40, learning_rate=0.025,
                                  validation_batch=180, check_val_every_n_epoch=10)
     return LandmarkSearch(
-        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=4, seed=seed)], **settings),
-        control=SPOS([EqualCostControl(count=8)], **settings),
-        supernet_evaluator=evaluator, iterations=2, landmarks=10, top=4, archive=archive,
+        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)], **settings),
+        control=SPOS([EqualCostControl(count=4)], **settings),
+        supernet_evaluator=evaluator, iterations=2, landmarks=14, top=4, archive=archive,
         seed=seed)
 
 
