@@ -13,6 +13,7 @@ from nni.mutable import (
     LabeledMutable,
     Mutable,
     SampleValidationError,
+    label_scope,
 )
 
 from ..typing import Sample
@@ -195,9 +196,10 @@ class CellConstraint(JointDraw):
 
     def __init__(self) -> None:
         self.label, self.labels = 'cell/valid', set(LABELS)
-        edge_labels = set(EDGE_LABELS.values())
-        self.symbols = [Categorical([0, 1] if label in edge_labels else OPERATIONS, label=label)
-                        for label in LABELS]
+        with label_scope('cell'):
+            self.symbols = [
+                Categorical([0, 1] if 'edge' in label else OPERATIONS, label=label.split('/')[1])
+                for label in LABELS]
 
     def leaf_mutables(self, is_leaf: Callable[[Mutable], bool]) -> Iterable[LabeledMutable]:
         """Yield the constraint before its labels, so that NNI lets it draw before them."""

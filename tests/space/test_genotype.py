@@ -9,16 +9,7 @@ import pytest
 from nni.nas.hub.pytorch import DARTS as NniDARTS
 
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import (
-    DARTS,
-    ENAS,
-    PNAS,
-    AmoebaNet,
-    Genotype,
-    NASNet,
-    decode_nds,
-    encode_nds,
-)
+from nni_rankreg.space import DARTS, ENAS, PNAS, AmoebaNet, Genotype, NASNet, decode_nds, encode_nds
 
 SWAP = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'darts_swap1000.npz'
 FAMILIES = [DARTS, ENAS, PNAS, AmoebaNet, NASNet]

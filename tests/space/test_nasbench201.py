@@ -13,12 +13,7 @@ from nni.nas.space import model_context
 from torch.utils.flop_counter import FlopCounterMode
 
 from nni_rankreg.sampler.choice import ChoiceSpace
-from nni_rankreg.space import (
-    NasBench201,
-    choice_parameters,
-    decode_nasbench201,
-    encode_nasbench201,
-)
+from nni_rankreg.space import NasBench201, choice_parameters, decode_nasbench201, encode_nasbench201
 from nni_rankreg.space.nasbench201 import CHOICES, EDGES
 
 TABLE = Path(__file__).resolve().parents[3] / 'shared' / 'data' / 'nb201.npz'

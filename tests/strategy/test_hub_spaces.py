@@ -1,4 +1,4 @@
-"""NNI's hub spaces and the package's own through a whole experiment: training, ranking, search, export of networks."""
+"""NNI's hub spaces and the package's own through a whole experiment, to exported networks."""
 
 from __future__ import annotations
 
