@@ -107,7 +107,9 @@ def test_no_circles():
 # Private names. A name with a leading underscore may be read where the same module defines it,
 # which covers overridden hooks such as `_execute` and `_run`; all others are somebody else's.
 
-# Public by name, but NNI documents them for its own one-shot strategies only.
+# Public by name, but NNI documents them for its own one-shot strategies only. The forms that the
+# cells of spaces take in super-nets derive from them.
+SUPERNET_CELLS = {'space._nasbench101_supernet', 'space._nds_supernet'}
 INTERNAL = ('nni.nas.oneshot.pytorch.supermodule', 'nni.runtime', 'nni.common.serializer')
 
 
@@ -144,7 +146,8 @@ def foreign_private_names(name):
                 yield '.'.join(parts)
 
 
-@pytest.mark.parametrize('name', [name for name in MODULES if top(name) != 'host'])
+@pytest.mark.parametrize('name', [name for name in MODULES if top(name) != 'host'
+                                  and name not in SUPERNET_CELLS])
 def test_private_names_of_others_are_used_in_host_only(name):
     assert not list(foreign_private_names(name))
 
