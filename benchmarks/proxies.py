@@ -3,8 +3,8 @@
 1. Correlation of each proxy with its published scores, and of both with validation accuracy, on
    the architectures of ``zc_nb201_cifar10.csv`` (NASLib, batches of 32). Scores are kept in an
    archive, so that an interrupted benchmark continues.
-2. Seconds per architecture, building the network included, in turns with a straightforward
-   implementation: ``space.freeze(sample)``, then the formula as one would write it down.
+2. Seconds of one core per architecture, building the network included, in turns with a
+   straightforward implementation: ``space.freeze(sample)``, then the formula as one would write it down.
 
     python benchmarks/proxies.py --data ../shared/data
 """
@@ -100,13 +100,13 @@ def seconds(name: str, space: NasBench201, samples: list, batch: tuple[Tensor, T
     scorer.score(samples[0])                   # warm up
     ours, others = [], []
     for sample in samples:
-        started = time.perf_counter()
+        started = time.process_time()          # of one thread: what else runs does not count
         scorer.score(sample)
-        middle = time.perf_counter()
+        middle = time.process_time()
         network = deepcopy(space.freeze(sample))  # which shares the chosen layers with the space
-        frozen = time.perf_counter()
+        frozen = time.process_time()
         STRAIGHTFORWARD[name](network.train(), *batch)
-        ended = time.perf_counter()
+        ended = time.process_time()
         ours.append(middle - started)
         others.append((frozen - middle, ended - frozen))
     freezing, scoring = (mean(parts) for parts in zip(*others))
@@ -119,10 +119,10 @@ def correlations(name: str, options: dict[str, Any], space: NasBench201, rows: l
     """Score all rows and compare with the published scores and with accuracy."""
     scorer = ProxyScorer(name, space, batch, options=options, seed=seed, cache=archive,
                          progress=True)
-    started = time.perf_counter()
+    started = time.process_time()
     known = len(archive.scores(scorer.key))
     scores = scorer([decode_nasbench201(row['arch_str']) for row in rows]).numpy()
-    spent = (time.perf_counter() - started) / max(1, len(rows) - known)
+    spent = (time.process_time() - started) / max(1, len(rows) - known)
     accuracy = column(rows, 'val_accuracy')
     source = '' if options else PUBLISHED.get(name, name)
     published = column(rows, source) if source else np.full(len(rows), np.nan)
