@@ -4,7 +4,8 @@
    the architectures of ``zc_nb201_cifar10.csv`` (NASLib, batches of 32). Scores are kept in an
    archive, so that an interrupted benchmark continues.
 2. Seconds of one core per architecture, building the network included, in turns with a
-   straightforward implementation: ``space.freeze(sample)``, then the formula as one would write it down.
+   straightforward implementation: ``space.freeze(sample)``, then the formula as one would write
+   it down.
 
     python benchmarks/proxies.py --data ../shared/data
 """
