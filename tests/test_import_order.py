@@ -17,7 +17,7 @@ ROOT = Path(nni_rankreg.__file__).parent
 ORDER = """
 typing
 _sqlite _table
-metric loss schedule
+metric loss schedule batch_norm
 space
 sampler
 archive

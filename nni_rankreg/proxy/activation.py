@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .state import LAYERS, Batch, ProxyError, batch_mode, hooked, layers, norms, without_shortcuts
+from ..batch_norm import batch_statistics
+from .state import LAYERS, Batch, ProxyError, hooked, layers, norms, without_shortcuts
 
 __all__ = ['naswot', 'zen']
 
@@ -65,7 +66,7 @@ def naswot(network: nn.Module, batch: Batch) -> float:
         units += codes.shape[1]
 
     relus = [module for module in network.modules() if isinstance(module, _RELUS)]
-    with batch_mode(network), hooked(relus, add, before=True):
+    with batch_statistics(network), hooked(relus, add, before=True):
         network(batch[0])
     if not units:
         raise ProxyError('Expected a network that calls modules of the family of nn.ReLU, got '
@@ -129,7 +130,7 @@ def zen(network: nn.Module, batch: Batch, *, residuals: bool = True, repeat: int
 
     pools = [module for module in network.modules() if isinstance(module, _POOLS)]
     scores = []
-    with batch_mode(network), nullcontext() if residuals else without_shortcuts(network), \
+    with batch_statistics(network), nullcontext() if residuals else without_shortcuts(network), \
             hooked(norms(network), normalise, before=True), hooked(pools, pool, before=True):
         for _ in range(repeat):
             tensors = _gaussian(network, generator)

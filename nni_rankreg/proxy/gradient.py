@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .state import Batch, batch_mode, bypassed, hooked, layers, norms, only_trainable, weights
+from ..batch_norm import batch_statistics
+from .state import Batch, bypassed, hooked, layers, norms, only_trainable, weights
 
 __all__ = ['snip', 'grad_norm', 'plain', 'grasp', 'fisher', 'synflow']
 
@@ -72,7 +73,7 @@ def plain(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> 
 
 def _gradients(network: nn.Module, batch: Batch, loss: Loss, chosen: Sequence[Tensor]
                ) -> list[Tensor]:
-    with batch_mode(network), only_trainable(network, chosen):
+    with batch_statistics(network), only_trainable(network, chosen):
         value = loss(network(batch[0]), batch[1])
         return _or_zero(chosen, torch.autograd.grad(value, chosen, allow_unused=True))
 
@@ -94,7 +95,8 @@ def grasp(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy,
     chosen = weights(network)
     # PyTorch has no second derivative of this module's function.
     sigmoids = [module for module in network.modules() if isinstance(module, nn.Hardsigmoid)]
-    with batch_mode(network), only_trainable(network, chosen), bypassed(sigmoids, _hard_sigmoid):
+    with batch_statistics(network), only_trainable(network, chosen), \
+            bypassed(sigmoids, _hard_sigmoid):
         value = loss(network(batch[0]) / temperature, batch[1])
         gradients = torch.autograd.grad(value, chosen, allow_unused=True, create_graph=True)
         # The derivative of g' . stop(g) is H g.
@@ -125,7 +127,7 @@ def fisher(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) ->
         sizes.append(layer.weight[0].numel())
 
     # Weights require a gradient so that every output does; it is computed for the outputs only.
-    with batch_mode(network), only_trainable(network, weights(network)), \
+    with batch_statistics(network), only_trainable(network, weights(network)), \
             hooked(layers(network), keep):
         value = loss(network(batch[0]), batch[1])
         gradients = torch.autograd.grad(value, outputs, allow_unused=True)
@@ -167,7 +169,7 @@ def synflow(network: nn.Module, batch: Batch, *, log: bool = True) -> float:
     for name, buffer in network.named_buffers():
         tensors[name] = buffer.double() if buffer.is_floating_point() else buffer.clone()
     ones = torch.ones_like(batch[0][:1], dtype=torch.float64)
-    with batch_mode(network), bypassed(norms(network)), torch.enable_grad():
+    with batch_statistics(network), bypassed(norms(network)), torch.enable_grad():
         outputs = functional_call(network, tensors, (ones,))
         gradients = torch.autograd.grad(outputs.sum(), flowing, allow_unused=True)
     total = torch.stack([(weight.detach() * gradient).sum() for weight, gradient

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .state import Batch, ProxyError, batch_mode, only_trainable
+from ..batch_norm import batch_statistics
+from .state import Batch, ProxyError, only_trainable
 
 __all__ = ['jacov', 'epe_nas']
 
@@ -89,7 +90,7 @@ def epe_nas(network: nn.Module, batch: Batch) -> float:
 def _jacobians(network: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Return one row for each image, (B, pixels), and the number of outputs."""
     images = batch[0].detach().clone().requires_grad_()
-    with batch_mode(network), only_trainable(network):
+    with batch_statistics(network), only_trainable(network):
         outputs = network(images)
         gradient, = torch.autograd.grad(outputs.sum(), images)
     return gradient.flatten(1).double(), outputs.shape[-1]

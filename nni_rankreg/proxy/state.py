@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = [
-    'Batch', 'LAYERS', 'ProxyError', 'batch_mode', 'bypassed', 'hooked', 'layers', 'norms',
+    'Batch', 'LAYERS', 'ProxyError', 'bypassed', 'hooked', 'layers', 'norms',
     'only_trainable', 'seeded', 'weights', 'without_shortcuts',
 ]
 
@@ -68,27 +68,6 @@ def seeded(seed: int, device: torch.device = torch.device('cpu')) -> Iterator[No
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
-
-
-@contextmanager
-def batch_mode(network: nn.Module) -> Iterator[None]:
-    """Normalise by the statistics of the batch; all else, such as dropout, is in evaluation mode.
-
-    Running statistics are neither used nor changed.
-    """
-    modes = [(module, module.training) for module in network.modules()]
-    tracking = [(norm, norm.track_running_stats) for norm in norms(network)]
-    try:
-        network.eval()
-        for norm, _ in tracking:
-            # In training mode without tracking, torch passes no running statistics at all.
-            norm.training, norm.track_running_stats = True, False
-        yield
-    finally:
-        for norm, track in tracking:
-            norm.track_running_stats = track
-        for module, training in modes:
-            module.training = training
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..batch_norm import batch_statistics
 from ..host.activation import Activator
 from ..host.trial import outside_trial
 from ..regularizer import Regularizer
 from ..sampler import PathSampler, UniformSampler
 from ..typing import Sample
-from .batch_norm import batch_statistics
 from .quiet import quiet_loss
 
 __all__ = ['SuperNetModule']

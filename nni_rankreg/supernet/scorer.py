@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from ..batch_norm import batch_statistics
 from ..typing import Sample
-from .batch_norm import batch_statistics, calibrate
+from .calibration import calibrate
 from .module import SuperNetModule
 from .quiet import quiet_metric
 

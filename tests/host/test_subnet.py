@@ -10,10 +10,10 @@ from nni.nas.space import ModelStatus, RawFormatModelSpace, model_context
 from nni.nas.strategy import RandomOneShot
 from torch import nn
 
+from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.host.activation import Activator
 from nni_rankreg.host.subnet import SubnetModelSpace, extract
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.supernet.batch_norm import batch_statistics
 
 OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
        'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet']
