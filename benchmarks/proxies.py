@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jsonargparse import CLI
-from nb201_ranking import load_cifar10
+from ranking import load_cifar10
 from torch import Tensor, nn
 
 from nni_rankreg.archive import Archive

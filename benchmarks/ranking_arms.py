@@ -1,4 +1,4 @@
-"""The arms of `nb201_ranking.py`: what trains the super-net, and at which cost."""
+"""The arms of the rankings: what trains the super-net, and at which cost."""
 
 from __future__ import annotations
 
