@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -23,6 +23,7 @@ from nni_rankreg.strategy import SPOS, FairNAS
 from nni_rankreg.typing import Results, Scorer
 
 MARGIN = 6.7  # of RD-NAS, the mean group distance of two architectures
+VOTE = ('naswot', 'synflow', 'jacov', 'flops')
 
 
 class Inputs(NamedTuple):
@@ -61,10 +62,10 @@ class Arm(NamedTuple):
     epochs: float = 1.
 
 
-def landmark(inputs: Inputs) -> list[Regularizer]:
+def landmark(inputs: Inputs, pairs: int = 1) -> list[Regularizer]:
     """Return landmark regularisation."""
     return [LandmarkRegularizer(
-        inputs.landmarks, weight=inputs.setting['weight'], seed=inputs.seed,
+        inputs.landmarks, weight=inputs.setting['weight'], pairs=pairs, seed=inputs.seed,
         schedule=Schedule(warmup=inputs.setting['warmup']))]
 
 
@@ -99,9 +100,21 @@ def distillation(inputs: Inputs, name: str = 'naswot', distance: str = 'group',
     return [RankingDistillation(scorer, sampler, **kwargs)]
 
 
+def strong(inputs: Inputs, names: Sequence[str] = VOTE) -> list[Regularizer]:
+    """Return distillation with the weight, the schedule and the silence of landmarks.
+
+    Four pairs of 64 images cost as much as one of 256. The sub-nets of the pairs are not trained
+    by cross-entropy.
+    """
+    return [RankingDistillation(
+        [teacher(name, inputs) for name in names], MarginPairSampler(seed=inputs.seed), pairs=4,
+        weight=inputs.setting['weight'], cross_entropy=False,
+        schedule=Schedule(warmup=inputs.setting['warmup']))]
+
+
 def both(inputs: Inputs) -> list[Regularizer]:
     """Return landmarks and distillation in one super-net."""
-    return landmark(inputs) + distillation(inputs)
+    return landmark(inputs, pairs=4) + strong(inputs)
 
 
 ARMS = {
@@ -122,7 +135,10 @@ ARMS = {
     'RD naswot, gap': Arm(partial(distillation, distance='gap'), (3, 3)),
     'FairNAS': Arm(passes=(5, 5), strategy=FairNAS),
     'sandwich': Arm(passes=(4, 4), strategy=partial(SPOS, sampler=SandwichSampler)),
-    'landmark + RD naswot': Arm(both, (3, 5)),
+    'landmark_64, 4 pairs': Arm(partial(landmark, pairs=4), ranking_batch=64),
+    'RD naswot, strong': Arm(partial(strong, names=['naswot']), ranking_batch=64),
+    'RD vote, strong': Arm(strong, ranking_batch=64),
+    'landmark + RD vote, strong': Arm(both, (1, 5), ranking_batch=64),
 }
 
 
