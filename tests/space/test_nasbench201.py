@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from nni.mutable import SampleValidationError
+from nni.nas.hub.pytorch import NasBench201 as NniNasBench201
 from nni.nas.space import model_context
 from torch.utils.flop_counter import FlopCounterMode
 
+from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.sampler.choice import ChoiceSpace
 from nni_rankreg.space import NasBench201, choice_parameters, decode_nasbench201, encode_nasbench201
 from nni_rankreg.space.nasbench201 import CHOICES, EDGES
@@ -55,6 +57,18 @@ def test_labels_and_choices_are_those_of_nni():
     assert all(set(leaf.values) == set(CHOICES) for leaf in leaves.values())
     assert all(leaf.contains({label: choice}) for label, leaf in leaves.items()
                for choice in CHOICES)
+
+
+def test_networks_are_those_of_nni():
+    torch.manual_seed(0)
+    ours = NasBench201(4, 2, 10)
+    torch.manual_seed(0)
+    theirs = NniNasBench201(4, 2, 10)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
+    images = torch.randn(2, 3, 8, 8)
+    for sample in UniformSampler(ours, seed=1).distinct(5):
+        torch.testing.assert_close(ours.freeze(sample)(images), theirs.freeze(sample)(images))
 
 
 SAMPLE = next(every_sample())
