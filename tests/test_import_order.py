@@ -22,6 +22,7 @@ space
 sampler
 archive
 benchmark
+proxy
 regularizer
 plan
 host
@@ -31,6 +32,7 @@ data
 evaluator
 report
 demo
+proxy_table
 cli
 __main__
 """
