@@ -9,6 +9,7 @@ import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 from torch import nn
 
+from .._random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
 from .choice import ChoiceSpace, Dimension
@@ -26,8 +27,16 @@ class PathSampler(Protocol):
         """Return the architectures of one step; their losses are added."""
         ...
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next draws depend on, for a checkpoint."""
+        ...
 
-class FairSampler:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        ...
+
+
+class FairSampler(OwnsGenerator):
     """Strict fairness: in every step each choice of every label is trained once.
 
     A step has as many architectures as the label with most choices; each label runs through a
@@ -77,6 +86,16 @@ class FairSampler:
                 return paths
         raise ValueError('Expected a space whose choices can be drawn independently, got none of '
                          f'{_ATTEMPTS} draws within its constraints: use another sampler.')
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the generator, and what is left of the permutations."""
+        return {**super().state_dict(), 'left': {label: list(left)
+                                                 for label, left in self._left.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        super().load_state_dict(state)
+        self._left = {label: list(left) for label, left in state['left'].items()}
 
     def _column(self, dimension: Dimension) -> list[Any]:
         """Return the next choices of a label; its permutations continue over the steps."""
@@ -139,6 +158,14 @@ class SandwichSampler:
         extremes = [self._space.draw_valid(lambda: {**self._sampler.sample(), **extreme})
                     for extreme in (self._largest, self._smallest)]
         return extremes + [self._sampler.sample() for _ in range(self._count)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the random architectures."""
+        return self._sampler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        self._sampler.load_state_dict(state)
 
 
 def _extreme(space: ChoiceSpace, parameters: Mapping[str, Mapping[Any, int]],
