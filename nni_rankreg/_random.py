@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
 
 __all__ = ['OwnsGenerator', 'global_state', 'set_global_state']
-
-_Generator = Union[np.random.Generator, np.random.RandomState]
 
 
 class OwnsGenerator:
@@ -31,7 +29,7 @@ class OwnsGenerator:
     True
     """
 
-    _random: _Generator
+    _random: Any  # a Generator or RandomState of NumPy
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, loadable by ``torch.load(..., weights_only=True)``."""

@@ -151,7 +151,7 @@ class RankingDistillation(Regularizer):
 
     def _proxy(self, name: str, batch: Any) -> ProxyScorer:
         """Return a proxy on the first batch of the training, also in one that was resumed."""
-        first = [one.to(batch[0].device) for one in self._batch]
+        first: Any = [one.to(batch[0].device) for one in self._batch]
         scorer = ProxyScorer(name, self._space, first or batch)
         self._batch = list(scorer.batch)
         return scorer

@@ -73,14 +73,13 @@ class FairSampler(OwnsGenerator):
             raise ValueError('Expected labels with a list of choices, each of which is trained '
                              f'once in a step, got {endless} with too many of them.')
         self._count = max(len(dimension.choices) for dimension in self._space.movable)
-        self._left: dict[str, list[Any]] = {dimension.label: []
-                                            for dimension in self._space.dimensions}
+        self._left: list[list[int]] = [[] for _ in self._space.dimensions]  # indices of choices
 
     def paths(self) -> list[Sample]:
         """Return as many architectures as a label has choices at most."""
         for _ in range(_ATTEMPTS):
-            columns = {dimension.label: self._column(dimension)
-                       for dimension in self._space.dimensions}
+            columns = {dimension.label: self._column(dimension, left)
+                       for dimension, left in zip(self._space.dimensions, self._left)}
             paths = [dict(zip(columns, row)) for row in zip(*columns.values())]
             if all(map(self._space.valid, paths)):
                 return paths
@@ -89,21 +88,19 @@ class FairSampler(OwnsGenerator):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the generator, and what is left of the permutations."""
-        return {**super().state_dict(), 'left': {label: list(left)
-                                                 for label, left in self._left.items()}}
+        return {**super().state_dict(), 'left': [list(left) for left in self._left]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""
         super().load_state_dict(state)
-        self._left = {label: list(left) for label, left in state['left'].items()}
+        self._left = [list(left) for left in state['left']]
 
-    def _column(self, dimension: Dimension) -> list[Any]:
+    def _column(self, dimension: Dimension, left: list[int]) -> list[Any]:
         """Return the next choices of a label; its permutations continue over the steps."""
-        left = self._left[dimension.label]
         while len(left) < self._count:
-            left += [dimension.choices[index]
-                     for index in self._random.permutation(len(dimension.choices))]
-        column, self._left[dimension.label] = left[:self._count], left[self._count:]
+            left += self._random.permutation(len(dimension.choices)).tolist()
+        column = [dimension.choices[index] for index in left[:self._count]]
+        del left[:self._count]
         return column
 
 

@@ -93,12 +93,7 @@ class SuperNetStrategy(RandomOneShot):
     def make_module(self, training_module: LightningModule, **options: Any) -> SuperNetModule:
         """Return the Lightning module that trains the super-net.
 
-        Parameters
-        ----------
-        training_module
-            That of the evaluator.
-        **options
-            What all strategies have in common, for `SuperNetModule`.
+        `training_module` is the evaluator's; `options` are common arguments of `SuperNetModule`.
         """
         raise NotImplementedError
 
@@ -183,7 +178,7 @@ class SuperNetStrategy(RandomOneShot):
             results = max(seen, key=lambda one: len(one.samples), default=Results([], []))
         else:
             name, known = 'kendall_tau', [*self._known, *(s for one in seen for s in one.samples)]
-            results = _without(read_results(self.truth), known)
+            results = read_results(self.truth).without(known)
         metrics = {key: float(value) for key, value in module.trainer.callback_metrics.items()
                    if key.startswith('val_')}
         if len(results.samples) >= 2:
@@ -253,10 +248,3 @@ class SuperNetStrategy(RandomOneShot):
             self.supernet.load_state_dict(torch.load(weights, map_location='cpu'))
         supernet.execute()
         return self.oneshot_module
-
-
-def _without(results: Results, samples: Sequence[Sample]) -> Results:
-    excluded = {sample_key(sample) for sample in samples}
-    kept = [(sample, metric) for sample, metric in zip(*results)
-            if sample_key(sample) not in excluded]
-    return Results([sample for sample, _ in kept], [metric for _, metric in kept])

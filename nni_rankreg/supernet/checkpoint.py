@@ -41,6 +41,7 @@ class CheckpointedModule(BaseOneShotLightningModule):
         super().__init__(training_module)
         self._training_batches = training_batches
         self._loader_state: list[Tensor] | None = None
+        self._before_check: dict[str, Any] = {}
 
     def identity(self) -> dict[str, Any]:
         """Return what must be the same in a training that is resumed."""
@@ -48,8 +49,10 @@ class CheckpointedModule(BaseOneShotLightningModule):
 
     def search_state(self) -> dict[str, Any]:
         """Return all that Lightning does not keep itself, in plain numbers, texts and tensors."""
-        return {'identity': self.identity(), 'random': global_state(),
-                'loader': loader_state(self._training_batches())}
+        loader, state = self._training_batches(), self._loader_state
+        if loader is not None and state is None:
+            state = loader_state(loader)
+        return {'identity': self.identity(), 'random': global_state(), 'loader': state}
 
     def load_search_state(self, state: dict[str, Any]) -> None:
         """Continue from what `search_state` has returned.
@@ -75,6 +78,18 @@ class CheckpointedModule(BaseOneShotLightningModule):
         if self._loader_state is not None and loader is not None:
             set_loader_state(loader, self._loader_state)
             self._loader_state = None
+
+    def on_validation_start(self) -> None:
+        """Remember the state before Lightning's check of the validation."""
+        super().on_validation_start()
+        if self.trainer.sanity_checking:
+            self._before_check = self.search_state()
+
+    def on_validation_end(self) -> None:
+        """Undo what Lightning's check has drawn: a training that is resumed is checked again."""
+        super().on_validation_end()
+        if self.trainer.sanity_checking:
+            self.load_search_state(self._before_check)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the state of the search to a checkpoint of Lightning."""

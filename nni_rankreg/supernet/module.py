@@ -109,7 +109,7 @@ class SuperNetModule(CheckpointedModule):
         RuntimeError
             If the filter rejects 100 architectures in a row.
         """
-        return self.accepted(lambda: [self.sampler.sample()])[0]
+        return self.accepted(self.sampler.sample, lambda sample: [sample])
 
     def paths(self) -> list[Sample]:
         """Return the architectures of a training step.
@@ -120,18 +120,13 @@ class SuperNetModule(CheckpointedModule):
             If the filter rejects one of them 100 times in a row.
         """
         return [self.draw()] if self._path_sampler is None else self.accepted(
-            self._path_sampler.paths)
+            self._path_sampler.paths, list)
 
     def accepted(self, draw: Callable[[], Drawn],
-                 samples: Callable[[Drawn], Sequence[Sample]] = list) -> Drawn:
+                 samples: Callable[[Drawn], Sequence[Sample]]) -> Drawn:
         """Return the first draw whose architectures the filter accepts.
 
-        Parameters
-        ----------
-        draw
-            Draws something.
-        samples
-            The architectures of what was drawn.
+        `samples` returns the architectures of what was drawn.
 
         Raises
         ------
