@@ -7,7 +7,9 @@ from collections import Counter
 import pytest
 import torch
 from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
-from nni.nas.strategy import RandomOneShot
+from nni.nas.nn.pytorch.cell import preprocess_cell_inputs
+from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingCell
+from nni.nas.strategy import GumbelDARTS, RandomOneShot
 from torch import nn
 
 from nni_rankreg.host.activation import Activator
@@ -85,32 +87,42 @@ def test_one_choice_of_each_label_is_the_path(name, make_space):
 def test_a_cell_against_the_formula(make_supernet):
     """Each operation on each input weighs the product of both; two slots are added."""
     supernet, x = make_supernet('own DARTS').train(), torch.randn(2, 3, 16, 16)
-    supernet_cell = supernet.stages[0][0]
+    cell = next(one for one in supernet.modules() if isinstance(one, PathSamplingCell))
     Activator(supernet)(UniformSampler(supernet).sample())
     mixture = ArchitectureParameters(supernet, seed=1).mixture()
     Mixer(supernet)(mixture)
     inputs = []
-    supernet_cell.register_forward_pre_hook(lambda _, args: inputs.append(args))
+    cell.register_forward_pre_hook(lambda _, args: inputs.append(args))
     outputs = []
-    supernet_cell.register_forward_hook(lambda *args: outputs.append(args[-1]))
+    cell.register_forward_hook(lambda *args: outputs.append(args[-1]))
     supernet(x)
-    states = supernet_cell.preprocessor(list(inputs[0][0] if len(inputs[0]) == 1 else inputs[0]))
-    for node in range(2, 2 + supernet_cell.num_nodes):
+    states = cell.preprocessor(preprocess_cell_inputs(2, *inputs[0]))
+    for node in range(2, 2 + cell.num_nodes):
         total = 0.
         for slot in range(2):
-            for (source,), wi in mixture[f'{supernet_cell.label}/input_{node}_{slot}']:
-                for op, wo in mixture[f'{supernet_cell.label}/op_{node}_{slot}']:
-                    total = total + wi * wo * supernet_cell.ops[node - 2][source][op](
-                        states[source])
+            for (source,), wi in mixture[f'{cell.label}/input_{node}_{slot}']:
+                for op, wo in mixture[f'{cell.label}/op_{node}_{slot}']:
+                    total = total + wi * wo * cell.ops[node - 2][source][op](states[source])
         states.append(total)
     expected = torch.cat(states[2:], 1)
     got = outputs[0][-1] if isinstance(outputs[0], (list, tuple)) else outputs[0]
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_nni_still_executes_every_choice(make_space):
+    """Guard: with its own one-shot modules, also where the draw is hard."""
+    strategy = GumbelDARTS()
+    supernet = strategy.mutate_model(make_space())
+    layer = next(one for one in supernet.modules() if isinstance(one, LayerChoice))
+    layer._softmax.hard = True
+    x = torch.randn(2, 4, 8, 8)
+    children = {name.split('.')[0] for name in executed(layer, lambda: layer(x))}
+    assert children - {'_softmax'} == set(layer.names)
+
+
 @pytest.mark.parametrize('name, kind', [
-    ('NasBench101', 'PathSamplingCell101'), ('AutoFormer', 'MixedLinear'),
-    ('own DARTS of any size', 'PathSamplingStage'), ('two inputs', 'PathSamplingInput')])
+    ('NasBench101', 'PathSamplingCell101'), ('AutoFormer', 'Mixed'),
+    ('own DARTS of any size', 'PathSampling'), ('two inputs', 'PathSamplingInput')])
 def test_what_cannot_be_mixed_is_refused(name, kind, make_supernet):
     supernet = (RandomOneShot().mutate_model(Tiny(chosen=2)) if name == 'two inputs'
                 else make_supernet(name))

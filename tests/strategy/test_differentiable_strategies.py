@@ -47,8 +47,7 @@ def train(make_space, make_evaluator):
 def test_experiment(kind, make_space, make_evaluator, run_experiment):
     space = make_space()
     landmarks = LandmarkRegularizer(Results(SAMPLES[:3], [.3, .2, .1]), schedule=ALWAYS)
-    strategy = kind([landmarks], truth=TRUTH, candidates=7, arc_learning_rate=.1, metric='val_acc',
-                    calibration_batches=1)
+    strategy = kind([landmarks], truth=TRUTH, candidates=7, arc_learning_rate=.1, metric='val_acc')
     experiment = run_experiment(space, make_evaluator(max_epochs=2), strategy)
     best = experiment.export_top_models(5, formatter='dict')
     assert len({sample_key(one) for one in best}) == 5
@@ -134,10 +133,8 @@ def test_value_choices_are_refused_before_training(train):
 
 def test_filter(train):
     def accept(sample):
-        drawn.append(sample)
         return sample['cell/0_3'] in ('skip_connect', 'conv_3x3')
 
-    drawn = []
     strategy = train(GDAS(filter=accept, candidates=10))
     assert len(strategy.best()) == 10 and all(map(accept, strategy.best()))
     assert all(accept(strategy.oneshot_module.draw()) for _ in range(10))

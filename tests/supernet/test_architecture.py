@@ -24,7 +24,7 @@ LOGITS = torch.tensor([[0.5, -1., 2.], [0.3, 1., 9.]])  # the last one is of no 
 def make():
     def run(seed=0, dtype=torch.float):
         architecture = ArchitectureParameters(SPACE, seed)
-        architecture.logits.data = LOGITS.to(dtype)
+        architecture.to(dtype).logits.data.copy_(LOGITS)
         return architecture
     return run
 
