@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, NamedTuple, Protocol, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Protocol, Sequence
 
 from torch import Tensor
 
@@ -18,6 +18,19 @@ class Results(NamedTuple):
 
     samples: List[Sample]
     metrics: List[float]
+
+    def without(self, samples: Iterable[Sample]) -> Results:
+        """Return the results of all other architectures.
+
+        Examples
+        --------
+        >>> Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1]).without([{'op': 'conv'}])
+        Results(samples=[{'op': 'none'}], metrics=[0.1])
+        """
+        excluded = {sample_key(sample) for sample in samples}
+        kept = [(sample, metric) for sample, metric in zip(*self)
+                if sample_key(sample) not in excluded]
+        return Results([sample for sample, _ in kept], [metric for _, metric in kept])
 
 
 class Scorer(Protocol):

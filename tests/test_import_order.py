@@ -16,7 +16,7 @@ ROOT = Path(nni_rankreg.__file__).parent
 # it, modules may import each other as long as there is no circle.
 ORDER = """
 typing
-_sqlite _table
+_sqlite _table _random
 metric loss schedule batch_norm
 space
 sampler

@@ -25,7 +25,7 @@ from torch import nn
 
 from ..typing import Sample
 
-__all__ = ['Activator', 'momentum_holder']
+__all__ = ['Activator', 'momentum_holder', 'own_labels']
 
 _REMEMBERED = (PathSamplingLayer, PathSamplingInput, PathSamplingRepeat, MixedOperation)
 _REMEMBERED_CHOICES = 256  # of one group of labels; the oldest is forgotten beyond
@@ -97,7 +97,7 @@ class Activator:
                 self._add(module)
 
     def _add(self, module: BaseSuperNetModule) -> None:
-        labels = _own_labels(module)
+        labels = own_labels(module)
         self.labels.update(labels)
         if (isinstance(module, PathSamplingCell)
                 and type(module).resample is PathSamplingCell.resample):
@@ -128,8 +128,14 @@ class Activator:
             module.resample(memo=dict(sample))
 
 
-def _own_labels(module: BaseSuperNetModule) -> tuple[str, ...]:
-    """Return the labels that decide about `module` itself, not those of modules inside it."""
+def own_labels(module: BaseSuperNetModule) -> tuple[str, ...]:
+    """Return the labels that decide about `module` itself, not those of modules inside it.
+
+    Parameters
+    ----------
+    module
+        A module that a path-sampling one-shot strategy has put into a super-net.
+    """
     if isinstance(module, (PathSamplingLayer, PathSamplingInput)):
         return (module.label,)
     if isinstance(module, PathSamplingRepeat):

@@ -47,6 +47,9 @@ class SuperNetModelSpace(ExecutableModelSpace):
         if job.weights is not None and not warmed_up:
             _logger.warning('Weights %s are not on this machine; the super-net starts anew.',
                             job.weights)
+        folder = getattr(job.oneshot, 'checkpoint_folder', None)
+        if folder is not None:  # one for each training of a search
+            job.oneshot.checkpoint_folder = Path(folder, job.title.replace(' ', '-'))
         supernet = job.oneshot.train(space, self.evaluator, job.results,
                                      weights=job.weights if warmed_up else None)
         if job.save is not None:

@@ -98,6 +98,13 @@ class Regularizer:
         """Return whether the term takes part in an epoch, so that it needs a batch."""
         return self.weight * self.schedule(epoch, epochs) > 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next terms depend on, for a checkpoint of the training."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+
     def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
         """Return the term without its weight, or None if it has no gradient."""
         raise NotImplementedError

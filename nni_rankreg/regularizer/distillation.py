@@ -99,6 +99,7 @@ class RankingDistillation(Regularizer):
         self._probed: list[Sample] = []
         self._scorers: list[Scorer] = []
         self._known: dict[str, list[float]] = {}
+        self._batch: list[Tensor] = []  # the first one, which proxies see
 
     def prepare(self, space: ModelSpace, accept: Callable[[Sample], bool] | None) -> None:
         """Draw the pairs from this space; proxies score its networks."""
@@ -106,7 +107,7 @@ class RankingDistillation(Regularizer):
         self._space = space  # a proxy builds it anew, whatever has become of it
         probe = UniformSampler(space, self.sampler.seed)
         self._probed = [probe.sample() for _ in range(_PROBED)]
-        self._scorers, self._known = [], {}
+        self._scorers, self._known, self._batch = [], {}, []
 
     def active(self, epoch: int, epochs: int) -> bool:
         """Return whether the term takes part in an epoch, so that it needs a batch."""
@@ -140,13 +141,29 @@ class RankingDistillation(Regularizer):
 
     def _start(self, batch: Any) -> None:
         """Make scorers of the names of proxies, and check that each teacher orders something."""
-        self._scorers = [ProxyScorer(teacher, self._space, batch) if isinstance(teacher, str)
-                         else teacher for teacher in self.teachers]
+        self._scorers = [self._proxy(teacher, batch) if isinstance(teacher, str) else teacher
+                         for teacher in self.teachers]
         for teacher, scorer in zip(self.teachers, self._scorers):
             scores = scorer(self._probed)
             if len(set(scores[scores.isfinite()].tolist())) < 2:
                 raise ValueError(f'Expected a teacher that orders architectures, got {teacher!r}, '
                                  f'which gives {_PROBED} random ones no different scores.')
+
+    def _proxy(self, name: str, batch: Any) -> ProxyScorer:
+        """Return a proxy on the first batch of the training, also in one that was resumed."""
+        first: Any = [one.to(batch[0].device) for one in self._batch]
+        scorer = ProxyScorer(name, self._space, first or batch)
+        self._batch = list(scorer.batch)
+        return scorer
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the pairs, and the batch that proxies see."""
+        return {**self.sampler.state_dict(), 'batch': self._batch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        self.sampler.load_state_dict(state)
+        self._batch, self._scorers = state['batch'], []
 
     def _order(self, first: Sample, second: Sample) -> int:
         """Return +1 if most teachers prefer the first, -1 if the second, 0 if neither."""

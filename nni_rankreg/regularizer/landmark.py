@@ -100,6 +100,14 @@ class LandmarkRegularizer(Regularizer):
                               given.metrics + [metrics[repr(sample)] for sample in known])
         self._results = results
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the pairs."""
+        return self.sampler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        self.sampler.load_state_dict(state)
+
     def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
         """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if no drawn pair is violated."""
         samples, metrics = self.results

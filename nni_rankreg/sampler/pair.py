@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Mapping, Sequence, Union
+from typing import Any, Callable, Mapping, Sequence, Union
 
 import nni
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from nni.mutable import LabeledMutable, Mutable
 from torch import Tensor, nn
 
+from .._random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
 from .choice import ATTEMPTS, ChoiceSpace, hamming_distance
@@ -21,7 +22,7 @@ Groups = Mapping[str, Mapping[object, object]]
 Distance = Union[str, Callable[[Sample, Sample], float]]
 
 
-class PairSampler:
+class PairSampler(OwnsGenerator):
     r"""Draws pairs of architectures with different targets, uniformly over all such pairs.
 
     These are the m pairs of Eq. 6 in Yu et al., "Landmark Regularization", CVPR 2021.
@@ -199,6 +200,15 @@ class MarginPairSampler:
         if isinstance(self.distance, str):
             self._check_margin(ChoiceSpace(space))
         return self
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the bound sampler, for a checkpoint."""
+        return {**self._sampler.state_dict(), 'drawn': self.drawn, 'accepted': self.accepted}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned; the sampler is bound."""
+        self._sampler.load_state_dict(state)
+        self.drawn, self.accepted = state['drawn'], state['accepted']
 
     def _distance_in(self, space: object) -> Callable[[Sample, Sample], float]:
         if not isinstance(self.distance, str):

@@ -9,6 +9,7 @@ import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 from torch import nn
 
+from .._random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
 from .choice import ChoiceSpace, Dimension
@@ -26,8 +27,16 @@ class PathSampler(Protocol):
         """Return the architectures of one step; their losses are added."""
         ...
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next draws depend on, for a checkpoint."""
+        ...
 
-class FairSampler:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        ...
+
+
+class FairSampler(OwnsGenerator):
     """Strict fairness: in every step each choice of every label is trained once.
 
     A step has as many architectures as the label with most choices; each label runs through a
@@ -64,27 +73,34 @@ class FairSampler:
             raise ValueError('Expected labels with a list of choices, each of which is trained '
                              f'once in a step, got {endless} with too many of them.')
         self._count = max(len(dimension.choices) for dimension in self._space.movable)
-        self._left: dict[str, list[Any]] = {dimension.label: []
-                                            for dimension in self._space.dimensions}
+        self._left: list[list[int]] = [[] for _ in self._space.dimensions]  # indices of choices
 
     def paths(self) -> list[Sample]:
         """Return as many architectures as a label has choices at most."""
         for _ in range(_ATTEMPTS):
-            columns = {dimension.label: self._column(dimension)
-                       for dimension in self._space.dimensions}
+            columns = {dimension.label: self._column(dimension, left)
+                       for dimension, left in zip(self._space.dimensions, self._left)}
             paths = [dict(zip(columns, row)) for row in zip(*columns.values())]
             if all(map(self._space.valid, paths)):
                 return paths
         raise ValueError('Expected a space whose choices can be drawn independently, got none of '
                          f'{_ATTEMPTS} draws within its constraints: use another sampler.')
 
-    def _column(self, dimension: Dimension) -> list[Any]:
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the generator, and what is left of the permutations."""
+        return {**super().state_dict(), 'left': [list(left) for left in self._left]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        super().load_state_dict(state)
+        self._left = [list(left) for left in state['left']]
+
+    def _column(self, dimension: Dimension, left: list[int]) -> list[Any]:
         """Return the next choices of a label; its permutations continue over the steps."""
-        left = self._left[dimension.label]
         while len(left) < self._count:
-            left += [dimension.choices[index]
-                     for index in self._random.permutation(len(dimension.choices))]
-        column, self._left[dimension.label] = left[:self._count], left[self._count:]
+            left += self._random.permutation(len(dimension.choices)).tolist()
+        column = [dimension.choices[index] for index in left[:self._count]]
+        del left[:self._count]
         return column
 
 
@@ -139,6 +155,14 @@ class SandwichSampler:
         extremes = [self._space.draw_valid(lambda: {**self._sampler.sample(), **extreme})
                     for extreme in (self._largest, self._smallest)]
         return extremes + [self._sampler.sample() for _ in range(self._count)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the random architectures."""
+        return self._sampler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        self._sampler.load_state_dict(state)
 
 
 def _extreme(space: ChoiceSpace, parameters: Mapping[str, Mapping[Any, int]],

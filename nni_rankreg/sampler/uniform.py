@@ -7,13 +7,14 @@ from typing import Collection, Mapping
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
+from .._random import OwnsGenerator
 from ..typing import Sample, sample_key
 from .choice import ChoiceSpace
 
 __all__ = ['UniformSampler']
 
 
-class UniformSampler:
+class UniformSampler(OwnsGenerator):
     """Draws every label independently, as NNI's `RandomOneShot` does when it resamples.
 
     A label is uniform over its choices unless the space gives them weights. Draws that violate a

@@ -1,7 +1,9 @@
 """Search strategies for NNI's experiments."""
 
+from .darts import DARTS
 from .fairnas import FairNAS
+from .gdas import GDAS
 from .landmark_search import LandmarkSearch
 from .spos import SPOS
 
-__all__ = ['FairNAS', 'LandmarkSearch', 'SPOS']
+__all__ = ['DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'SPOS']

@@ -17,7 +17,7 @@ from ..plan import Failure, Plan, SearchError, StandAlone, SuperNet, SuperNetOut
 from ..regularizer import ResultsSource, read_results
 from ..sampler import LandmarkSampler, UniformSampler
 from ..typing import Results, Sample, sample_key
-from .spos import SPOS
+from .base import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']
 
@@ -67,16 +67,17 @@ class LandmarkSearch(Strategy):
     Examples
     --------
     >>> from nni_rankreg.regularizer import LandmarkRegularizer
+    >>> from nni_rankreg.strategy import SPOS
     >>> search = LandmarkSearch(oneshot=SPOS(regularizers=[LandmarkRegularizer()]),
     ...                         supernet_evaluator=None, iterations=3, landmarks=10, top=10,
     ...                         archive='runs/search.sqlite')
     >>> # NasExperiment(space, evaluator, search).run()
     """
 
-    def __init__(self, oneshot: SPOS, supernet_evaluator: Any, *, iterations: int = 3,
+    def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Any, *, iterations: int = 3,
                  landmarks: int = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
-                 known: ResultsSource | None = None, control: SPOS | None = None,
+                 known: ResultsSource | None = None, control: SuperNetStrategy | None = None,
                  threshold: int | None = None, pairwise: bool = False, seed: int = 0):
         super().__init__()
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():

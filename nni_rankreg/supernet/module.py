@@ -1,30 +1,33 @@
-"""The super-net in training: one exact architecture a step, plus ranking regularisers."""
+"""The super-net in training: exact architectures in each step, plus ranking regularisers."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Sequence
+import hashlib
+from typing import Any, Callable, Sequence, TypeVar
 
 import nni
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
-from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ..batch_norm import batch_statistics
 from ..host.activation import Activator
 from ..host.trial import outside_trial
 from ..regularizer import Regularizer
 from ..sampler import PathSampler, UniformSampler
-from ..typing import Sample
+from ..typing import Sample, sample_key
+from .batches import EndlessBatches
+from .checkpoint import CheckpointedModule
 from .quiet import quiet_loss
 
 __all__ = ['SuperNetModule']
 
 _FILTER_PATIENCE = 100  # draws before a filter counts as impossible, as in NNI
 
+Drawn = TypeVar('Drawn')
 
-class SuperNetModule(BaseOneShotLightningModule):
+
+class SuperNetModule(CheckpointedModule):
     r"""Single-path super-net around the Lightning module of an evaluator.
 
     A training step is :math:`\sum_s L_s + \sum_k \lambda_k R_k`: the losses of the drawn
@@ -38,7 +41,10 @@ class SuperNetModule(BaseOneShotLightningModule):
     regularizers
         Terms of the loss.
     ranking_batches
-        Batches for the regularisers, drawn only in epochs in which one of them is active.
+        Returns the loader of held-out batches for the regularisers, drawn only in epochs in which
+        one of them is active.
+    training_batches
+        As of `CheckpointedModule`.
     sampler
         Draws the architectures of a step; None draws one, uniformly.
     accept
@@ -48,20 +54,29 @@ class SuperNetModule(BaseOneShotLightningModule):
         intermediate result, ``default`` among them. May return nothing.
     seed
         Of the drawn architectures.
+
+    Attributes
+    ----------
+    held_out
+        The held-out batches, in order.
+    history, measured
+        Metrics of each epoch; scores and truth of the architectures on which they were measured
+        last.
     """
 
     def __init__(self, training_module: LightningModule,
                  regularizers: Sequence[Regularizer] = (), *,
-                 ranking_batches: Callable[[], DataLoader] | None = None,
+                 ranking_batches: Callable[[], Any] = lambda: None,
+                 training_batches: Callable[[], Any] = lambda: None,
                  sampler: PathSampler | None = None,
                  accept: Callable[[Sample], bool] | None = None,
                  measure: Callable[[], dict[str, float]] | None = None, seed: int = 0):
-        super().__init__(training_module)
+        super().__init__(training_module, training_batches)
         self.regularizers = list(regularizers)
         self.accept, self.measure, self.seed = accept, measure, seed
         self.history: list[dict[str, float]] = []
-        self._ranking_batches = ranking_batches
-        self._ranking_iterator: Iterator[Any] = iter(())
+        self.measured: dict[str, list[float]] = {}
+        self.held_out = EndlessBatches(ranking_batches)
         self._path_sampler = sampler
         self._sampler: UniformSampler | None = None
         self._activator: Activator | None = None
@@ -75,8 +90,8 @@ class SuperNetModule(BaseOneShotLightningModule):
     def epochs(self) -> int:
         """Number of epochs of the whole training."""
         if not self.trainer.max_epochs or self.trainer.max_epochs < 0:
-            raise ValueError('Expected max_epochs of the trainer to be set: the weight of a '
-                             'regulariser is scheduled over the epochs.')
+            raise ValueError('Expected max_epochs of the trainer to be set: the weights of '
+                             'regularisers and temperatures change over the epochs.')
         return self.trainer.max_epochs
 
     @property
@@ -94,7 +109,7 @@ class SuperNetModule(BaseOneShotLightningModule):
         RuntimeError
             If the filter rejects 100 architectures in a row.
         """
-        return self._accepted(lambda: [self.sampler.sample()])[0]
+        return self.accepted(self.sampler.sample, lambda sample: [sample])
 
     def paths(self) -> list[Sample]:
         """Return the architectures of a training step.
@@ -104,14 +119,24 @@ class SuperNetModule(BaseOneShotLightningModule):
         RuntimeError
             If the filter rejects one of them 100 times in a row.
         """
-        return [self.draw()] if self._path_sampler is None else self._accepted(
-            self._path_sampler.paths)
+        return [self.draw()] if self._path_sampler is None else self.accepted(
+            self._path_sampler.paths, list)
 
-    def _accepted(self, draw: Callable[[], list[Sample]]) -> list[Sample]:
+    def accepted(self, draw: Callable[[], Drawn],
+                 samples: Callable[[Drawn], Sequence[Sample]]) -> Drawn:
+        """Return the first draw whose architectures the filter accepts.
+
+        `samples` returns the architectures of what was drawn.
+
+        Raises
+        ------
+        RuntimeError
+            If the filter rejects 100 draws in a row.
+        """
         for _ in range(_FILTER_PATIENCE):
-            samples = draw()
-            if self.accept is None or all(map(self.accept, samples)):
-                return samples
+            drawn = draw()
+            if self.accept is None or all(map(self.accept, samples(drawn))):
+                return drawn
         raise RuntimeError(f'Expected the filter to accept an architecture, got {_FILTER_PATIENCE} '
                            'rejections in a row. Widen its bounds.')
 
@@ -128,7 +153,7 @@ class SuperNetModule(BaseOneShotLightningModule):
         return sample
 
     def export(self) -> Sample:
-        """Return a drawn architecture; `SPOS.best` returns good ones."""
+        """Return a drawn architecture; the strategy's `best` returns good ones."""
         return self.draw()
 
     def subnet_loss(self, sample: Sample, batch: Any) -> Tensor:
@@ -141,33 +166,26 @@ class SuperNetModule(BaseOneShotLightningModule):
         return self.transfer_batch_to_device(batch, self.device, 0)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        """Return the losses of the drawn architectures plus the terms of the regularisers."""
-        first, *others = self.paths()
-        self.activate(first)
-        output = self.training_module.training_step(batch, batch_idx)
-        for sample in others:
-            output = _plus(output, self.subnet_loss(sample, batch))
+        """Return the loss of the weights plus the terms of the regularisers."""
+        output = self.weight_loss(batch, batch_idx)
         epoch = self.trainer.current_epoch
         active = [one for one in self.regularizers if one.active(epoch, self.epochs)]
         if not active:
             return output
-        ranking_batch = self._next_ranking_batch()
+        ranking_batch = self.to_device(self.held_out.next())
         terms = [one.loss(self, ranking_batch, epoch) for one in active]
         extra = sum(term for term in terms if term is not None)
         self.log('ranking_loss', torch.as_tensor(extra, dtype=torch.float).detach(), prog_bar=True)
         return _plus(output, extra)
 
-    def _next_ranking_batch(self) -> Any:
-        if self._ranking_batches is None:
-            raise ValueError('Expected batches for the regularisers, got none.')
-        batch = next(self._ranking_iterator, None)
-        if batch is None:
-            self._ranking_iterator = iter(self._ranking_batches())
-            batch = next(self._ranking_iterator, None)
-        if batch is None:  # a StopIteration would end the epoch in silence
-            raise ValueError('Expected at least one batch for the regularisers, got none. Give '
-                             'more training data or a smaller batch size.')
-        return self.to_device(batch)
+    def weight_loss(self, batch: Any, batch_idx: int) -> Any:
+        """Return what the evaluator's training step returns, for the drawn architectures."""
+        first, *others = self.paths()
+        self.activate(first)
+        output = self.training_module.training_step(batch, batch_idx)
+        for sample in others:
+            output = _plus(output, self.subnet_loss(sample, batch))
+        return output
 
     def validation_step(self, batch: Any, batch_idx: int, *args: Any) -> Any:
         """Validate a drawn architecture with the statistics of the batch, as in scoring."""
@@ -192,6 +210,34 @@ class SuperNetModule(BaseOneShotLightningModule):
         """End the evaluator's training; its final report would be that of a random architecture."""
         with outside_trial():
             self.training_module.on_fit_end()
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same in a training that is resumed."""
+        known = [(sample_key(sample), metric) for one in self.regularizers
+                 for sample, metric in zip(*one.results)]
+        digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
+        return {**super().identity(), 'seed': self.seed,
+                'regularisers': [type(one).__name__ for one in self.regularizers],
+                'stand-alone results': f'{len(known)} with hash {digest}'}
+
+    def search_state(self) -> dict[str, Any]:
+        """Return all that Lightning does not keep itself, in plain numbers, texts and tensors."""
+        paths = self._path_sampler
+        return {**super().search_state(), 'history': self.history, 'measured': self.measured,
+                'sampler': self.sampler.state_dict(), 'held_out': self.held_out.state_dict(),
+                'paths': None if paths is None else paths.state_dict(),
+                'regularizers': [one.state_dict() for one in self.regularizers]}
+
+    def load_search_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `search_state` has returned."""
+        super().load_search_state(state)
+        self.history, self.measured = state['history'], state['measured']
+        self.sampler.load_state_dict(state['sampler'])
+        self.held_out.load_state_dict(state['held_out'])
+        if self._path_sampler is not None:
+            self._path_sampler.load_state_dict(state['paths'])
+        for one, its_state in zip(self.regularizers, state['regularizers']):
+            one.load_state_dict(its_state)
 
 
 def _plus(output: Any, extra: Any) -> Any:

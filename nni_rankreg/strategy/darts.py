@@ -1,0 +1,61 @@
+"""DARTS: differentiable search over a mixture of all choices."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import nni
+from nni.nas.evaluator.pytorch import LightningModule
+
+from ..regularizer import Regularizer
+from ..supernet.differentiable import DARTSModule
+from .differentiable import DifferentiableStrategy
+
+__all__ = ['DARTS']
+
+
+@nni.trace
+class DARTS(DifferentiableStrategy):
+    r"""Differentiable search by continuous relaxation, of first order.
+
+    Source: Liu, Simonyan and Yang, "DARTS: Differentiable Architecture Search", ICLR 2019. All
+    choices are executed, weighted by their probabilities. Architectures of their own, landmarks
+    as well as those that are scored, are soft, as in Yu et al., "Landmark Regularization", CVPR
+    2021: of n choices of a label that of the architecture weighs :math:`1 / n + \delta`, every
+    other one :math:`1 / n - \delta / (n - 1)`.
+
+    Parameters
+    ----------
+    regularizers
+        Ranking terms of the weights' loss.
+    delta
+        :math:`\delta`, in (0, 1/2]; published are 0.01 to 0.15.
+    **kwargs
+        As of `DifferentiableStrategy` and `SuperNetStrategy`.
+
+    Raises
+    ------
+    ValueError
+        If `delta` is out of range.
+
+    .. note:: Every step executes all choices. On a cell of NNI, an operation on an input weighs as
+       much as the product of the weights of both.
+
+    Examples
+    --------
+    >>> strategy = DARTS(delta=0.05, seed=1)
+    >>> # NasExperiment(space, evaluator, strategy).run()
+    """
+
+    def __init__(self, regularizers: Sequence[Regularizer] = (), *, delta: float = 0.01,
+                 **kwargs: Any):
+        super().__init__(regularizers, **kwargs)
+        if not 0 < delta <= 0.5:
+            raise ValueError(f'Expected delta in (0, 0.5], got {delta}.')
+        self.delta = delta
+
+    def make_module(self, training_module: LightningModule, **options: Any) -> DARTSModule:
+        """Return the Lightning module that trains the super-net."""
+        return DARTSModule(training_module, self.architecture, delta=self.delta,
+                           learning_rate=self.arc_learning_rate, warmup_epochs=self.warmup_epochs,
+                           **options)

@@ -1,0 +1,88 @@
+"""What strategies that learn the architecture by gradients share."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any, Sequence
+
+from nni.nas.nn.pytorch import ModelSpace
+
+from ..host.mixture import Mixer
+from ..regularizer import Regularizer
+from ..supernet import ScoredSample, SuperNetScorer
+from ..supernet.architecture import ArchitectureParameters
+from .base import SuperNetStrategy
+
+__all__ = ['DifferentiableStrategy']
+
+_PATIENCE = 100  # rejections by the filter for each candidate
+
+
+class DifferentiableStrategy(SuperNetStrategy):
+    """Learns the probability of every choice, and scores the most probable architectures.
+
+    Each step trains the architecture on a held-out batch, then the weights on a training batch;
+    regularisers act on the weights only. At the end, the most probable distinct architectures are
+    scored with the weights of the super-net and listed by their scores.
+
+    Parameters
+    ----------
+    regularizers
+        Ranking terms of the weights' loss.
+    candidates
+        Number of most probable architectures that are scored.
+    arc_learning_rate
+        Of the architecture's Adam, as NNI names it; betas (0.5, 0.999), weight decay 0.001.
+    warmup_epochs
+        First epochs, in which only the weights are trained.
+    **kwargs
+        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
+
+    Raises
+    ------
+    ValueError
+        If a count is out of range; on running, if the space chooses anything but layers and
+        single inputs.
+    """
+
+    architecture: ArchitectureParameters
+
+    def __init__(self, regularizers: Sequence[Regularizer] = (), *, candidates: int = 100,
+                 arc_learning_rate: float = 3e-4, warmup_epochs: int = 0, **kwargs: Any):
+        super().__init__(regularizers, **kwargs)
+        if candidates < 1 or warmup_epochs < 0:
+            raise ValueError('Expected at least 1 candidate and 0 warmup_epochs, got '
+                             f'{candidates} and {warmup_epochs}.')
+        self.candidates, self.arc_learning_rate = candidates, arc_learning_rate
+        self.warmup_epochs = warmup_epochs
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether training needs held-out data: the architecture does."""
+        return True
+
+    def mutate_model(self, model: ModelSpace) -> ModelSpace:
+        """Turn a space into a super-net, in place, and give every choice a logit."""
+        model = super().mutate_model(model)
+        Mixer(model)  # tells at once, not in the first step, what cannot be mixed
+        self.architecture = ArchitectureParameters(model, self.seed)
+        return model
+
+    def search(self, scorer: SuperNetScorer) -> list[ScoredSample]:
+        """Return the most probable architectures that the filter accepts, by their scores.
+
+        Raises
+        ------
+        RuntimeError
+            If the filter accepts none of many.
+        """
+        probable = islice(self.architecture.most_probable(), _PATIENCE * self.candidates)
+        samples = list(islice((one for one in probable if self.filter is None or self.filter(one)),
+                              self.candidates))
+        if not samples:
+            raise RuntimeError('Expected the filter to accept one of the '
+                               f'{_PATIENCE * self.candidates} most probable architectures, got '
+                               'rejections only. Widen its bounds.')
+        scores = scorer(samples).tolist()
+        ranked = [ScoredSample(sample, score) for sample, score in zip(samples, scores)]
+        return sorted(ranked, key=lambda one: -one.score)

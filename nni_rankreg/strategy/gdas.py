@@ -1,0 +1,62 @@
+"""GDAS: differentiable search that executes one sampled operation of each edge."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import nni
+from nni.nas.evaluator.pytorch import LightningModule
+
+from ..regularizer import Regularizer
+from ..supernet.differentiable import GDASModule
+from .differentiable import DifferentiableStrategy
+
+__all__ = ['GDAS']
+
+
+@nni.trace
+class GDAS(DifferentiableStrategy):
+    """Differentiable search with a hard Gumbel-softmax, one executed choice for each label.
+
+    Source: Dong and Yang, "Searching for a Robust Neural Architecture in Four GPU Hours", CVPR
+    2019. The weights are trained on a drawn path, as in `SPOS`, at its cost; in the step of the
+    architecture the output of each drawn choice is multiplied by its straight-through weight,
+    which is 1. Landmarks are discrete paths.
+
+    Parameters
+    ----------
+    regularizers
+        Ranking terms of the weights' loss.
+    temperature
+        In the first and the last epoch that trains the architecture; linear between them.
+    **kwargs
+        As of `DifferentiableStrategy` and `SuperNetStrategy`.
+
+    Raises
+    ------
+    ValueError
+        If a temperature is not positive.
+
+    .. note:: The published code of landmark regularisation lets the temperature fall below 0 after
+       35 epochs, where the least likely choice is drawn, and draws anew for every cell of
+       NAS-Bench-201; here cells with the same labels always are one architecture. NNI's
+       `GumbelDARTS` executes all choices.
+
+    Examples
+    --------
+    >>> strategy = GDAS(candidates=50, seed=1)
+    >>> # NasExperiment(space, evaluator, strategy).run()
+    """
+
+    def __init__(self, regularizers: Sequence[Regularizer] = (), *,
+                 temperature: tuple[float, float] = (10., 0.1), **kwargs: Any):
+        super().__init__(regularizers, **kwargs)
+        if not min(temperature) > 0:
+            raise ValueError(f'Expected temperatures above 0, got {temperature}.')
+        self.temperature = temperature
+
+    def make_module(self, training_module: LightningModule, **options: Any) -> GDASModule:
+        """Return the Lightning module that trains the super-net."""
+        return GDASModule(training_module, self.architecture, temperature=self.temperature,
+                          learning_rate=self.arc_learning_rate, warmup_epochs=self.warmup_epochs,
+                          **options)

@@ -1,0 +1,147 @@
+"""Checkpoints from which the training of a super-net goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Callable
+
+import pytorch_lightning as pl
+from nni.nas.evaluator.pytorch import Lightning, LightningModule
+from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
+from torch import Tensor
+
+from .._random import global_state, set_global_state
+from .batches import loader_state, set_loader_state
+
+__all__ = ['CheckpointedModule', 'LastCheckpoint', 'keep_checkpoints']
+
+_logger = logging.getLogger(__name__)
+_STATE = 'nni_rankreg'  # key in Lightning's checkpoints
+
+
+class CheckpointedModule(BaseOneShotLightningModule):
+    """One-shot module whose whole state is in Lightning's checkpoints, random numbers included.
+
+    Parameters
+    ----------
+    training_module
+        Lightning module of the evaluator.
+    training_batches
+        Returns the training loader, or None as long as there is none; a training that is resumed
+        gives it the random state that it had.
+
+    .. note:: A subclass with more state extends `search_state` and `load_search_state`. Exact is
+       a checkpoint of the end of an epoch; workers of a loader that outlive an epoch
+       (``persistent_workers``) have random numbers of their own, which nobody can save.
+    """
+
+    def __init__(self, training_module: LightningModule, training_batches: Callable[[], Any]):
+        super().__init__(training_module)
+        self._training_batches = training_batches
+        self._loader_state: list[Tensor] | None = None
+        self._before_check: dict[str, Any] = {}
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same in a training that is resumed."""
+        return {'kind of super-net': type(self).__name__}
+
+    def search_state(self) -> dict[str, Any]:
+        """Return all that Lightning does not keep itself, in plain numbers, texts and tensors."""
+        loader, state = self._training_batches(), self._loader_state
+        if loader is not None and state is None:
+            state = loader_state(loader)
+        return {'identity': self.identity(), 'random': global_state(), 'loader': state}
+
+    def load_search_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `search_state` has returned.
+
+        Raises
+        ------
+        ValueError
+            If it is of another training.
+        """
+        own = self.identity()
+        for name, value in state['identity'].items():
+            if value != own.get(name):
+                raise ValueError(f'Expected a checkpoint of a training with the same {name}, '
+                                 f'{own.get(name)}, got one with {value}. Remove it, or choose '
+                                 'another checkpoint_folder.')
+        self._loader_state = state['loader']
+        self.resume_loader()
+        set_global_state(state['random'])
+
+    def resume_loader(self) -> None:
+        """Give the training loader the random state it had; a data module makes it late."""
+        loader = self._training_batches()
+        if self._loader_state is not None and loader is not None:
+            set_loader_state(loader, self._loader_state)
+            self._loader_state = None
+
+    def on_validation_start(self) -> None:
+        """Remember the state before Lightning's check of the validation."""
+        super().on_validation_start()
+        if self.trainer.sanity_checking:
+            self._before_check = self.search_state()
+
+    def on_validation_end(self) -> None:
+        """Undo what Lightning's check has drawn: a training that is resumed is checked again."""
+        super().on_validation_end()
+        if self.trainer.sanity_checking:
+            self.load_search_state(self._before_check)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the search to a checkpoint of Lightning."""
+        self.training_module.on_save_checkpoint(checkpoint)
+        checkpoint[_STATE] = self.search_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue from the state of the search in a checkpoint of Lightning."""
+        self.training_module.on_load_checkpoint(checkpoint)
+        if _STATE not in checkpoint:
+            raise ValueError('Expected a checkpoint of a super-net training by nni_rankreg, got '
+                             'one of another training.')
+        self.load_search_state(checkpoint[_STATE])
+
+
+class LastCheckpoint(pl.callbacks.Checkpoint):
+    """Keep the state at the end of the last epoch in a file, which is complete at any time.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    .. note:: Lightning's `ModelCheckpoint` writes to the temporary folder and moves the file,
+       which is a copy, and may be cut short by a kill, if that is another file system.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.last_model_path = str(path)  # what NNI's experiments resume from
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the file; Lightning calls this after all other hooks of the epoch."""
+        part = self.path.with_name(f'{self.path.name}.part')
+        trainer.save_checkpoint(part)
+        if trainer.is_global_zero:
+            os.replace(part, self.path)
+
+
+def keep_checkpoints(evaluator: Lightning, folder: str | Path) -> None:
+    """Let an evaluator keep ``last.ckpt`` in a folder, and start from it if it is there.
+
+    Parameters
+    ----------
+    evaluator
+        Trains the super-net.
+    folder
+        Created if missing.
+    """
+    path = Path(folder) / 'last.ckpt'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    evaluator.trainer.callbacks.append(LastCheckpoint(path))
+    if path.exists():
+        _logger.info('The training continues from %s.', path)
+        evaluator.fit_kwargs['ckpt_path'] = str(path)

@@ -1,0 +1,196 @@
+"""Super-nets whose architecture is learned by gradients, in turns with the weights."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from torch import Tensor
+
+from ..host.mixture import Mixer, Mixture
+from ..typing import Sample
+from .architecture import ArchitectureParameters, path
+from .module import SuperNetModule
+from .quiet import quiet_loss
+
+__all__ = ['DifferentiableModule', 'GDASModule', 'DARTSModule']
+
+
+class DifferentiableModule(SuperNetModule):
+    """Bi-level search of first order: each step trains the architecture, then the weights.
+
+    The gradient of the architecture is that of the loss on a batch of the held-out data, with
+    regard to the logits only; the weights are trained as in `SuperNetModule`, regularisers
+    included, by Lightning. Subclasses say what a super-net of given logits computes.
+
+    Parameters
+    ----------
+    training_module
+        Lightning module of the evaluator.
+    architecture
+        The logits.
+    *args, **kwargs
+        As of `SuperNetModule`.
+    learning_rate, weight_decay
+        Of the logits' Adam, whose betas are (0.5, 0.999).
+    warmup_epochs
+        First epochs, in which only the weights are trained.
+    """
+
+    def __init__(self, training_module: LightningModule, architecture: ArchitectureParameters,
+                 *args: Any, learning_rate: float = 3e-4, weight_decay: float = 1e-3,
+                 warmup_epochs: int = 0, **kwargs: Any):
+        super().__init__(training_module, *args, **kwargs)
+        self.architecture, self.warmup_epochs = architecture, warmup_epochs
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self._mixer: Mixer | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._optimizer_state: dict[str, Any] | None = None
+
+    @property
+    def mixer(self) -> Mixer:
+        """Makes the super-net compute mixtures."""
+        if self._mixer is None:
+            self._mixer = Mixer(self.model)
+            super().activate(self.export())  # sets also what depends on no label
+        return self._mixer
+
+    @property
+    def architecture_optimizer(self) -> torch.optim.Optimizer:
+        """Trains the logits; made when they are on their device."""
+        if self._optimizer is None:
+            self._optimizer = torch.optim.Adam(
+                [self.architecture.logits], self.learning_rate, betas=(0.5, 0.999),
+                weight_decay=self.weight_decay)
+            if self._optimizer_state is not None:
+                self._optimizer.load_state_dict(self._optimizer_state)
+        return self._optimizer
+
+    def draw(self) -> Sample:
+        """Return an architecture drawn by its probability."""
+        return self.accepted(self.architecture.sample, lambda sample: [sample])
+
+    def search_mixture(self) -> Mixture:
+        """Return the mixture that the architecture's loss is taken of."""
+        raise NotImplementedError
+
+    @contextmanager
+    def mixed(self, mixture: Mixture) -> Iterator[None]:
+        """Let the super-net compute a mixture, and the activated path afterwards."""
+        self.mixer(mixture)
+        try:
+            yield
+        finally:
+            self.mixer(None)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        """Train the architecture, and return the loss of the weights with its regularisers."""
+        if self.trainer.current_epoch >= self.warmup_epochs:
+            self.architecture_step(self.to_device(self.held_out.next()))
+        return super().training_step(batch, batch_idx)
+
+    def architecture_step(self, batch: Any) -> None:
+        """Train the logits on a batch; the weights get no gradient.
+
+        Parameters
+        ----------
+        batch
+            Of the held-out data.
+        """
+        logits = self.architecture.logits
+        with self.mixed(self.search_mixture()):
+            logits.grad, = torch.autograd.grad(self.architecture_loss(batch), [logits])
+        self.architecture_optimizer.step()
+        logits.grad = None
+
+    def architecture_loss(self, batch: Any) -> Tensor:
+        """Return the loss of the mixture at hand on a batch, a scalar; nothing is logged."""
+        return quiet_loss(self.training_module, batch)
+
+    def export(self) -> Sample:
+        """Return the most probable architecture; the strategy's `best` scores several."""
+        return next(self.architecture.most_probable())
+
+    def export_probs(self) -> dict[str, dict[Any, float]]:
+        """Return label -> choice -> probability, a chosen input as its index."""
+        return {label: {choice[0] if isinstance(choice, list) else choice: float(weight)
+                        for choice, weight in pairs}
+                for label, pairs in self.architecture.mixture().items()}
+
+    def search_state(self) -> dict[str, Any]:
+        """Return all that Lightning does not keep itself; the logits are among the weights."""
+        return {**super().search_state(),
+                'architecture_optimizer': self.architecture_optimizer.state_dict(),
+                'architecture_generator': self.architecture.generator.get_state()}
+
+    def load_search_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `search_state` has returned."""
+        super().load_search_state(state)
+        self._optimizer, self._optimizer_state = None, state['architecture_optimizer']
+        self.architecture.generator.set_state(state['architecture_generator'])
+
+
+class GDASModule(DifferentiableModule):
+    """Only the drawn choice of each label is executed, in the steps of both kinds.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As of `DifferentiableModule`.
+    temperature
+        Of the Gumbel-softmax in the first and in the last epoch that trains the architecture.
+    """
+
+    def __init__(self, *args: Any, temperature: tuple[float, float] = (10., 0.1), **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.temperatures = temperature
+
+    @property
+    def temperature(self) -> float:
+        """Temperature of the current epoch: linear between the first and the last."""
+        first, last = self.temperatures
+        steps = self.epochs - 1 - self.warmup_epochs
+        done = max(0, self.trainer.current_epoch - self.warmup_epochs)
+        return first + (last - first) * min(1., done / steps) if steps > 0 else first
+
+    def search_mixture(self) -> Mixture:
+        """Return one drawn choice of each label, with its straight-through weight."""
+        temperature = self.temperature
+        return self.accepted(lambda: self.architecture.draw(temperature),
+                             lambda mixture: [path(mixture)])
+
+
+class DARTSModule(DifferentiableModule):
+    r"""All choices are executed, weighted by their probabilities.
+
+    An architecture of its own, of a regulariser or to be scored, is the uniform mixture that
+    leans towards it (`ArchitectureParameters.leaning`).
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As of `DifferentiableModule`.
+    delta
+        By how much a mixture leans.
+    """
+
+    def __init__(self, *args: Any, delta: float = 0.01, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.delta = delta
+
+    def search_mixture(self) -> Mixture:
+        """Return all choices with their probabilities."""
+        return self.architecture.mixture()
+
+    def weight_loss(self, batch: Any, batch_idx: int) -> Any:
+        """Return what the evaluator's training step returns, for the mixture."""
+        with torch.no_grad():
+            mixture = self.search_mixture()
+        with self.mixed(mixture):
+            return self.training_module.training_step(batch, batch_idx)
+
+    def activate(self, sample: Sample) -> None:
+        """Let the super-net compute the mixture that leans towards an architecture."""
+        self.mixer(self.architecture.leaning(sample, self.delta))

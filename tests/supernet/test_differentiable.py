@@ -1,0 +1,175 @@
+"""The two steps of differentiable search, against naive sums and plain autograd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from nni.nas.evaluator.pytorch import ClassificationModule
+from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingLayer
+
+from nni_rankreg.regularizer import Regularizer
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.supernet.architecture import ArchitectureParameters
+from nni_rankreg.supernet.differentiable import DARTSModule, GDASModule
+
+ALWAYS = Schedule('constant', warmup=0)
+
+
+@pytest.fixture
+def make_module(make_supernet, make_loader):
+    """Return a function that makes the module of a super-net, with plain SGD."""
+    def make(kind, *args, rate=0.1, **kwargs):
+        supernet = make_supernet()
+        module = kind(ClassificationModule(learning_rate=rate, optimizer=torch.optim.SGD,
+                                           num_classes=10),
+                      ArchitectureParameters(supernet, seed=2), *args,
+                      **{'ranking_batches': lambda: make_loader(seed=1), **kwargs})
+        module.set_model(supernet)
+        return module
+    return make
+
+
+@pytest.fixture
+def fit(make_loader):
+    def run(module, callback=None, **kwargs):
+        trainer = pl.Trainer(callbacks=[callback] if callback else [], logger=False,
+                             enable_checkpointing=False, accelerator='cpu',
+                             enable_progress_bar=False, enable_model_summary=False,
+                             **{'max_epochs': 1, **kwargs})
+        trainer.fit(module, make_loader(24, 8))
+    return run
+
+
+@pytest.mark.parametrize('kind', [GDASModule, DARTSModule])
+def test_the_architecture_step_trains_the_logits_only(kind, make_module, make_batches,
+                                                      monkeypatch):
+    module, (batch,) = make_module(kind, learning_rate=0.1), make_batches([6])
+    monkeypatch.setattr(kind, 'trainer', SimpleNamespace(current_epoch=0, max_epochs=2))
+    before = {name: one.clone() for name, one in module.named_parameters()}
+    module.architecture_step(batch)
+    changed = {name for name, one in module.named_parameters()
+               if not torch.equal(one, before[name])}
+    assert changed == {'architecture.logits'}
+    assert all(one.grad is None for one in module.parameters())
+
+
+@pytest.mark.parametrize('kind', [GDASModule, DARTSModule])
+def test_the_weight_step_trains_the_weights_only(kind, make_module, fit):
+    module = make_module(kind, warmup_epochs=1)
+    before = {name: one.clone() for name, one in module.named_parameters()}
+    fit(module)
+    assert torch.equal(module.architecture.logits, before.pop('architecture.logits'))
+    assert any(not torch.equal(one, before[name]) for name, one in module.named_parameters()
+               if name in before)
+    fit(other := make_module(kind))
+    assert not torch.equal(other.architecture.logits, module.architecture.logits)
+
+
+def test_every_step_executes_one_operation_of_each_edge(make_module, fit):
+    module, calls = make_module(GDASModule), Counter()
+    layers = [one for one in module.model.modules() if isinstance(one, PathSamplingLayer)]
+    for layer in layers:
+        for operation in layer.children():
+            operation.register_forward_hook(lambda *_, layer=layer: calls.update([id(layer)]))
+    fit(module)
+    assert len(layers) == 18 and set(calls.values()) == {3 * 2}  # 3 steps, two passes each
+
+
+class ThreeLosses(Regularizer):
+    """Asks for the losses of three architectures."""
+
+    def __init__(self, samples):
+        super().__init__(1., ALWAYS)
+        self.samples, self.seen = samples, []
+
+    def term(self, supernet, batch):
+        losses = [supernet.subnet_loss(sample, batch) for sample in self.samples]
+        self.seen.append((batch, [loss.item() for loss in losses]))
+        return sum(losses)
+
+
+def test_landmarks_of_gdas_are_paths(make_module, make_supernet, fit):
+    samples = UniformSampler(make_supernet(), seed=4).distinct(3)
+    term = ThreeLosses(samples)
+    module = make_module(GDASModule, [term], rate=0.)
+    fit(module)
+    for batch, losses in term.seen:
+        expected = [F.cross_entropy(make_supernet().freeze(sample).train()(batch[0]), batch[1])
+                    for sample in samples]
+        assert losses == pytest.approx([one.item() for one in expected], rel=1e-4)
+    assert len(term.seen) == 3
+
+
+def naive(supernet, x, weights):
+    """Return the output of a super-net whose layers are plain weighted sums."""
+    for layer in supernet.modules():
+        if isinstance(layer, PathSamplingLayer):
+            layer.forward = lambda y, layer=layer: sum(
+                weights[layer.label][name] * layer[name](y) for name in layer.names)
+    return supernet.train()(x)
+
+
+@pytest.mark.parametrize('delta', [0.01, 0.15])
+def test_landmarks_of_darts_are_soft(delta, make_module, make_supernet, fit):
+    samples = UniformSampler(make_supernet(), seed=4).distinct(3)
+    term = ThreeLosses(samples)
+    fit(make_module(DARTSModule, [term], rate=0., delta=delta))
+    (x, y), losses = term.seen[0]
+    for sample, loss in zip(samples, losses):
+        weights = {label: {name: 1 / 5 + delta if name == choice else 1 / 5 - delta / 4
+                           for name in make_supernet().simplify()[label].values}
+                   for label, choice in sample.items()}
+        expected = F.cross_entropy(naive(make_supernet(), x, weights), y)
+        assert loss == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_darts_against_autograd_of_the_naive_sum(make_module, make_supernet, make_batches,
+                                                 monkeypatch):
+    module, (batch,) = make_module(DARTSModule), make_batches([6])
+    logits = module.architecture.logits.detach().clone().requires_grad_()
+    labels = list(module.architecture.choices)
+    weights = {label: dict(zip(module.architecture.choices[label], row.softmax(0)))
+               for label, row in zip(labels, logits)}
+    loss = F.cross_entropy(naive(supernet := make_supernet(), batch[0], weights), batch[1])
+    expected = torch.autograd.grad(loss, [logits, *supernet.parameters()])
+    gradients = []
+    monkeypatch.setattr(module.architecture_optimizer, 'step',
+                        lambda: gradients.append(module.architecture.logits.grad))
+    module.architecture_step(batch)
+    torch.testing.assert_close(gradients[0], expected[0], rtol=1e-4, atol=1e-7)
+
+    module.training_module.log = lambda *_, **__: None
+    module.weight_loss(batch, 0).backward()
+    assert module.architecture.logits.grad is None
+    for one, gradient in zip(module.model.parameters(), expected[1:]):
+        torch.testing.assert_close(one.grad, gradient, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize('epochs, warmup', [(1, 0), (2, 0), (50, 0), (400, 150), (3, 2)])
+def test_temperature(epochs, warmup, make_module, monkeypatch):
+    module, seen = make_module(GDASModule, warmup_epochs=warmup), []
+    for epoch in range(epochs):
+        monkeypatch.setattr(GDASModule, 'trainer',
+                            SimpleNamespace(current_epoch=epoch, max_epochs=epochs))
+        seen.append(module.temperature)
+    active = seen[warmup:]
+    assert seen[:warmup] == [10.] * warmup and active[0] == 10. and min(seen) > 0
+    assert len(active) == 1 or active[-1] == pytest.approx(0.1)
+    steps = [one - other for one, other in zip(active, active[1:])]
+    assert steps == pytest.approx([9.9 / max(1, len(steps))] * len(steps))
+
+
+def test_exports(make_module):
+    module = make_module(GDASModule)
+    module.architecture.logits.data[0, 3] = 3.
+    label = next(iter(module.architecture.choices))
+    probabilities = module.export_probs()
+    assert probabilities[label] == pytest.approx(dict(zip(
+        module.architecture.choices[label], module.architecture.logits[0].softmax(0).tolist())))
+    assert module.export()[label] == module.architecture.choices[label][3]
