@@ -87,6 +87,9 @@ class SPOS(RandomOneShot):
     >>> # NasExperiment(space, evaluator, strategy).run()
     """
 
+    module_type: Callable[..., SuperNetModule] = SuperNetModule
+    """Makes the Lightning module of the super-net."""
+
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
                  sampler: Callable[[ModelSpace, int], PathSampler] | None = None,
                  truth: ResultsSource | None = None, ranking_dataloader: Any = None,
@@ -117,7 +120,7 @@ class SPOS(RandomOneShot):
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SuperNetModule:
         """Return the super-net module around the evaluator's module; NNI calls this."""
-        return SuperNetModule(
+        return self.module_type(
             training_module, self.regularizers, sampler=self._path_sampler, accept=self.filter,
             seed=self.seed, ranking_batches=lambda: self._ranking_loader, measure=self.measure)
 
