@@ -19,7 +19,7 @@ from nni_rankreg.regularizer import (
 )
 from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.strategy import SPOS, FairNAS
+from nni_rankreg.strategy import NAO, SPOS, FairNAS
 from nni_rankreg.typing import Results, Scorer
 
 MARGIN = 6.7  # of RD-NAS, the mean group distance of two architectures
@@ -123,6 +123,9 @@ ARMS = {
     'FairNAS': Arm(passes=(5, 5), strategy=FairNAS),
     'sandwich': Arm(passes=(4, 4), strategy=partial(SPOS, sampler=SandwichSampler)),
     'landmark + RD naswot': Arm(both, (3, 5)),
+    'nao': Arm(strategy=NAO),
+    'nao, equal-cost': Arm(control, strategy=NAO),
+    'nao + landmark': Arm(landmark, strategy=NAO),
 }
 
 

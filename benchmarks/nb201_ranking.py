@@ -10,7 +10,8 @@ each. The arms of landmark regularisation (Yu et al., CVPR 2021):
   ranking batch of 64, which costs less.
 
 And those of ranking distillation (RD-NAS, 2023) and its peers, all with as many sub-net passes in
-an epoch as ``landmark`` has on average, see `nb201_arms.py`.
+an epoch as ``landmark`` has on average, see `nb201_arms.py`. The arms ``nao`` train on the pool of
+neural architecture optimisation; their passes for scoring the pool are not counted.
 
 Landmarks are ordered by validation accuracy (column ``xvalid_c10_200``); the ranking is measured
 against test accuracy (column ``xtest_c10_200``) of architectures that are no landmarks. Each run

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Mapping, Sequence
+from itertools import islice
+from typing import Any, Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,8 +44,8 @@ class NAOController:
         choices.
     seed
         Of the weights, the order of the training, and the draws for invalid architectures.
-    epochs, batch_size, learning_rate, weight_decay
-        Of a fit, by Adam with a cosine schedule.
+    steps, batch_size, learning_rate, weight_decay
+        Of a fit, by Adam with a cosine schedule; it takes as long whatever the number of samples.
     tradeoff
         :math:`\lambda`, in [0, 1].
     **kwargs
@@ -65,19 +66,20 @@ class NAOController:
     >>> from nni.mutable import Categorical
     >>> space = {f'x{i}': Categorical([0, 1, 2], label=f'x{i}') for i in range(4)}
     >>> known = [{f'x{i}': index // 3 ** i % 3 for i in range(4)} for index in range(0, 80, 2)]
-    >>> controller = NAOController(space).fit(known, [sum(one.values()) for one in known])
+    >>> targets = [sum(one.values()) for one in known]
+    >>> controller = NAOController(space, steps=100).fit(known, targets)
     >>> new, = controller.propose([{'x0': 2, 'x1': 2, 'x2': 0, 'x3': 2}], exclude=known)
-    >>> sum(new.values())
-    7
+    >>> new
+    {'x0': 2, 'x1': 2, 'x2': 2, 'x3': 2}
     """
 
     def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
-                 epochs: int = 100, batch_size: int = 100, learning_rate: float = 0.01,
+                 steps: int = 600, batch_size: int = 100, learning_rate: float = 0.01,
                  weight_decay: float = 1e-4, tradeoff: float = 0.8, **kwargs: Any):
         if not 0 <= tradeoff <= 1:
             raise ValueError(f'Expected a tradeoff from 0 to 1, got {tradeoff}.')
         self.codec, self.seed = TokenCodec(space), seed
-        self.epochs, self.batch_size = epochs, batch_size
+        self.steps, self.batch_size = steps, batch_size
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.tradeoff, self.kwargs = tradeoff, kwargs
         self._network: SequenceAutoEncoder | None = None
@@ -183,15 +185,18 @@ class NAOController:
     def _train(self, network: SequenceAutoEncoder, tokens: Tensor, ranks: Tensor) -> None:
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate,
                                      weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs)
-        for _ in range(self.epochs):
-            for rows in torch.randperm(len(tokens)).split(self.batch_size):
-                optimizer.zero_grad()
-                self._loss(network, tokens[rows], ranks[rows]).backward()
-                torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_NORM)
-                optimizer.step()
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        for rows in islice(self._batches(len(tokens)), self.steps):
+            optimizer.zero_grad()
+            self._loss(network, tokens[rows], ranks[rows]).backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_NORM)
+            optimizer.step()
             schedule.step()
         network.eval()
+
+    def _batches(self, count: int) -> Iterator[Tensor]:
+        while True:
+            yield from torch.randperm(count).split(self.batch_size)
 
     def _loss(self, network: SequenceAutoEncoder, tokens: Tensor, ranks: Tensor) -> Tensor:
         embedding = network.encode(tokens)

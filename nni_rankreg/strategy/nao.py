@@ -77,7 +77,7 @@ class NAO(SPOS):
         Probability that an architecture is drawn from the pool rather than from the whole space.
     controller
         Makes the controller from the space and a seed; to change it, for example
-        ``functools.partial(NAOController, epochs=300)``.
+        ``functools.partial(NAOController, steps=2000)``.
     **kwargs
         As of `SPOS`, except ``sampler`` and ``evolution``.
 
