@@ -10,7 +10,9 @@ each. The arms of landmark regularisation (Yu et al., CVPR 2021):
   ranking batch of 64, which costs less.
 
 And those of ranking distillation (RD-NAS, 2023) and its peers, all with as many sub-net passes in
-an epoch as ``landmark`` has on average, see `ranking_arms.py`; `ranking.py` says what is measured.
+an epoch as ``landmark`` has on average, see `ranking_arms.py`. The arms ``nao`` train on the pool
+of neural architecture optimisation; their passes for scoring the pool are not counted.
+`ranking.py` says what is measured.
 
     python benchmarks/nb201_ranking.py --data ../shared/data
     python benchmarks/nb201_ranking.py --data ../shared/data --operations 4 --out runs/nb201_4

@@ -19,7 +19,7 @@ from nni_rankreg.regularizer import (
 )
 from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.strategy import SPOS, FairNAS
+from nni_rankreg.strategy import NAO, SPOS, FairNAS
 from nni_rankreg.typing import Results, Scorer
 
 MARGIN = 6.7  # of RD-NAS, the mean group distance of two architectures
@@ -139,6 +139,9 @@ ARMS = {
     'RD naswot, strong': Arm(partial(strong, names=['naswot']), ranking_batch=64),
     'RD vote, strong': Arm(strong, ranking_batch=64),
     'landmark + RD vote, strong': Arm(both, (1, 5), ranking_batch=64),
+    'nao': Arm(strategy=NAO),
+    'nao, equal-cost': Arm(control, strategy=NAO),
+    'nao + landmark': Arm(landmark, strategy=NAO),
 }
 
 

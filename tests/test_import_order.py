@@ -24,6 +24,7 @@ archive
 benchmark
 proxy
 regularizer
+predictor
 plan
 host
 supernet

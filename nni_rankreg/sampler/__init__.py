@@ -4,7 +4,8 @@ from .choice import hamming_distance
 from .landmark import LandmarkSampler
 from .pair import MarginPairSampler, PairSampler, group_distance
 from .path import FairSampler, PathSampler, SandwichSampler
+from .pool import PoolSampler
 from .uniform import UniformSampler
 
 __all__ = ['UniformSampler', 'LandmarkSampler', 'PairSampler', 'MarginPairSampler', 'PathSampler',
-           'FairSampler', 'SandwichSampler', 'hamming_distance', 'group_distance']
+           'FairSampler', 'SandwichSampler', 'PoolSampler', 'hamming_distance', 'group_distance']

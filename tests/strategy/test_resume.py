@@ -15,6 +15,7 @@ from nni.nas.evaluator.pytorch import Lightning, Trainer
 
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import SGDClassificationModule
+from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import (
     EqualCostControl,
     LandmarkRegularizer,
@@ -24,7 +25,7 @@ from nni_rankreg.regularizer import (
 from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import DARTS, GDAS, SPOS, FairNAS
+from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS, FairNAS
 from nni_rankreg.supernet import Evolution
 from nni_rankreg.typing import Results
 
@@ -55,6 +56,8 @@ STRATEGIES = {
     'GDAS': lambda **kwargs: GDAS([landmarks()], candidates=5, arc_learning_rate=.1,
                                   ranking_batch_size=6, **kwargs),
     'DARTS': lambda **kwargs: DARTS([landmarks()], candidates=5, arc_learning_rate=.1, **kwargs),
+    'NAO': lambda **kwargs: NAO([landmarks()], pool=5, proposals=3, warmup=1, pool_share=0.7,
+                                controller=partial(NAOController, steps=10, width=16), **kwargs),
 }
 
 

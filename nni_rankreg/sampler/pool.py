@@ -1,0 +1,94 @@
+"""Draw from a pool of architectures that grows in the course of a search."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping
+
+import numpy as np
+from nni.mutable import LabeledMutable, Mutable
+
+from .._random import OwnsGenerator
+from ..typing import Sample
+from .choice import ChoiceSpace, first_accepted
+
+__all__ = ['PoolSampler']
+
+
+class PoolSampler(OwnsGenerator):
+    """Draws each architecture from a pool or from the whole space, uniformly in either.
+
+    Parameters
+    ----------
+    space
+        An NNI space, or the dict that its ``simplify()`` returns.
+    seed
+        Of the sampler's own generator.
+    share
+        Probability to draw from the pool; as long as the pool is empty it is 0.
+    accept
+        Which architectures of the space may be drawn; None accepts all.
+
+    Attributes
+    ----------
+    pool
+        Architectures, to be extended by the search.
+
+    Raises
+    ------
+    ValueError
+        If `share` is not in [0, 1]; on drawing, if the constraints of the space or `accept` leave
+        nothing.
+
+    Examples
+    --------
+    >>> from nni.mutable import Categorical
+    >>> sampler = PoolSampler({'width': Categorical([8, 16, 32], label='width')})
+    >>> sampler.pool.append({'width': 16})
+    >>> sampler.paths()
+    [{'width': 16}]
+    """
+
+    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
+                 share: float = 1., accept: Callable[[Sample], bool] | None = None):
+        if not 0 <= share <= 1:
+            raise ValueError(f'Expected a share of the pool from 0 to 1, got {share}.')
+        self._space = ChoiceSpace(space)
+        self._random = np.random.RandomState(seed)
+        self.share, self._accept = share, accept or _anything
+        self.pool: list[Sample] = []
+
+    def paths(self) -> list[Sample]:
+        """Return the architecture of one training step."""
+        if self.pool and self._random.random_sample() < self.share:
+            return [dict(self.pool[self._random.randint(len(self.pool))])]
+        return [self._draw()]
+
+    def distinct(self, count: int) -> list[Sample]:
+        """Return `count` different architectures of the space.
+
+        Raises
+        ------
+        ValueError
+            If the space does not hold that many.
+        """
+        return self._space.distinct(
+            self._draw, count, self._space.size, accept=self._accept, random=self._random,
+            what='architectures for the pool')
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the pool and the state of the generator."""
+        return {**super().state_dict(), 'pool': list(self.pool)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what `state_dict` has returned."""
+        super().load_state_dict(state)
+        self.pool = list(state['pool'])
+
+    def _draw(self) -> Sample:
+        return first_accepted(
+            lambda: self._space.draw_valid(lambda: self._space.draw(self._random)), self._accept,
+            'an architecture that the filter accepts')
+
+
+def _anything(sample: Sample) -> bool:
+    return True

@@ -1,0 +1,268 @@
+"""NAO on tiny super-nets: what is scored, learned, drawn and returned."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import nni
+import pytest
+import torch
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment import experiment as nni_experiment
+from nni.nas.experiment.config import NasExperimentConfig
+from nni.tools.nnictl.config_utils import Experiments
+
+from nni_rankreg.benchmark import TableEvaluator, TabularBenchmark
+from nni_rankreg.predictor import NAOController
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import NAO, LandmarkSearch
+from nni_rankreg.supernet import Evolution, ScoredSample
+from nni_rankreg.typing import Results, sample_key
+
+ALWAYS = Schedule('constant', warmup=0)
+SAMPLES = UniformSampler(NasBench201(4, 1, 10), seed=8).distinct(6)
+LANDMARKS = Results(SAMPLES, [0.1 * index for index in range(6)])
+SMALL = dict(pool=6, proposals=4, controller=partial(NAOController, steps=10, width=16))
+
+
+class Lesson:
+    """What a controller has been taught, in place of one."""
+
+    def __init__(self, controller):
+        self.controller, self.lessons, self.children = controller, [], []
+
+    def fit(self, samples, targets):
+        self.lessons.append((list(samples), list(targets)))
+        self.controller.fit(samples, targets)
+
+    def propose(self, parents, **kwargs):
+        self.children.append(self.controller.propose(parents, **kwargs))
+        self.parents = parents
+        return self.children[-1]
+
+
+def watched(strategy):
+    """Let a strategy note what it teaches, and what it trains in each epoch."""
+    make, configure = strategy.make_controller, strategy.configure_oneshot_module
+    strategy.drawn = {}
+
+    def configured(training_module):
+        module = configure(training_module)
+        paths = module.paths
+
+        def noted():
+            drawn = paths()
+            strategy.drawn.setdefault(module.trainer.current_epoch, []).extend(drawn)
+            return drawn
+        module.paths = noted
+        return module
+
+    strategy.make_controller = lambda space, seed: Lesson(make(space, seed))
+    strategy.configure_oneshot_module = configured
+    return strategy
+
+
+@pytest.fixture
+def train(make_space, make_evaluator):
+    """Return a function that trains a super-net by a strategy, without an experiment."""
+    def run(strategy, epochs=4, name='NasBench201', **kwargs):
+        options = {key: kwargs.pop(key) for key in ('weights', 'results') if key in kwargs}
+        strategy.train(make_space(name), make_evaluator(max_epochs=epochs, **kwargs), **options)
+        return strategy
+    return run
+
+
+# Experiments
+
+@pytest.mark.parametrize('regularizers', [(), (LandmarkRegularizer(LANDMARKS, schedule=ALWAYS),)])
+def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
+    space, strategy = make_space(), NAO(regularizers, refit_every=1, **SMALL)
+    experiment = run_experiment(space, make_evaluator(max_epochs=2), strategy)
+    best = experiment.export_top_models(5, formatter='dict')
+    assert len({sample_key(one) for one in best}) == 5
+    assert all(isinstance(one, ScoredSample) and space.contains(one) for one in best)
+    scores = [one.score for one in best]
+    assert scores == sorted(scores, reverse=True)
+    assert strategy.scorer()(best).tolist() == pytest.approx(scores)
+    assert strategy.best() == sorted(strategy.best(), key=lambda one: -one.score)
+    assert strategy.best(2, exclude=best[:3]) == strategy.best(5)[3:]
+    network, = experiment.export_top_models(1, formatter='instance')
+    assert network(torch.randn(2, 3, 8, 8)).shape == (2, 10)
+
+
+def test_search_with_landmarks(tmp_path, make_evaluator, monkeypatch):
+    """NAO as the super-net of a search of two iterations, the second from the first's weights."""
+    monkeypatch.setattr(nni_experiment, 'Experiments', partial(Experiments, str(tmp_path)))
+    samples = UniformSampler(NasBench201(4, 1, none=False)).distinct(4 ** 6)
+    TabularBenchmark(samples, range(4 ** 6)).to_csv(tmp_path / 'table.csv')
+    oneshot = NAO([LandmarkRegularizer(schedule=Schedule(warmup=1))], refit_every=1, **SMALL)
+    search = LandmarkSearch(oneshot, make_evaluator(max_epochs=2), iterations=2, landmarks=3,
+                            top=2, archive=tmp_path / 'a.sqlite')
+    config = NasExperimentConfig('sequential', 'simplified')
+    config.experiment_working_directory = tmp_path
+    experiment = NasExperiment(NasBench201(4, 1, none=False),
+                               TableEvaluator(str(tmp_path / 'table.csv')), search, config)
+    try:
+        experiment.run()
+    finally:
+        experiment.stop()
+    assert [len(one.best) for one in search.supernets] == [2, 2]
+    assert len(search.archive.results().samples) == 3 + 2 + 2
+
+
+# The pool and the controller
+
+def test_each_score_is_that_of_its_own_architecture(train):
+    """The published code is off by one: the first is never scored."""
+    strategy = train(watched(NAO(warmup=0, refit_every=2, **SMALL)), learning_rate=0.)
+    strategy.best()
+    assert len(strategy.controller.lessons) == 3
+    scorer = strategy.scorer()
+    for samples, targets in strategy.controller.lessons:
+        assert targets == [scorer([dict(sample)]).item() for sample in samples]
+    assert len(set(targets)) > 3
+
+
+def test_pool_grows_by_the_children_of_its_best(train):
+    strategy = train(watched(NAO(warmup=0, refit_every=1, **SMALL)), epochs=3)
+    lessons, children = strategy.controller.lessons, strategy.controller.children
+    sizes = [6]
+    for (samples, _), new, (later, _) in zip(lessons, children, lessons[1:]):
+        assert later == samples + new and len(new) <= 4
+        sizes.append(len(later))
+    assert len(lessons) == 3 and sizes[-1] > 6
+    samples, targets = lessons[-1]
+    order = sorted(range(len(samples)), key=lambda index: -targets[index])
+    assert strategy.controller.parents == [samples[index] for index in order[:4]]
+    assert strategy.path_sampler.pool == samples + children[-1]
+
+
+def test_answer_is_the_pool_and_its_last_children(train):
+    strategy = train(watched(NAO(warmup=0, refit_every=3, **SMALL)))
+    pool = list(strategy.path_sampler.pool)
+    best = strategy.best()
+    expected = pool + strategy.controller.children[-1]
+    assert sorted(map(sample_key, best)) == sorted(map(sample_key, expected))
+    assert [one.score for one in best] == strategy.scorer()(best).tolist()
+    assert strategy.best() == best and len(strategy.controller.lessons) == 2 + 1  # asked once
+
+
+@pytest.mark.parametrize('warmup, every, epochs, expected', [
+    (0, 1, 3, [0, 1, 2]), (1, 2, 5, [1, 3]), (2, 5, 5, [2]),
+    (0.25, 0.1, 20, [5, 7, 9, 11, 13, 15, 17, 19]), (0.25, 0.1, 4, [1, 2, 3]), (0.5, 0.5, 4, [2])])
+def test_epochs_in_which_the_controller_learns(warmup, every, epochs, expected, monkeypatch):
+    strategy, epoch = NAO(warmup=warmup, refit_every=every), None
+    learned = []
+    monkeypatch.setattr(strategy, 'scorer', lambda: None)
+    monkeypatch.setattr(strategy, '_next_generation', lambda scorer: learned.append(epoch))
+    for epoch in range(epochs):
+        strategy._before_epoch(epoch, epochs)
+    assert learned == expected
+
+
+def test_no_warmup_after_an_iteration_of_a_search(train, tmp_path):
+    first = train(watched(NAO(warmup=1, **SMALL)), 2)
+    torch.save(first.supernet.state_dict(), tmp_path / 'weights.pt')
+    second = train(watched(NAO(warmup=1, **SMALL)), 2, weights=str(tmp_path / 'weights.pt'))
+    assert (len(first.controller.lessons), len(second.controller.lessons)) == (1, 2)
+
+
+@pytest.mark.parametrize('share', [0., 1.])
+def test_what_is_trained(share, train):
+    """Uniform in the warm-up, then from the pool, in validation and in the control as well."""
+    strategy = train(watched(NAO([EqualCostControl(2, schedule=ALWAYS)], warmup=2, refit_every=1,
+                                 pool_share=share, **SMALL)))
+    pool = set(map(sample_key, strategy.path_sampler.pool))
+    assert sorted(strategy.drawn) == [0, 1, 2, 3] and len(pool) > 6
+    for epoch, drawn in strategy.drawn.items():
+        inside = [sample_key(sample) in pool for sample in drawn]
+        assert len(drawn) == 1 * 3 + 2  # a step of 3 sub-nets, 2 validation batches
+        assert all(inside) if share and epoch >= 2 else not any(inside)
+
+
+def test_losses_that_overflow_are_the_worst(train, monkeypatch):
+    strategy = train(NAO(**SMALL), epochs=1)
+    bad = strategy.path_sampler.pool or strategy._seeds
+    monkeypatch.setattr(strategy, 'scorer', lambda: lambda samples: torch.tensor(
+        [float('nan') if sample == bad[0] else 1. for sample in samples], dtype=torch.float64))
+    assert strategy.best()[-1] == bad[0] and strategy.best()[-1].score == float('-inf')
+
+
+# Reproducibility and state
+
+@pytest.mark.parametrize('seeds, same', [((2, 2), True), ((2, 3), False)])
+def test_same_seed_same_result(seeds, same, train, make_loader):
+    outcomes = []
+    for seed in seeds:
+        torch.manual_seed(0)
+        strategy = train(NAO([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed, warmup=0,
+                             pool_share=0.5, **SMALL), 2, train=make_loader(shuffle=True))
+        outcomes.append((strategy.supernet.state_dict(), strategy.best()))
+    equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
+    assert all(equal) is same
+    assert ([(one, one.score) for one in outcomes[0][1]]
+            == [(one, one.score) for one in outcomes[1][1]]) is same
+
+
+def test_state_of_the_pool(train):
+    first, second = train(NAO(seed=1, **SMALL), 2), train(NAO(seed=1, **SMALL), 1)
+    second.path_sampler.load_state_dict(first.path_sampler.state_dict())
+    draws = [[one.path_sampler.paths() for _ in range(20)] for one in (first, second)]
+    assert draws[0] == draws[1]
+
+
+def test_strategies_travel_in_jobs():
+    copy = nni.load(nni.dump(NAO([LandmarkRegularizer(weight=3.)], seed=5, pool=7, warmup=3,
+                                 pool_share=0.5, metric='val_acc', **{
+                                     'controller': SMALL['controller']})))
+    assert isinstance(copy, NAO) and (copy.seed, copy.pool, copy.metric) == (5, 7, 'val_acc')
+    assert copy.make_controller.keywords == {'steps': 10, 'width': 16}
+    assert copy.regularizers[0].weight == 3. and copy.schedule.warmup == 3
+
+
+# Spaces and filters
+
+@pytest.mark.parametrize('name', ['NasBench101', 'DARTS'])
+def test_other_spaces(name, train, make_loader, make_space):
+    strategy = train(NAO(warmup=0, refit_every=1, **SMALL), 1, name, max_steps=1,
+                     train=make_loader(4, 4, 32), validation=make_loader(4, 4, 32))
+    leaves = make_space(name).simplify()
+    best = strategy.best()
+    assert len(best) > 6
+    assert all(leaf.contains(dict(one)) for leaf in leaves.values() for one in best)
+
+
+def test_filter(train):
+    def accept(sample):
+        return sample['cell/0_3'] in ('skip_connect', 'none')
+
+    strategy = train(watched(NAO(filter=accept, warmup=0, pool_share=0.5, **SMALL)), 2)
+    trained = [sample for drawn in strategy.drawn.values() for sample in drawn]
+    assert strategy.best() and all(map(accept, [*strategy.best(), *trained]))
+
+
+# Errors
+
+def test_a_space_too_small_for_the_pool_is_refused_before_training(train):
+    with pytest.raises(ValueError, match='a space with 16000 different architectures for the pool'):
+        train(NAO(pool=16000))
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ({'pool': 1}, 'a pool of at least 2 architectures and at least 1 proposal, got 1 and 100'),
+    ({'proposals': 0}, 'a pool of at least 2 architectures and at least 1 proposal, got 100 and 0'),
+    ({'refit_every': 0}, 'refit_every to be an integer >= 1.*got 0'),
+    ({'refit_every': 1.5}, 'or a float in .0, 1..*got 1.5'),
+    ({'warmup': 1.5}, 'Expected warmup to be an integer')])
+def test_numbers_out_of_range(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        NAO(**arguments)
+
+
+@pytest.mark.parametrize('name', ['evolution', 'sampler'])
+def test_arguments_without_a_meaning_are_refused(name):
+    with pytest.raises(TypeError, match=f"multiple values for keyword argument '{name}'"):
+        NAO(**{name: Evolution()})
