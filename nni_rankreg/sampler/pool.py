@@ -77,7 +77,9 @@ class PoolSampler(OwnsGenerator):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the pool and the state of the generator."""
-        return {**super().state_dict(), 'pool': list(self.pool)}
+        # NNI's labels are a kind of text of their own, which no safe loader of checkpoints takes.
+        pool = [{str(label): choice for label, choice in sample.items()} for sample in self.pool]
+        return {**super().state_dict(), 'pool': pool}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""

@@ -107,9 +107,12 @@ class NAO(SuperNetStrategy):
                  controller: Callable[[ModelSpace, int], NAOController] = NAOController,
                  **kwargs: Any):
         super().__init__(regularizers, **kwargs)
-        if pool < 2 or proposals < 1 or refit_every <= 0:
-            raise ValueError('Expected a pool of at least 2, at least 1 proposal and refit_every '
-                             f'above 0, got {pool}, {proposals} and {refit_every}.')
+        if pool < 2 or proposals < 1:
+            raise ValueError('Expected a pool of at least 2 architectures and at least 1 proposal, '
+                             f'got {pool} and {proposals}.')
+        if refit_every <= 0 or (isinstance(refit_every, float) and refit_every >= 1):
+            raise ValueError('Expected refit_every to be an integer >= 1 (epochs) or a float in '
+                             f'(0, 1) (share of all epochs), got {refit_every!r}.')
         self.pool, self.proposals, self.pool_share = pool, proposals, pool_share
         self.refit_every, self.make_controller = refit_every, controller
         self.schedule = Schedule('constant', warmup)

@@ -264,5 +264,5 @@ def test_numbers_out_of_range(arguments, message):
 
 @pytest.mark.parametrize('name', ['evolution', 'sampler'])
 def test_arguments_without_a_meaning_are_refused(name):
-    with pytest.raises(TypeError, match=f"multiple values for keyword argument '{name}'"):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
         NAO(**{name: Evolution()})
