@@ -21,7 +21,7 @@ from .quiet import quiet_loss
 
 __all__ = ['SuperNetModule']
 
-_FILTER_PATIENCE = 100  # draws before a filter counts as impossible, as in NNI
+_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
 
 
 class SuperNetModule(BaseOneShotLightningModule):
@@ -83,7 +83,7 @@ class SuperNetModule(BaseOneShotLightningModule):
     def sampler(self) -> UniformSampler:
         """Draws the architectures that are trained."""
         if self._sampler is None:
-            self._sampler = UniformSampler(self.model, seed=self.seed)
+            self._sampler = UniformSampler(self.model, seed=self.seed, accept=self.accept)
         return self._sampler
 
     def draw(self) -> Sample:
@@ -91,10 +91,10 @@ class SuperNetModule(BaseOneShotLightningModule):
 
         Raises
         ------
-        RuntimeError
-            If the filter rejects 100 architectures in a row.
+        ValueError
+            If the filter rejects 10,000 architectures in a row.
         """
-        return self._accepted(lambda: [self.sampler.sample()])[0]
+        return self.sampler.sample()
 
     def paths(self) -> list[Sample]:
         """Return the architectures of a training step.
@@ -104,16 +104,15 @@ class SuperNetModule(BaseOneShotLightningModule):
         RuntimeError
             If the filter rejects one of them 100 times in a row.
         """
-        return [self.draw()] if self._path_sampler is None else self._accepted(
-            self._path_sampler.paths)
-
-    def _accepted(self, draw: Callable[[], list[Sample]]) -> list[Sample]:
+        if self._path_sampler is None:
+            return [self.draw()]
         for _ in range(_FILTER_PATIENCE):
-            samples = draw()
+            samples = self._path_sampler.paths()
             if self.accept is None or all(map(self.accept, samples)):
                 return samples
-        raise RuntimeError(f'Expected the filter to accept an architecture, got {_FILTER_PATIENCE} '
-                           'rejections in a row. Widen its bounds.')
+        raise RuntimeError('Expected the filter to accept all architectures of a step, got '
+                           f'{_FILTER_PATIENCE} rejections in a row: {self.accept}. Widen its '
+                           'bounds, or draw one architecture a step.')
 
     def activate(self, sample: Sample) -> None:
         """Switch the super-net to an exact architecture."""
