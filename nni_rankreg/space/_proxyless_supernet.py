@@ -16,6 +16,7 @@ def keep_probabilities(module: nn.Module, name: str, memo: dict[str, Any],
     """Return the form of a choice of layers in a super-net; NNI's own makes all choices equal."""
     if type(module) is not LayerChoice:
         return None
+    choice: Any = module.choice
     layer = PathSamplingLayer(module.candidates, module.label)
-    layer.choice.weights = module.choice.weights
+    layer.choice.weights = choice.weights
     return layer

@@ -83,7 +83,7 @@ class ProxylessNAS(ModelSpace):
             raise ValueError('Expected 9 widths, 6 positive numbers of blocks and 0 < skip < 1, '
                              f'got {widths}, {blocks} and {skip}.')
         self.num_labels, self.widths, self.counts = num_labels, tuple(widths), tuple(blocks)
-        norm = {'eps': bn_eps, 'momentum': bn_momentum}
+        norm: dict[str, Any] = {'eps': bn_eps, 'momentum': bn_momentum}
         self.stem = _convolution(3, widths[0], 3, 2, **norm)
         self.first = nn.Sequential(
             _convolution(widths[0], widths[0], 3, groups=widths[0], **norm),
@@ -141,7 +141,7 @@ class InvertedResidual(nn.Sequential):
     """Widen, convolve each channel, narrow; the input is added where it has the same shape."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int, expansion: int,
-                 norm: dict[str, float]):
+                 norm: dict[str, Any]):
         hidden = inputs * expansion
         super().__init__(_convolution(inputs, hidden, 1, **norm),
                          _convolution(hidden, hidden, kernel, stride, groups=hidden, **norm),
@@ -153,7 +153,7 @@ class InvertedResidual(nn.Sequential):
         return x + super().forward(x) if self.residual else super().forward(x)
 
 
-def _choice(position: Position, skip: float, norm: dict[str, float]) -> LayerChoice:
+def _choice(position: Position, skip: float, norm: dict[str, Any]) -> LayerChoice:
     label, inputs, outputs, stride, skippable = position
     candidates: dict[str, nn.Module] = {
         name: InvertedResidual(inputs, outputs, stride, kernel, expansion, norm)
@@ -165,7 +165,7 @@ def _choice(position: Position, skip: float, norm: dict[str, float]) -> LayerCho
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, *, groups: int = 1,
-                 activation: bool = True, **norm: float) -> nn.Sequential:
+                 activation: bool = True, **norm: Any) -> nn.Sequential:
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outputs, **norm)]

@@ -6,13 +6,7 @@ import math
 from typing import Any, Iterator, Sequence, Tuple
 
 from nni.mutable import Categorical, MutableExpression
-from nni.nas.nn.pytorch import (
-    ModelSpace,
-    MutableBatchNorm2d,
-    MutableConv2d,
-    MutableLinear,
-    Repeat,
-)
+from nni.nas.nn.pytorch import ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
 from torch import Tensor, nn
 
 from ..typing import Sample

@@ -20,8 +20,8 @@ from nni_rankreg.space import ProxylessNAS, decode_proxyless, encode_proxyless
 SMALL = (16, 8, 16, 24, 24, 32, 32, 40, 64)
 # The architecture of TuNAS' own test (tunas/mobile_cost_model_test.py), in both codes, and its
 # reference network (tunas/mobile_model_archive.py) with the choices of NNI's checkpoint.
-LONG = ('0:0:0:1:0:0:0:0:1:0:0:1:0:0:1:0:1:1:0:1:0:0:1:0:0:0:0:0:0:2:1:0:1:1:0:2:1:0:2:1:0:0:1:1:0:0'
-        ':0:0:1:0:0:1:0:0:0:1:1:0:2:0:0:0:0:0:1:0:0:0:2:1:0:0:0')
+LONG = ('0:0:0:1:0:0:0:0:1:0:0:1:0:0:1:0:1:1:0:1:0:0:1:0:0:0:0:0:0:2:1:0:1:1:0:2:1:0:2:1:0:0:'
+        '1:1:0:0:0:0:1:0:0:1:0:0:0:1:1:0:2:0:0:0:0:0:1:0:0:0:2:1:0:0:0')
 SHORT = (0, 1, 6, 6, 6, 4, 1, 1, 0, 5, 4, 5, 5, 4, 0, 1, 1, 4, 2, 0, 1, 5)
 MOBILE = (0, 1, 0, 6, 6, 2, 0, 1, 1, 5, 1, 1, 1, 4, 1, 1, 1, 5, 5, 2, 2, 5)
 MOBILE_CHOICES = {
