@@ -45,6 +45,8 @@ SPACES = {
     'own PNAS': lambda: own.PNAS(4, (3, 4)),
     'own AmoebaNet': lambda: own.AmoebaNet((4, 8), 4),
     'own NASNet': lambda: own.NASNet(4, 3),
+    'own ProxylessNAS': lambda: own.ProxylessNAS(10, (8,) * 9, (2, 1, 2, 1, 1, 1)),
+    'own ResNet48': lambda: own.ResNet48(10, (16, 16, 24, 24), ((1, 2), (1, 2), (1, 3), (1, 1))),
 }
 QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')

@@ -6,10 +6,11 @@ import nni
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, Subset
 
-from nni_rankreg.data import Digits, ImageTensors, image_loader
+from nni_rankreg.data import Digits, FolderImages, ImageTensors, image_loader
 
 
 @pytest.fixture
@@ -123,3 +124,75 @@ def test_wrong_shapes(shape, labels):
 def test_unknown_split():
     with pytest.raises(ValueError, match="Expected split 'train' or 'validation', got 'test'"):
         Digits('test')
+
+
+# Folders
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Return a folder of 3 classes x 8 images, each of one shade of grey of its own."""
+    root = tmp_path_factory.mktemp('images')
+    for label, name in enumerate(['ant', 'bee', 'cat']):
+        (root / name).mkdir()
+        for index in range(8):
+            shade = 10 * (8 * label + index)
+            Image.new('RGB', (40, 30), (shade, shade, shade)).save(root / name / f'{index}.png')
+    return root
+
+
+def shades(data):
+    """Return the shade of each image, which tells which one it is, and its label."""
+    return [(round((image[0].mean().item() * .229 + .485) * 255), label) for image, label in data]
+
+
+def test_images_of_a_folder(folder):
+    data = FolderImages(folder, pixels=16)
+    assert data.classes == ['ant', 'bee', 'cat'] and data[0][0].shape == (3, 16, 16)
+    assert sorted(shades(data)) == [(10 * index, index // 8) for index in range(24)]
+    assert shades(data) != sorted(shades(data))
+    image, _ = next(pair for pair, (shade, _) in zip(data, shades(data)) if shade == 130)
+    means, stds = torch.tensor([.485, .456, .406]), torch.tensor([.229, .224, .225])
+    torch.testing.assert_close(image.mean((1, 2)), (130 / 255 - means) / stds)
+
+
+def test_parts_are_disjoint_and_the_same_each_time(folder):
+    parts = [(0, .5), (.5, .75), (.75, 1.)]
+    found = [shades(FolderImages(folder, pixels=8, part=part)) for part in parts]
+    assert list(map(len, found)) == [12, 6, 6]
+    assert len({one for part in found for one in part}) == 24
+    assert shades(FolderImages(folder, pixels=8, part=(0, .5))) == found[0]
+    assert shades(FolderImages(folder, pixels=8, part=(0, .5), seed=1)) != found[0]
+
+
+@pytest.mark.parametrize('part', [(0, 0), (.5, .4), (-.1, 1), (.5, 1.1), (0, .01)])
+def test_parts_hold_an_image(part, folder):
+    with pytest.raises(ValueError, match='that holds an image, got .* of 24 images in'):
+        FolderImages(folder, part=part)
+
+
+def test_the_middle_is_seven_eighths_of_the_image(tmp_path):
+    """A white frame of less than 1/16 of the side is cut off, a wider one is not."""
+    for name, frame in (('narrow', 6), ('wide', 12)):
+        image = Image.new('RGB', (112, 112), (255, 255, 255))
+        image.paste((0, 0, 0), (frame, frame, 112 - frame, 112 - frame))
+        (tmp_path / name).mkdir()
+        image.save(tmp_path / name / 'image.png')
+    images = {label: image for image, label in FolderImages(tmp_path, pixels=98)}
+    assert images[0].max() < 0 < images[1].max()
+
+
+def test_augmented_images_differ(folder):
+    data = FolderImages(folder, pixels=8, augment=True, jitter=(.4, .4, .4, .2), part=(.5, 1))
+    torch.manual_seed(0)
+    first, second = data[0][0], data[0][0]
+    assert first.shape == second.shape == (3, 8, 8) and not torch.equal(first, second)
+    plain = FolderImages(folder, pixels=8, augment=True)
+    assert torch.equal(plain[0][0], plain[0][0])  # grey all over: crops are equal
+
+
+def test_folders_travel_to_trials(folder):
+    data = FolderImages(str(folder), pixels=8, part=(0, .5), augment=True)
+    copy = nni.load(nni.dump(data))
+    assert type(copy) is type(data) and copy.indices == data.indices
+    images, labels = next(iter(DataLoader(copy, batch_size=5)))
+    assert images.shape == (5, 3, 8, 8) and labels.shape == (5,)

@@ -12,7 +12,12 @@ from nni.nas.space import SimplifiedModelSpace
 from torch import nn
 
 from nni_rankreg.data import Digits, ImageTensors, image_loader
-from nni_rankreg.evaluator import Classification, SGDClassificationModule
+from nni_rankreg.evaluator import (
+    ACENAS_SUPERNET,
+    IMAGENET_LINEAR,
+    Classification,
+    SGDClassificationModule,
+)
 from nni_rankreg.sampler import UniformSampler
 
 FAST = dict(enable_progress_bar=False, accelerator='cpu')
@@ -20,7 +25,10 @@ FAST = dict(enable_progress_bar=False, accelerator='cpu')
 
 class Recorder(pl.Callback):
     def __init__(self):
-        self.rates, self.norms = [], []
+        self.rates, self.norms, self.steps = [], [], []
+
+    def on_train_batch_start(self, trainer, *_):
+        self.steps.append(trainer.optimizers[0].param_groups[0]['lr'])
 
     def on_train_epoch_start(self, trainer, module):
         self.rates.append(trainer.optimizers[0].param_groups[0]['lr'])
@@ -56,6 +64,56 @@ def test_learning_rate_is_a_cosine_over_the_epochs(make):
     assert type(optimizer) is torch.optim.SGD and len(evaluator.trainer.optimizers) == 1
     group = optimizer.param_groups[0]
     assert (group['momentum'], group['weight_decay']) == (0.9, 5e-4)
+
+
+def cosine(progress):
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def linear(progress):
+    return 1 - progress
+
+
+@pytest.mark.parametrize('recipe, start, decay, epochs', [
+    (ACENAS_SUPERNET, 0., cosine, 360), (IMAGENET_LINEAR, 0.1, linear, 50)])
+def test_published_learning_rates(recipe, start, decay, epochs, make):
+    """Five epochs of warm-up in a line, then the decay to 0, in each of 3 steps of an epoch."""
+    recorder, peak = Recorder(), recipe['learning_rate']
+    assert recipe['max_epochs'] == epochs and recipe['warmup_epochs'] == 5
+    make(**{**recipe, 'max_epochs': 9, 'callbacks': [recorder], 'limit_val_batches': 0}
+         ).evaluate(network())
+    rise = [start + (peak - start) * step / 15 for step in range(15)]
+    fall = [peak * decay(step / 12) for step in range(12)]
+    assert recorder.steps == pytest.approx(rise + fall, abs=1e-6)
+
+
+def test_warmup_per_epoch_and_a_minimum(make):
+    recorder = Recorder()
+    make(max_epochs=4, learning_rate=0.4, warmup_learning_rate=0.2, warmup_epochs=2,
+         minimum_learning_rate=0.1, decay='linear', callbacks=[recorder]).evaluate(network())
+    assert recorder.rates == pytest.approx([0.2, 0.3, 0.4, 0.25])
+
+
+def test_warmup_must_leave_an_epoch(make):
+    with pytest.raises(ValueError, match='Expected more epochs than the 2 of the warm-up, got'):
+        make(max_epochs=2, warmup_epochs=2).evaluate(network())
+
+
+def test_decay_must_be_known():
+    with pytest.raises(ValueError, match="Expected a decay 'cosine' or 'linear', got 'step'"):
+        SGDClassificationModule(10, decay='step')
+
+
+def test_labels_are_smoothed_in_training_only(make):
+    evaluator = make(label_smoothing=0.1, max_epochs=1, learning_rate=1e-12, momentum=0.)
+    evaluator.evaluate(network())
+    x, y = next(iter(evaluator.val_dataloaders))
+    log = evaluator.module(x).log_softmax(1)
+    smooth = -(0.9 * log.gather(1, y[:, None]).mean() + 0.1 * log.mean())
+    evaluator.module.log = lambda *args, **kwargs: None
+    assert evaluator.module.training_step((x, y), 0).item() == pytest.approx(smooth.item())
+    assert evaluator.trainer.callback_metrics['val_loss'].item() == pytest.approx(
+        nn.functional.nll_loss(log, y).item())
 
 
 def test_gradients_are_clipped_at_5(make):

@@ -19,6 +19,8 @@ typing
 _sqlite _table _random
 metric loss schedule batch_norm
 space
+constraint
+latency
 sampler
 archive
 benchmark
@@ -110,7 +112,7 @@ def test_no_circles():
 
 # Public by name, but NNI documents them for its own one-shot strategies only. The forms that the
 # cells of spaces take in super-nets derive from them.
-SUPERNET_CELLS = {'space._nasbench101_supernet', 'space._nds_supernet'}
+SUPERNET_CELLS = {'space._nasbench101_supernet', 'space._nds_supernet', 'space._proxyless_supernet'}
 INTERNAL = ('nni.nas.oneshot.pytorch.supermodule', 'nni.runtime', 'nni.common.serializer')
 
 

@@ -105,7 +105,7 @@ class RankingDistillation(Regularizer):
         """Draw the pairs from this space; proxies score its networks."""
         self.sampler.bind(space, accept)
         self._space = space  # a proxy builds it anew, whatever has become of it
-        probe = UniformSampler(space, self.sampler.seed)
+        probe = UniformSampler(space, self.sampler.seed, accept=accept)
         self._probed = [probe.sample() for _ in range(_PROBED)]
         self._scorers, self._known, self._batch = [], {}, []
 

@@ -13,7 +13,9 @@ from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutabl
 from ..space import JointDraw
 from ..typing import Sample, sample_key
 
-__all__ = ['ATTEMPTS', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
+__all__ = ['ATTEMPTS', 'Accept', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
+
+Accept = Callable[[Sample], bool]
 
 ATTEMPTS = 10_000
 """Draws in a row that may fail before a sampler gives up."""
@@ -63,7 +65,7 @@ class Dimension:
             index = random.randint(len(self.choices) - 1)
             return _copy(self.choices[index + (index >= self.choices.index(choice))])
         return first_accepted(lambda: self.draw(random, 0.), lambda other: other != choice,
-                              f'another choice of {self.label!r} than {choice!r}')
+                              lambda: f'another choice of {self.label!r} than {choice!r}')
 
     def canonical(self, choice: Any) -> Any:
         """Return `choice` as this label spells it."""
@@ -99,19 +101,24 @@ def _copy(choice: Any) -> Any:
     return choice[:] if type(choice) is list else choice
 
 
-def first_accepted(draw: Callable[[], Any], accept: Callable[[Any], bool], wanted: str) -> Any:
+def first_accepted(draw: Callable[[], Any], accept: Callable[[Any], bool],
+                   wanted: Callable[[], str]) -> Any:
     """Return the first draw that is accepted; raise ValueError after many that are not."""
     for _ in range(ATTEMPTS):
         drawn = draw()
         if accept(drawn):
             return drawn
-    raise ValueError(f'Expected {wanted}, got none in {ATTEMPTS} draws: loosen the constraints.')
+    raise ValueError(f'Expected {wanted()}, got none in {ATTEMPTS} draws: loosen the constraints.')
 
 
 class ChoiceSpace:
-    """The dimensions and constraints of an NNI space, in the form samplers need."""
+    """The dimensions and constraints of an NNI space, in the form samplers need.
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable]):
+    Of the architectures that meet the constraints, only those that `accept` accepts are drawn.
+    """
+
+    def __init__(self, space: Mutable | Mapping[str, LabeledMutable],
+                 accept: Accept | None = None):
         leaves = space.simplify() if isinstance(space, Mutable) else space
         if not isinstance(leaves, Mapping) or not all(
                 isinstance(leaf, LabeledMutable) for leaf in leaves.values()):
@@ -121,6 +128,7 @@ class ChoiceSpace:
                            if isinstance(leaf, MutableSymbol)]
         self.constraints = [leaf for leaf in leaves.values()
                             if not isinstance(leaf, MutableSymbol)]
+        self.accept = accept
         self.movable = [dimension for dimension in self.dimensions if dimension.size > 1]
         if not self.movable:
             raise ValueError('Expected a space with at least one label to choose, got labels '
@@ -141,11 +149,17 @@ class ChoiceSpace:
         """Return whether all constraints hold. On a copy: some of NNI's write into the sample."""
         return all(constraint.contains(dict(sample)) for constraint in self.constraints)
 
+    def allowed(self, sample: Sample) -> bool:
+        """Return whether all constraints hold and the sample is accepted."""
+        return self.valid(sample) and (self.accept is None or self.accept(sample))
+
     def draw_valid(self, propose: Callable[[], Sample]) -> Sample:
-        """Return the first of the proposed samples that satisfies the constraints."""
-        if not self.constraints:
+        """Return the first of the proposed samples that is allowed."""
+        if not self.constraints and self.accept is None:
             return propose()
-        return first_accepted(propose, self.valid, 'a sample that satisfies the constraints')
+        return first_accepted(propose, self.allowed, lambda: (
+            'a sample that satisfies the constraints'
+            + ('' if self.accept is None else f' and is accepted by {self.accept}')))
 
     def canonical(self, sample: Sample) -> Sample:
         """Return the sample as the samplers spell it, without what constraints wrote into it."""
@@ -187,10 +201,10 @@ class ChoiceSpace:
         return samples
 
     def _every(self) -> Iterator[Sample]:
-        """Yield all valid samples of a small space, nothing of a large one."""
+        """Yield all allowed samples of a small space, nothing of a large one."""
         if self.size <= 2 ** 17:
             labels = [dimension.label for dimension in self.dimensions]
             for choices in itertools.product(*(d.choices for d in self.dimensions)):
                 sample = dict(zip(labels, map(_copy, choices)))
-                if self.valid(sample):
+                if self.allowed(sample):
                     yield sample

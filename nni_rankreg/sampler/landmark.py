@@ -8,7 +8,7 @@ import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
 from ..typing import Sample
-from .choice import ATTEMPTS, ChoiceSpace, hamming_distance
+from .choice import ATTEMPTS, Accept, ChoiceSpace, hamming_distance
 
 __all__ = ['LandmarkSampler']
 
@@ -36,6 +36,8 @@ class LandmarkSampler:
         landmarks chosen one after the other never run out of room.
     seed
         Of the sampler's own generator.
+    accept
+        Which architectures may be landmarks; None accepts all.
 
     Raises
     ------
@@ -59,8 +61,9 @@ class LandmarkSampler:
     """
 
     def __init__(self, space: Mutable | Mapping[str, LabeledMutable], *,
-                 threshold: int | None = None, pairwise: bool = False, seed: int = 0):
-        self._space = ChoiceSpace(space)
+                 threshold: int | None = None, pairwise: bool = False, seed: int = 0,
+                 accept: Accept | None = None):
+        self._space = ChoiceSpace(space, accept)
         largest = len(self._space.movable)
         if threshold is not None and not 0 <= threshold < largest:
             raise ValueError('Expected a threshold from 0 to below the largest possible distance, '

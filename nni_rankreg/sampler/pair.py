@@ -195,7 +195,7 @@ class MarginPairSampler:
     def bind(self, space: Mutable | Mapping[str, LabeledMutable],
              accept: Callable[[Sample], bool] | None = None) -> MarginPairSampler:
         """Take the space to draw from, and which of its architectures count; return itself."""
-        self._sampler, self._accept = UniformSampler(space, self.seed), accept
+        self._sampler = UniformSampler(space, self.seed, accept=accept)
         self._measure = self._distance_in(space)
         if isinstance(self.distance, str):
             self._check_margin(ChoiceSpace(space))
@@ -222,11 +222,10 @@ class MarginPairSampler:
         """Return two architectures in the order in which they were drawn."""
         for _ in range(ATTEMPTS):
             pair = self._sampler.sample(), self._sampler.sample()
-            if self._accept is None or all(map(self._accept, pair)):
-                self.drawn += 1
-                if self._measure(*pair) >= self.margin:
-                    self.accepted += 1
-                    return pair
+            self.drawn += 1
+            if self._measure(*pair) >= self.margin:
+                self.accepted += 1
+                return pair
         raise ValueError(f'Expected a pair at a distance of at least {self.margin}, got none in '
                          f'{ATTEMPTS} draws: lower the margin.')
 

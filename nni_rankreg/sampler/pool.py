@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
-import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
-from .._random import OwnsGenerator
 from ..typing import Sample
-from .choice import ChoiceSpace, first_accepted
+from .choice import Accept
+from .uniform import UniformSampler
 
 __all__ = ['PoolSampler']
 
 
-class PoolSampler(OwnsGenerator):
+class PoolSampler(UniformSampler):
     """Draws each architecture from a pool or from the whole space, uniformly in either.
 
     Parameters
@@ -49,31 +48,18 @@ class PoolSampler(OwnsGenerator):
     """
 
     def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
-                 share: float = 1., accept: Callable[[Sample], bool] | None = None):
+                 share: float = 1., accept: Accept | None = None):
         if not 0 <= share <= 1:
             raise ValueError(f'Expected a share of the pool from 0 to 1, got {share}.')
-        self._space = ChoiceSpace(space)
-        self._random = np.random.RandomState(seed)
-        self.share, self._accept = share, accept or _anything
+        super().__init__(space, seed, accept=accept)
+        self.share = share
         self.pool: list[Sample] = []
 
     def paths(self) -> list[Sample]:
         """Return the architecture of one training step."""
         if self.pool and self._random.random_sample() < self.share:
             return [dict(self.pool[self._random.randint(len(self.pool))])]
-        return [self._draw()]
-
-    def distinct(self, count: int) -> list[Sample]:
-        """Return `count` different architectures of the space.
-
-        Raises
-        ------
-        ValueError
-            If the space does not hold that many.
-        """
-        return self._space.distinct(
-            self._draw, count, self._space.size, accept=self._accept, random=self._random,
-            what='architectures for the pool')
+        return [self.sample()]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the pool and the state of the generator."""
@@ -85,12 +71,3 @@ class PoolSampler(OwnsGenerator):
         """Continue from what `state_dict` has returned."""
         super().load_state_dict(state)
         self.pool = list(state['pool'])
-
-    def _draw(self) -> Sample:
-        return first_accepted(
-            lambda: self._space.draw_valid(lambda: self._space.draw(self._random)), self._accept,
-            'an architecture that the filter accepts')
-
-
-def _anything(sample: Sample) -> bool:
-    return True

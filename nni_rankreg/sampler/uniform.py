@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Collection, Mapping
 
 import numpy as np
@@ -9,9 +10,11 @@ from nni.mutable import LabeledMutable, Mutable
 
 from .._random import OwnsGenerator
 from ..typing import Sample, sample_key
-from .choice import ChoiceSpace
+from .choice import Accept, ChoiceSpace
 
 __all__ = ['UniformSampler']
+
+_MUTANTS = 100  # that may not be drawn, before one more label changes
 
 
 class UniformSampler(OwnsGenerator):
@@ -26,12 +29,15 @@ class UniformSampler(OwnsGenerator):
         An NNI space, or the dict that its ``simplify()`` returns.
     seed
         Of the sampler's own generator; global generators are neither used nor changed.
+    accept
+        Which architectures may be drawn, for example a `LatencyConstraint`; None accepts all.
+        What is accepted keeps its relative probabilities.
 
     Raises
     ------
     ValueError
-        If `space` is no space or leaves nothing to choose; on drawing, if no draw satisfies the
-        constraints.
+        If `space` is no space or leaves nothing to choose; on drawing, if none of 10,000 draws
+        satisfies the constraints and is accepted.
 
     Examples
     --------
@@ -41,8 +47,9 @@ class UniformSampler(OwnsGenerator):
     [8, 16, 32]
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0):
-        self._space = ChoiceSpace(space)
+    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
+                 accept: Accept | None = None):
+        self._space = ChoiceSpace(space, accept)
         self._random = np.random.RandomState(seed)
 
     def sample(self) -> Sample:
@@ -63,14 +70,20 @@ class UniformSampler(OwnsGenerator):
             what=f'architectures, {len(seen)} excluded')
 
     def mutate(self, sample: Sample) -> Sample:
-        """Return a copy of `sample` with one label, drawn uniformly, changed to another choice."""
-        parent = self._space.canonical(sample)
-        return self._space.draw_valid(lambda: self._changed(parent))
+        """Return a copy of `sample` with one label, drawn uniformly, changed to another choice.
+
+        After 100 such copies that may not be drawn, up to two labels change, then three, and so on.
+        """
+        parent, attempts = self._space.canonical(sample), itertools.count()
+        return self._space.draw_valid(
+            lambda: self._changed(parent, 1 + next(attempts) // _MUTANTS))
 
     def _draw(self) -> Sample:
         return self._space.draw(self._random)
 
-    def _changed(self, parent: Sample) -> Sample:
-        movable = self._space.movable
-        dimension = movable[self._random.randint(len(movable))]
-        return {**parent, dimension.label: dimension.change(parent[dimension.label], self._random)}
+    def _changed(self, parent: Sample, labels: int) -> Sample:
+        child, movable = {**parent}, self._space.movable
+        for _ in range(min(labels, len(movable))):
+            dimension = movable[self._random.randint(len(movable))]
+            child[dimension.label] = dimension.change(parent[dimension.label], self._random)
+        return child

@@ -12,8 +12,11 @@ from .nasbench101 import (
 from .nasbench201 import NasBench201, decode_nasbench201, encode_nasbench201
 from .nds import DARTS, ENAS, PNAS, AmoebaNet, NASNet, NDSSpace
 from .parameters import choice_parameters
+from .proxyless import ProxylessNAS, decode_proxyless, encode_proxyless
+from .resnet48 import ResNet48, decode_resnet48, encode_resnet48, width_distance
 
 __all__ = ['NasBench101', 'ModelSpec', 'encode_nasbench101', 'decode_nasbench101',
            'hash_nasbench101', 'NasBench201', 'encode_nasbench201', 'decode_nasbench201',
            'NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype', 'encode_nds',
-           'decode_nds', 'JointDraw', 'choice_parameters']
+           'decode_nds', 'JointDraw', 'choice_parameters', 'ProxylessNAS', 'encode_proxyless',
+           'decode_proxyless', 'ResNet48', 'encode_resnet48', 'decode_resnet48', 'width_distance']

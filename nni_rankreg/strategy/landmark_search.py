@@ -35,7 +35,8 @@ class LandmarkSearch(Strategy):
     Parameters
     ----------
     oneshot
-        Trains the super-net, for example ``SPOS(regularizers=[LandmarkRegularizer()])``.
+        Trains the super-net, for example ``SPOS(regularizers=[LandmarkRegularizer()])``. Its
+        filter holds for landmarks, too.
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
@@ -100,7 +101,7 @@ class LandmarkSearch(Strategy):
             Model space, or label -> mutable.
         """
         sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
-                                  seed=self.seed)
+                                  seed=self.seed, accept=self.oneshot.filter)
         landmarks = sampler.sample(self.landmarks)
         known = Results([], []) if self.known is None else read_results(self.known)
         results = Results(list(known.samples), list(known.metrics))

@@ -93,9 +93,15 @@ class Evolution:
         space
             Model space, or label -> mutable.
         accept
-            Which architectures count; the others are not scored, die out and are not returned.
+            Which architectures count, for example a `LatencyConstraint`; others are neither bred
+            nor scored. None accepts all.
+
+        Raises
+        ------
+        ValueError
+            If none of 10,000 random architectures is accepted.
         """
-        sampler = UniformSampler(space, seed=self.seed)
+        sampler = UniformSampler(space, seed=self.seed, accept=accept)
         generator = random.Random(self.seed)
         scored: dict[str, ScoredSample] = {}
         alive: deque[ScoredSample] = deque(maxlen=self.population)
@@ -108,9 +114,7 @@ class Evolution:
                 sample = sampler.mutate(dict(parent))
             key = sample_key(sample)
             if key not in scored:
-                allowed = accept is None or accept(sample)
-                score = float(scorer([sample])[0]) if allowed else -math.inf
-                scored[key] = ScoredSample(sample, score)
+                scored[key] = ScoredSample(sample, float(scorer([sample])[0]))
             alive.append(scored[key])
         ranked = sorted(scored.values(), key=_score, reverse=True)
         return [one for one in ranked if one.score > -math.inf]

@@ -22,7 +22,7 @@ from .quiet import quiet_loss
 
 __all__ = ['SuperNetModule']
 
-_FILTER_PATIENCE = 100  # draws before a filter counts as impossible, as in NNI
+_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
 
 Drawn = TypeVar('Drawn')
 
@@ -98,7 +98,7 @@ class SuperNetModule(CheckpointedModule):
     def sampler(self) -> UniformSampler:
         """Draws the architectures that are trained."""
         if self._sampler is None:
-            self._sampler = UniformSampler(self.model, seed=self.seed)
+            self._sampler = UniformSampler(self.model, seed=self.seed, accept=self.accept)
         return self._sampler
 
     def draw(self) -> Sample:
@@ -106,10 +106,10 @@ class SuperNetModule(CheckpointedModule):
 
         Raises
         ------
-        RuntimeError
-            If the filter rejects 100 architectures in a row.
+        ValueError
+            If the filter rejects 10,000 architectures in a row.
         """
-        return self.accepted(self.sampler.sample, lambda sample: [sample])
+        return self.sampler.sample()
 
     def paths(self) -> list[Sample]:
         """Return the architectures of a training step.
@@ -137,8 +137,9 @@ class SuperNetModule(CheckpointedModule):
             drawn = draw()
             if self.accept is None or all(map(self.accept, samples(drawn))):
                 return drawn
-        raise RuntimeError(f'Expected the filter to accept an architecture, got {_FILTER_PATIENCE} '
-                           'rejections in a row. Widen its bounds.')
+        raise RuntimeError('Expected the filter to accept all architectures of a step, got '
+                           f'{_FILTER_PATIENCE} rejections in a row: {self.accept}. Widen its '
+                           'bounds.')
 
     def activate(self, sample: Sample) -> None:
         """Switch the super-net to an exact architecture."""

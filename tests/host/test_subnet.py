@@ -16,7 +16,8 @@ from nni_rankreg.host.subnet import SubnetModelSpace, extract
 from nni_rankreg.sampler import UniformSampler
 
 OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
-       'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet']
+       'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet', 'own ProxylessNAS',
+       'own ResNet48']
 NAMES = ['NasBench201', 'DARTS', 'DARTS of any size', 'ENAS', 'ProxylessNAS', 'MobileNetV3',
          'ShuffleNet', 'ShuffleNet of any width', 'AutoFormer', *OWN]
 

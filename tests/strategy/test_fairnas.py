@@ -49,6 +49,6 @@ def test_a_filter_rejects_whole_steps(make_space, make_evaluator):
         seen.append(sample)
         return sample['cell/0_1'] != 'none'
 
-    with pytest.raises(RuntimeError, match='Expected the filter to accept an architecture'):
+    with pytest.raises(RuntimeError, match='Expected the filter to accept all architectures'):
         FairNAS(filter=accept, evolution=SMALL).train(make_space(), make_evaluator())
     assert seen

@@ -15,7 +15,8 @@ from nni_rankreg.supernet import Evolution, ScoredSample
 from nni_rankreg.typing import Results
 
 OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
-       'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet']
+       'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet', 'own ProxylessNAS',
+       'own ResNet48']
 
 
 @pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'DARTS of any size', 'ENAS',

@@ -10,6 +10,7 @@ import pytest
 import torch
 from nni.mutable import Categorical
 
+from nni_rankreg.constraint import Between
 from nni_rankreg.supernet import Evolution, ScoredSample
 from nni_rankreg.typing import sample_key
 
@@ -113,9 +114,22 @@ def test_rejected_architectures_are_neither_scored_nor_returned():
     assert max(sum(sample.values()) for sample in [*found, *scorer.asked]) <= 10
 
 
+def test_rejected_architectures_do_not_count_as_evaluations():
+    """Every individual is feasible: with a filter as many are met as without."""
+    scorer = Rugged()
+    Evolution(20, 200, 5, progress=False).search(
+        scorer, SPACE, accept=lambda sample: sum(sample.values()) == 12)
+    assert len(scorer.asked) > 150
+    assert {sum(sample.values()) for sample in scorer.asked} == {12}
+
+
 def test_nothing_accepted():
-    assert Evolution(5, 20, 2, progress=False).search(Rugged(), SPACE,
-                                                      accept=lambda sample: False) == []
+    scorer = Rugged()
+    accept = Between(lambda samples: torch.tensor([sum(one.values()) for one in samples]), 25, 99)
+    with pytest.raises(ValueError, match=r'accepted by Between\(25, 99\), numbers found from '
+                                         r'\d to 2\d, got none in 10000 draws'):
+        Evolution(5, 20, 2, progress=False).search(scorer, SPACE, accept=accept)
+    assert not scorer.asked
 
 
 @pytest.mark.parametrize('sizes', [(5, 4, 3), (5, 10, 6), (5, 10, 0)])
