@@ -22,6 +22,7 @@ space
 sampler
 archive
 benchmark
+predictor
 regularizer
 plan
 host
