@@ -138,7 +138,7 @@ class LambdaRankLoss(_ListLoss):
         own = torch.zeros_like(scores).scatter_(1, order, discounts.expand_as(scores))
         # A list without any relevance has no ideal and no gains.
         gains = gains / ideal.masked_fill(ideal == 0, 1)
-        return _differences(gains).clamp(min=0) * _differences(own).abs()
+        return _differences(gains).clamp(min=0) * _differences(own).abs() * mask[:, None, :]
 
 
 class RankNetLoss(_ListLoss):

@@ -134,7 +134,7 @@ def ndcg(scores: Values, targets: Values, k: int | None = None, *, quantile: flo
     --------
     >>> targets = [0.1, 0.6, 0.65, 0.7]
     >>> ndcg([1., 2., 3., 4.], targets), round(ndcg([1., 2., 4., 3.], targets), 3)
-    (1.0, 0.65)
+    (1.0, 0.689)
     """
     predicted, truth = check(scores, targets)
     if k is not None and (not isinstance(k, Integral) or k < 1):

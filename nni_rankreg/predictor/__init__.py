@@ -1,14 +1,15 @@
 """A predictor that ranks architectures: graph encoders, the graph network, the ranker."""
 
-from .cell import NasBench101Encoder, NasBench201Encoder, NDSEncoder
 from .chain import Block, ChainEncoder
 from .choice import ChoiceEncoder
 from .encoder import default_encoder
 from .graph import GraphEncoder, Graphs
+from .nasbench import NasBench101Encoder, NasBench201Encoder
+from .nds import NDSEncoder
 from .network import DGCNN
 from .ranker import Ranker, standardize
 from .training import Training
 
-__all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder', 'standardize',
-           'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block', 'ChainEncoder',
-           'ChoiceEncoder']
+__all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
+           'standardize', 'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block',
+           'ChainEncoder', 'ChoiceEncoder']

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Mapping
 
 from nni.mutable import LabeledMutable, Mutable
-from nni.nas.hub.pytorch import NasBench101, NasBench201, ProxylessNAS
+from nni.nas.hub.pytorch import ProxylessNAS
 from nni.nas.hub.pytorch.nasnet import NDS
 
-from .cell import NasBench101Encoder, NasBench201Encoder, NDSEncoder
+from ..space.nasbench201 import EDGES
 from .chain import ChainEncoder
 from .choice import ChoiceEncoder
 from .graph import GraphEncoder
+from .nasbench import NasBench101Encoder, NasBench201Encoder
+from .nds import NDSEncoder
 
 __all__ = ['default_encoder']
 
@@ -30,9 +32,10 @@ def default_encoder(space: Mutable | Mapping[str, LabeledMutable]) -> GraphEncod
     >>> type(default_encoder({'op': Categorical(['conv', 'pool'], label='op')})).__name__
     'ChoiceEncoder'
     """
-    if isinstance(space, NasBench201):
+    labels = (space.simplify() if isinstance(space, Mutable) else space).keys()
+    if labels == {f'cell/{source}_{target}' for source, target in EDGES}:
         return NasBench201Encoder()
-    if isinstance(space, NasBench101):
+    if labels >= {'cell/num_nodes', 'cell/op5'} or labels >= {'cell/edge_0_1', 'cell/edge_5_6'}:
         return NasBench101Encoder()
     if isinstance(space, NDS):
         return NDSEncoder(space)

@@ -55,8 +55,8 @@ class DGCNN(nn.Module):
     -----
     .. note::
         Sort pooling is that of its paper and of PyTorch Geometric: nodes are ordered by their last
-        channel. The library behind the published code sorts the channels of each node as well,
-        which mixes them up. The degrees that normalise a convolution are in-degrees, with the node
+        channel, here before ReLU, so that isomorphic graphs have one embedding. The library behind
+        the published code sorts the channels of each node first, which mixes them up. The degrees that normalise a convolution are in-degrees, with the node
         itself; the published code takes the out-degree at the source of an edge.
 
     Examples
@@ -91,20 +91,24 @@ class DGCNN(nn.Module):
         # A convolution sums over the last dimension: the sources of the edges into a node.
         adjacency = graphs.edges.flatten(0, 1).transpose(1, 2)
         for convolution in self.convolutions:
-            nodes = F.relu(convolution(nodes, adjacency, mask))
-        nodes = F.relu(self.node(sort_pool(nodes, mask, self.pool)))
+            nodes = convolution(nodes, adjacency, mask)
+            keys = nodes[:, :, -1]             # after ReLU, many nodes would tie at 0
+            nodes = F.relu(nodes)
+        nodes = F.relu(self.node(sort_pool(nodes, keys, mask, self.pool)))
         nodes = F.max_pool1d(nodes.transpose(1, 2), _POOL)
         nodes = F.relu(self.neighbours(nodes))
         return self.fuse(torch.cat([nodes.reshape(graphs.count, -1), graphs.extras], dim=1))
 
 
-def sort_pool(nodes: Tensor, mask: Tensor, count: int) -> Tensor:
-    """Return the nodes of each graph with the largest last channels, largest first.
+def sort_pool(nodes: Tensor, keys: Tensor, mask: Tensor, count: int) -> Tensor:
+    """Return the nodes of each graph with the largest keys, largest first.
 
     Parameters
     ----------
     nodes
         Shape (B, V, C).
+    keys
+        Shape (B, V).
     mask
         True where there is a node, shape (B, V).
     count
@@ -113,17 +117,17 @@ def sort_pool(nodes: Tensor, mask: Tensor, count: int) -> Tensor:
     Returns
     -------
     Tensor
-        Shape (B, count, C). Equal nodes keep their order.
+        Shape (B, count, C). Nodes with equal keys keep their order.
 
     Examples
     --------
-    >>> nodes = torch.tensor([[[1., 0.], [2., 5.], [3., 9.]]])
-    >>> sort_pool(nodes, torch.tensor([[True, True, False]]), 3)[0].tolist()
-    [[2.0, 5.0], [1.0, 0.0], [0.0, 0.0]]
+    >>> nodes, mask = torch.tensor([[[1.], [2.], [3.]]]), torch.tensor([[True, True, False]])
+    >>> sort_pool(nodes, torch.tensor([[0., 5., 9.]]), mask, 3)[0].tolist()
+    [[2.0], [1.0], [0.0]]
     """
-    keys = nodes.detach()[:, :, -1].masked_fill(~mask, -math.inf)
-    order = keys.argsort(dim=1, descending=True, stable=True)[:, :count, None]
-    kept = nodes.take_along_dim(order, 1) * mask.take_along_dim(order[..., 0], 1)[..., None]
+    keys = keys.detach().masked_fill(~mask, -math.inf)
+    order = keys.argsort(dim=1, descending=True, stable=True)[:, :count]
+    kept = nodes.take_along_dim(order[:, :, None], 1) * mask.take_along_dim(order, 1)[:, :, None]
     return F.pad(kept, (0, 0, 0, count - kept.shape[1]))
 
 

@@ -1,90 +1,19 @@
-"""Encoders of spaces of cells: NAS-Bench-201, NAS-Bench-101 and NDS."""
+"""The encoder of NDS: DARTS, ENAS, PNAS, AmoebaNet and NASNet cells."""
 
 from __future__ import annotations
 
 import re
 from typing import Hashable, Mapping, Sequence
 
-import numpy as np
 import torch
 from nni.mutable import MutableSymbol
 from nni.nas.nn.pytorch import Cell, ModelSpace
 
-from ..space.nasbench101 import OPERATIONS, encode_nasbench101
-from ..space.nasbench201 import CHOICES, EDGES
 from ..typing import Sample
 from .choice import Column
-from .graph import Graphs, choice_indices, on_path, one_hot
+from .graph import Graphs, choice_indices, one_hot
 
-__all__ = ['NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder']
-
-
-class NasBench201Encoder:
-    """NAS-Bench-201: a node for each of the six operations, and the cell's input and output.
-
-    An edge leads from an operation to those that read its result. Operations that are `none`, or
-    that for this reason are on no path from input to output, are left out.
-
-    Examples
-    --------
-    >>> sample = {f'cell/{i}_{j}': 'none' for i, j in EDGES} | {'cell/0_3': 'conv_3x3'}
-    >>> graphs = NasBench201Encoder()([sample])
-    >>> graphs.mask[0, 0].tolist()
-    [True, False, False, False, True, False, False, True]
-    """
-
-    def __init__(self) -> None:
-        operations = {name: index for index, name in enumerate(CHOICES)}
-        self._none, self._tags = operations['none'], len(operations) + 2
-        self._tables: dict[str, Mapping[Hashable, int]] = {
-            f'cell/{source}_{target}': operations for source, target in EDGES}
-        edges = [(-1, 0), *EDGES, (3, 4)]      # the cell's input and output as edges, too
-        self._edges = torch.tensor([[float(first[1] == second[0]) for second in edges]
-                                    for first in edges])
-        self._first = torch.arange(8) == 0
-        self._last = torch.arange(8) == 7
-
-    def __call__(self, samples: Sequence[Sample]) -> Graphs:
-        """Return a graph of 8 nodes for each architecture."""
-        count = len(samples)
-        operations = choice_indices(samples, self._tables)
-        ends = torch.full((count, 1), self._tags - 2)
-        tags = torch.cat([ends, operations, ends + 1], dim=1)
-        mask = tags != self._none
-        first, last = self._first.expand_as(mask), self._last.expand_as(mask)
-        mask = on_path(self._edges, mask, first, last)
-        edges = self._edges * mask[:, :, None] * mask[:, None, :]
-        features = one_hot(tags, self._tags, mask)
-        return Graphs(features[:, None], edges[:, None], mask[:, None], torch.zeros(count, 0))
-
-
-class NasBench101Encoder:
-    """NAS-Bench-101: the vertices of the cell, without those on no path from input to output.
-
-    Examples
-    --------
-    >>> from nni_rankreg.space import decode_nasbench101
-    >>> cell = [[0, 1, 0], [0, 0, 1], [0, 0, 0]], ['input', 'maxpool3x3', 'output']
-    >>> graphs = NasBench101Encoder()([decode_nasbench101(*cell)])
-    >>> graphs.features[0, 0, :3].argmax(dim=1)
-    tensor([0, 4, 1])
-    """
-
-    _TAGS = {name: tag for tag, name in enumerate(('input', 'output', *OPERATIONS))}
-
-    def __call__(self, samples: Sequence[Sample]) -> Graphs:
-        """Return a graph of 7 nodes for each architecture."""
-        edges = np.zeros((len(samples), 1, 7, 7), dtype=np.float32)
-        tags = np.full((len(samples), 1, 7), -1)
-        for row, sample in enumerate(samples):
-            matrix, names = encode_nasbench101(sample)
-            edges[row, 0, :len(names), :len(names)] = matrix
-            tags[row, 0, :len(names)] = [self._TAGS[name] for name in names]
-        nodes, adjacency = torch.from_numpy(tags), torch.from_numpy(edges)
-        mask = on_path(adjacency, nodes >= 0, nodes == 0, nodes == 1)
-        adjacency = adjacency * mask[..., None] * mask[..., None, :]
-        return Graphs(one_hot(nodes.clamp(min=0), len(self._TAGS), mask), adjacency, mask,
-                      torch.zeros(len(samples), 0))
+__all__ = ['NDSEncoder']
 
 
 class NDSEncoder:
