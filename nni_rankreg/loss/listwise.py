@@ -89,7 +89,7 @@ class LambdaRankLoss(_ListLoss):
     --------
     >>> scores, relevance = torch.tensor([0., 1., 2.]), torch.tensor([2., 1., 0.])
     >>> LambdaRankLoss()(scores, relevance)
-    tensor(1.2138)
+    tensor(1.1069)
     >>> LambdaRankLoss()(scores, torch.zeros(3))
     tensor(0.)
     """

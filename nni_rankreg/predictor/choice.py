@@ -68,9 +68,10 @@ class Column:
                 values = [float(sample[self.label]) for sample in samples]
                 return torch.tensor(self._leaf.distribution.cdf(values)).float().reshape(-1, 1)
             if isinstance(self._leaf, CategoricalMultiple):
-                return torch.stack([self._rows[[self._row(choice) for choice in
-                                                sample[self.label]]].sum(dim=0)
-                                    for sample in samples])
+                features = torch.zeros(len(samples), self.size)
+                for row, sample in enumerate(samples):
+                    features[row, [self._row(choice) for choice in sample[self.label]]] = 1
+                return features
             return self._rows[[self._row(sample[self.label]) for sample in samples]]
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'Expected architectures with a choice of {self._leaf} as '

@@ -23,8 +23,8 @@ class DGCNN(nn.Module):
     """From graphs to an embedding: directed graph convolutions, sort pooling, 1-D convolutions.
 
     Every graph of an architecture passes the same layers: graph convolutions with ReLU, where
-    messages follow the edges; sort pooling; a linear map of each node, max pooling of 2, and a 1-D
-    convolution over 5 of the sorted nodes. The graphs of an architecture and its hyper-parameters
+    messages follow the edges, whose results are joined; sort pooling; a linear map of each node,
+    max pooling of 2, and a 1-D convolution over 5 of the sorted nodes. The graphs of an architecture and its hyper-parameters
     are joined by a linear layer. Source: Zhang et al., "An End-to-End Deep Learning Architecture
     for Graph Classification", AAAI 2018, as used by Zhang et al., "AceNAS", 2021.
 
@@ -79,7 +79,7 @@ class DGCNN(nn.Module):
         sizes = [features, *[hidden] * layers]
         self.convolutions = nn.ModuleList(map(DenseGCNConv, sizes[:-1], sizes[1:]))
         # A 1-D convolution whose kernel and stride are the channels of one node.
-        self.node = nn.Linear(hidden, hidden // 2)
+        self.node = nn.Linear(layers * hidden, hidden // 2)
         self.neighbours = nn.Conv1d(hidden // 2, hidden, _KERNEL)
         positions = pool // _POOL - _KERNEL + 1
         self.fuse = nn.Linear(graphs * hidden * positions + extras, embedding)
@@ -90,14 +90,17 @@ class DGCNN(nn.Module):
         nodes = graphs.features.flatten(0, 1)
         # A convolution sums over the last dimension: the sources of the edges into a node.
         adjacency = graphs.edges.flatten(0, 1).transpose(1, 2)
+        states = []
         for convolution in self.convolutions:
             nodes = convolution(nodes, adjacency, mask)
             keys = nodes[:, :, -1]             # after ReLU, many nodes would tie at 0
             nodes = F.relu(nodes)
+            states.append(nodes)
+        nodes = torch.cat(states, dim=2)
         nodes = F.relu(self.node(sort_pool(nodes, keys, mask, self.pool)))
         nodes = F.max_pool1d(nodes.transpose(1, 2), _POOL)
-        nodes = F.relu(self.neighbours(nodes))
-        return self.fuse(torch.cat([nodes.reshape(graphs.count, -1), graphs.extras], dim=1))
+        nodes = F.relu(self.neighbours(nodes)).unflatten(0, graphs.mask.shape[:2])
+        return self.fuse(torch.cat([nodes.flatten(1), graphs.extras], dim=1))
 
 
 def sort_pool(nodes: Tensor, keys: Tensor, mask: Tensor, count: int) -> Tensor:

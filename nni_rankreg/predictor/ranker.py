@@ -159,14 +159,16 @@ class Ranker:
         """
         graphs = self._encode(samples)
         targets = torch.from_numpy(self.target(_values('metric', metric, graphs))).float()
-        with seeded(self.seed + 1):
+        with seeded(self.seed):
             module = self._prepare(graphs)
             embedding, (score,) = module
 
-            def loss(rows: Tensor, mask: Tensor) -> Tensor:
-                scores = score(embedding(graphs.rows(rows.flatten()))).view(rows.shape)
-                return self.loss(scores, targets[rows], mask)
 
+        def loss(rows: Tensor, mask: Tensor) -> Tensor:
+            scores = score(embedding(graphs.rows(rows.flatten()))).view(rows.shape)
+            return self.loss(scores, targets[rows], mask)
+
+        with seeded(self.seed + 1):            # the same, whether there was a fit before or not
             train(module, loss, graphs.count, self.fitting, title='Fitting',
                   progress=self.progress)
         return self

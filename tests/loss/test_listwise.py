@@ -81,24 +81,27 @@ def test_gradient_equals_lightgbm(seed):
     size = 12
     scores, relevance = generator.normal(size=size), generator.integers(0, 5, size)
 
-    def leaves(penalty):
-        """Return -gradient / (hessian + penalty) of each document, which has a leaf of its own."""
-        features = np.arange(size)[:, None]
-        data = lightgbm.Dataset(features, relevance, group=[size], init_score=scores,
-                                params={'min_data_in_bin': 1, 'verbosity': -1})
-        booster = lightgbm.train(dict(
+    def leaf(document, penalty):
+        """Return -gradient / (hessian + penalty) of a document in a tree that sets it apart."""
+        options = dict(
             objective='lambdarank', lambdarank_norm=False, lambdarank_truncation_level=size,
-            sigmoid=1., num_leaves=size, min_data_in_leaf=1, min_sum_hessian_in_leaf=0.,
-            min_gain_to_split=0., lambda_l2=penalty, learning_rate=1., verbosity=-1,
-            feature_pre_filter=False, num_threads=1), data, num_boost_round=1)
-        return booster.predict(features, raw_score=True)
+            sigmoid=1., num_leaves=2, min_data_in_leaf=1, min_data_in_bin=1,
+            min_sum_hessian_in_leaf=1e-9, lambda_l2=penalty, learning_rate=1., verbosity=-1,
+            feature_pre_filter=False, num_threads=1)
+        apart = (np.arange(size) == document).astype(float)[:, None]
+        data = lightgbm.Dataset(apart, relevance, group=[size], init_score=scores, params=options)
+        booster = lightgbm.train(options, data, num_boost_round=1)
+        return booster.predict(apart, raw_score=True)[document]
 
-    first, second = leaves(1.), leaves(3.)
-    hessian = (3 * second - first) / (first - second)
-    expected = -first * (hessian + 1)
-    got = gradient(LambdaRankLoss(), double(scores.tolist()), double(relevance.tolist()))
-    assert np.abs(expected).max() > .1
-    np.testing.assert_allclose(got.numpy(), expected, atol=2e-4)
+    got = gradient(LambdaRankLoss(), double(scores.tolist()), double(relevance.tolist())).tolist()
+    compared = 0
+    for document in range(size):
+        first, second = leaf(document, 1.), leaf(document, 3.)
+        if first != second:                    # LightGBM refuses some of the smallest leaves
+            hessian = (3 * second - first) / (first - second)
+            assert got[document] == pytest.approx(-first * (hessian + 1), abs=5e-5)
+            compared += 1
+    assert compared >= size / 2
 
 
 @pytest.mark.parametrize('relevance, expected', [

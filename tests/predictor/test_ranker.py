@@ -9,19 +9,19 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from nni.mutable import Categorical
 
 from nni_rankreg.loss import LambdaRankLoss, MeanSquaredLoss, RankNetLoss
-from nni_rankreg.metric import kendall_tau, ndcg, relevance
+from nni_rankreg.metric import kendall_tau, relevance
 from nni_rankreg.predictor import Ranker, Training, standardize
 from nni_rankreg.predictor.training import split_rows
-from nni_rankreg.space.nasbench201 import CHOICES, EDGES
+from nni_rankreg.space import NasBench201
+from nni_rankreg.space.nasbench201 import CHOICES
 
-SPACE = {f'cell/{i}_{j}': Categorical(list(CHOICES), label=f'cell/{i}_{j}') for i, j in EDGES}
+SPACE = NasBench201(4, 1, 10).simplify()
 WORTH = {'none': -1., 'skip_connect': .5, 'conv_1x1': 1., 'conv_3x3': 2., 'avg_pool_3x3': 0.}
 QUICK = dict(progress=False, hidden=16, embedding=32,
              pretraining=Training(15, 50, learning_rate=.005, weight_decay=0.),
-             fitting=Training(30, 20, learning_rate=.005))
+             fitting=Training(20, 20, learning_rate=.005))
 
 
 def draw(count, seed):
@@ -65,7 +65,8 @@ def test_pretraining_helps(pretrained, few):
     unseen = draw(300, seed=3)
     plain = Ranker(SPACE, **QUICK).fit(few[0][:15], few[1][:15])
     helped = copy.deepcopy(pretrained).fit(few[0][:15], few[1][:15])
-    assert ndcg(helped(unseen), worth(unseen)) > ndcg(plain(unseen), worth(unseen)) + .05
+    gain = kendall_tau(helped(unseen), worth(unseen)) - kendall_tau(plain(unseen), worth(unseen))
+    assert gain > .1
 
 
 def test_predicts_weak_labels_in_their_units(pretrained):
