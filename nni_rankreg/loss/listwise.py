@@ -131,10 +131,8 @@ class LambdaRankLoss(_ListLoss):
         if self.truncation is not None:
             discounts[self.truncation:] = 0
         ideal = (gains.sort(dim=1, descending=True).values * discounts).sum(dim=1, keepdim=True)
-        if self.positions == 'predicted':
-            order = scores.masked_fill(~mask, -math.inf).argsort(dim=1, descending=True, stable=True)
-        else:
-            order = targets.masked_fill(~mask, math.inf).argsort(dim=1, stable=True)
+        keys = -scores if self.positions == 'predicted' else targets
+        order = keys.masked_fill(~mask, math.inf).argsort(dim=1, stable=True)
         own = torch.zeros_like(scores).scatter_(1, order, discounts.expand_as(scores))
         # A list without any relevance has no ideal and no gains.
         gains = gains / ideal.masked_fill(ideal == 0, 1)

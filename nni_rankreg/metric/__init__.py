@@ -4,13 +4,7 @@ Every metric takes `scores` (predictions) and `targets` (truth), both of shape (
 higher is better, as a sequence, a NumPy array or a tensor on any device.
 """
 
-from .correlation import (
-    concordant_pair_ratio,
-    kendall_tau,
-    pearson,
-    sparse_kendall_tau,
-    spearman,
-)
+from .correlation import concordant_pair_ratio, kendall_tau, pearson, sparse_kendall_tau, spearman
 from .interval import bootstrap_interval
 from .top import ndcg, relevance, top_k
 

@@ -7,7 +7,8 @@ from .graph import GraphEncoder, Graphs
 from .nasbench import NasBench101Encoder, NasBench201Encoder
 from .nds import NDSEncoder
 from .network import DGCNN
-from .ranker import Ranker, standardize
+from .ranker import Ranker
+from .target import standardize
 from .training import Training
 
 __all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',

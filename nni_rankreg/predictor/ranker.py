@@ -13,14 +13,15 @@ from tqdm.auto import tqdm
 
 from ..loss import LambdaRankLoss
 from ..metric import relevance
-from ..metric.values import Array, Values, to_array
+from ..metric.values import Array, Values
 from ..typing import Sample
 from .encoder import default_encoder
 from .graph import GraphEncoder, Graphs
 from .network import DGCNN, SMALLEST_POOL, head
+from .target import label_values, mean_and_deviation, standardize
 from .training import Training, seeded, train
 
-__all__ = ['Ranker', 'standardize']
+__all__ = ['Ranker']
 
 ListLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From scores, targets and mask of lists, shape (L, N), to a scalar."""
@@ -122,9 +123,9 @@ class Ranker:
         graphs = self._encode(samples)
         if not weak:
             raise ValueError('Expected at least one weak label, got none.')
-        labels = {name: _values(name, values, graphs) for name, values in weak.items()}
+        labels = {name: label_values(name, values, graphs.count) for name, values in weak.items()}
         targets = torch.from_numpy(np.stack([standardize(v) for v in labels.values()], 1)).float()
-        self._weak = {name: _scale(values) for name, values in labels.items()}
+        self._weak = {name: mean_and_deviation(values) for name, values in labels.items()}
         with seeded(self.seed):
             embedding = self._build(graphs)
             sizes = embedding.fuse.out_features, embedding.fuse.out_features
@@ -158,11 +159,11 @@ class Ranker:
             If shapes do not fit, or a metric is not finite.
         """
         graphs = self._encode(samples)
-        targets = torch.from_numpy(self.target(_values('metric', metric, graphs))).float()
+        values = label_values('metric', metric, graphs.count)
+        targets = torch.from_numpy(self.target(values)).float()
         with seeded(self.seed):
             module = self._prepare(graphs)
             embedding, (score,) = module
-
 
         def loss(rows: Tensor, mask: Tensor) -> Tensor:
             scores = score(embedding(graphs.rows(rows.flatten()))).view(rows.shape)
@@ -244,27 +245,3 @@ class Ranker:
             embedded = self._embedding(graphs)
             parts.append(torch.stack([one(embedded) for one in heads], dim=1))
         return torch.cat(parts).double()
-
-
-def standardize(values: Array) -> Array:
-    """Return values with mean 0 and standard deviation 1; constant values become 0.
-
-    Examples
-    --------
-    >>> standardize(np.array([1., 3.])).tolist()
-    [-1.0, 1.0]
-    """
-    mean, deviation = _scale(values)
-    return (values - mean) / deviation
-
-
-def _scale(values: Array) -> tuple[float, float]:
-    return float(values.mean()), float(values.std()) or 1.
-
-
-def _values(name: str, values: Values, graphs: Graphs) -> Array:
-    array = to_array(name, values)
-    if len(array) != graphs.count:
-        raise ValueError(f'Expected {graphs.count} values of {name}, one for each architecture, '
-                         f'got {len(array)}.')
-    return array

@@ -169,7 +169,8 @@ def test_loose_ends():
 
 def test_chain_follows_depth_and_skips():
     blocks = [Block({'a0': ['k3', 'k5', 'skip']}, 1), Block({'a1': ['k3', 'k5', 'skip']}, 1),
-              Block({'b0': ['k3', 'k7']}, 2, 'depth', 0), Block({'b1': ['k3', 'k7']}, 2, 'depth', 1)]
+              Block({'b0': ['k3', 'k7']}, 2, 'depth', 0),
+              Block({'b1': ['k3', 'k7']}, 2, 'depth', 1)]
     encoder = ChainEncoder(blocks, skip=['skip'])
     graphs = encoder([{'a0': 'skip', 'a1': 'k5', 'b0': 'k7', 'b1': 'k3', 'depth': 2},
                       {'a0': 'k5', 'a1': 'skip', 'b0': 'k7', 'b1': 'k3', 'depth': 1}])
