@@ -78,7 +78,7 @@ def pretrained(table: Table, labels: dict[str, str], seed: int) -> Ranker:
     """Return a ranker pretrained on weak labels of random architectures."""
     ranker = Ranker({}, encoder=NasBench201Encoder(), seed=seed, progress=False)
     if labels:
-        rows = np.random.default_rng([seed, 1]).permutation(table.graphs.count)[:WEAK]
+        rows = np.random.default_rng([seed, 1]).permutation(table.graphs.size)[:WEAK]
         weak = {name: table.columns[column][rows] for name, column in labels.items()}
         ranker.pretrain(table.graphs.rows(torch.from_numpy(rows)), weak)
     return ranker
@@ -86,7 +86,7 @@ def pretrained(table: Table, labels: dict[str, str], seed: int) -> Ranker:
 
 def search(ranker: Ranker, graphs: Graphs, metric: np.ndarray, budget: int, seed: int) -> list[int]:
     """Return the rows that are trained, in order: the rounds, then the best of the rest."""
-    shuffled = np.random.default_rng([seed, 2]).permutation(graphs.count).tolist()
+    shuffled = np.random.default_rng([seed, 2]).permutation(graphs.size).tolist()
     trained: list[int] = []
 
     def add(candidates: list[int], size: int) -> None:
@@ -152,9 +152,7 @@ def interval(values: np.ndarray) -> str:
 def report(out: Path, data: Path, seeds: int) -> str:
     """Return a Markdown table of all searches in the files of the first seeds."""
     with np.load(data / 'nb201.npz', allow_pickle=False) as file:
-        columns = {name: file[name] for pair in COLUMNS.values() for name in pair
-                   for name in [name]}
-        columns = {name: file[name] for name in columns}
+        columns = {name: file[name] for pair in COLUMNS.values() for name in pair}
     found: dict[str, list[dict[str, float]]] = {}
     for seed in range(seeds):
         path = out / f'seed-{seed}.json'
@@ -171,8 +169,8 @@ def report(out: Path, data: Path, seeds: int) -> str:
     lines = []
     for key in sorted(found, key=_order):
         rows = {name: np.array([row[name] for row in found[key]]) for name in found[key][0]}
-        experiment, loss, labels, budget = key.split('/')
-        lines.append([experiment, loss, labels, f'{budget} + {TOP}', len(rows['test']),
+        experiment, loss, labels, trained = key.split('/')
+        lines.append([experiment, loss, labels, f'{trained} + {TOP}', len(rows['test']),
                       interval(rows['test']), f'{np.median(rows["rank"]):.0f}',
                       f'{rows["rank"].max():.0f}', f'{int(rows["found"].sum())}',
                       f'{np.median(rows["trained"]):.0f}', f'{rows["seconds"].mean():.1f}'])

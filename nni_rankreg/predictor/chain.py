@@ -24,8 +24,8 @@ class Block(NamedTuple):
     """Stage of the network."""
     depth: str | None = None
     """Label of the number of blocks of the stage, if it varies; its choices are integers."""
-    index: int = 0
-    """Position in the stage, from 0; a block exists if its index is below the depth."""
+    place: int = 0
+    """Place in the stage, from 0; a block exists if its place is below the depth."""
 
 
 class ChainEncoder:
@@ -60,7 +60,7 @@ class ChainEncoder:
                              f'{[list(block.choices) for block in blocks]}.')
         self.blocks, self.skip = list(blocks), set(skip)
         roles = list(zip(*(block.choices.values() for block in blocks)))
-        self._sizes, self._tables, self._skipped = [], [], []
+        self._sizes, self._tables = [], []
         for role, columns in enumerate(roles):
             names = dict.fromkeys(choice for choices in columns for choice in choices)
             kept = [name for name in names if role or name not in self.skip]
@@ -90,7 +90,7 @@ class ChainEncoder:
 
     def _within_depth(self, samples: Sequence[Sample]) -> Tensor:
         try:
-            return torch.tensor([[b.depth is None or sample[b.depth] > b.index
+            return torch.tensor([[b.depth is None or sample[b.depth] > b.place
                                   for b in self.blocks] for sample in samples],
                                 dtype=torch.bool).reshape(len(samples), len(self.blocks))
         except (KeyError, TypeError) as error:

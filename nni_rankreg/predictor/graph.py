@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Hashable, Mapping, NamedTuple, Protocol, Sequence
+from typing import Any, Mapping, NamedTuple, Protocol, Sequence
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class Graphs(NamedTuple):
         return Graphs(*(tensor[index] for tensor in self))
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """The number of architectures, N."""
         return len(self.features)
 
@@ -46,8 +46,7 @@ class GraphEncoder(Protocol):
         ...
 
 
-def choice_indices(samples: Sequence[Sample], tables: Mapping[str, Mapping[Hashable, int]]
-                   ) -> Tensor:
+def choice_indices(samples: Sequence[Sample], tables: Mapping[str, Mapping[Any, int]]) -> Tensor:
     """Return the index of the choice of each label, shape (N, number of labels).
 
     Parameters
@@ -79,7 +78,7 @@ def choice_indices(samples: Sequence[Sample], tables: Mapping[str, Mapping[Hasha
     return torch.from_numpy(np.array(found, dtype=np.int64).reshape(len(samples), len(items)))
 
 
-def _fits(sample: Sample, tables: Mapping[str, Mapping[Hashable, int]]) -> bool:
+def _fits(sample: Sample, tables: Mapping[str, Mapping[Any, int]]) -> bool:
     try:
         return all(sample[label] in table for label, table in tables.items())
     except (KeyError, TypeError):

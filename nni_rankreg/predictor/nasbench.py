@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Hashable, Mapping, Sequence
+from typing import Any, Sequence
 
 import torch
 
@@ -33,7 +33,7 @@ class NasBench201Encoder:
     def __init__(self) -> None:
         operations = {name: index for index, name in enumerate(CHOICES)}
         self._none, self._tags = operations['none'], len(operations) + 2
-        self._tables: dict[str, Mapping[Hashable, int]] = {
+        self._tables = {
             f'cell/{source}_{target}': operations for source, target in EDGES}
         edges = [(-1, 0), *EDGES, (3, 4)]      # the cell's input and output as edges, too
         self._edges = torch.tensor([[float(first[1] == second[0]) for second in edges]
@@ -74,10 +74,10 @@ class NasBench101Encoder:
     def __init__(self) -> None:
         self._edges = [(source, target) for target in range(1, _VERTICES)
                        for source in range(target)]
-        self._edge_tables: dict[str, Mapping[Hashable, int]] = {
+        self._edge_tables = {
             f'cell/edge_{source}_{target}': {0: 0, 1: 1} for source, target in self._edges}
         operations = {name: tag for tag, name in enumerate(_OPERATIONS, 2)}
-        self._tables: dict[str, Mapping[Hashable, int]] = {
+        self._tables = {
             f'cell/op_{vertex}': operations for vertex in range(1, _VERTICES - 1)}
 
     def __call__(self, samples: Sequence[Sample]) -> Graphs:

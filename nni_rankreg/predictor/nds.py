@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Hashable, Mapping, Sequence
+from typing import Sequence
 
 import torch
 from nni.mutable import MutableSymbol
@@ -46,7 +46,7 @@ class NDSEncoder:
         self._sums = sorted({int(match[2]) for match in found})
         self._slots = sorted({int(match[3]) for match in found})
         names = dict.fromkeys(choice for match in found for choice in leaves[match[0]].values)
-        self._operations: dict[Hashable, int] = {name: tag for tag, name in enumerate(names)}
+        self._operations = {name: tag for tag, name in enumerate(names)}
         self._loose = any(cell.merge_op == 'loose_end' for cell in space.modules()
                           if isinstance(cell, Cell))
         self._extras = [Column(leaf) for label, leaf in leaves.items()
@@ -66,7 +66,7 @@ class NDSEncoder:
     def _encode_cell(self, samples: Sequence[Sample], cell: str
                      ) -> tuple[torch.Tensor, torch.Tensor]:
         places = [(node, slot) for node in self._sums for slot in self._slots]
-        tables: Mapping[str, Mapping[Hashable, int]] = {
+        tables = {
             f'{cell}/op_{node}_{slot}': self._operations for node, slot in places}
         operations = choice_indices(samples, tables)
         sources = self._sources(samples, [f'{cell}/input_{i}_{j}' for i, j in places])

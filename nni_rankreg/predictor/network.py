@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -139,15 +138,15 @@ def sort_pool(nodes: Tensor, keys: Tensor, mask: Tensor, count: int) -> Tensor:
     return F.pad(kept, (0, 0, 0, count - kept.shape[1]))
 
 
-def head(sizes: Sequence[int], dropout: float) -> nn.Sequential:
+def head(embedding: int, hidden: int, dropout: float) -> nn.Sequential:
     """Return a head from an embedding to one score: linear, ReLU, dropout, linear.
 
     Parameters
     ----------
-    sizes
-        Of the embedding and of the hidden layer.
+    embedding, hidden
+        Sizes of the embedding and of the hidden layer.
     dropout
         Probability of the dropout.
     """
-    return nn.Sequential(nn.Linear(*sizes), nn.ReLU(), nn.Dropout(dropout), nn.Linear(sizes[1], 1),
-                         nn.Flatten(0))
+    return nn.Sequential(nn.Linear(embedding, hidden), nn.ReLU(), nn.Dropout(dropout),
+                         nn.Linear(hidden, 1), nn.Flatten(0))

@@ -123,13 +123,13 @@ class Ranker:
         graphs = self._encode(samples)
         if not weak:
             raise ValueError('Expected at least one weak label, got none.')
-        labels = {name: label_values(name, values, graphs.count) for name, values in weak.items()}
+        labels = {name: label_values(name, values, graphs.size) for name, values in weak.items()}
         targets = torch.from_numpy(np.stack([standardize(v) for v in labels.values()], 1)).float()
         self._weak = {name: mean_and_deviation(values) for name, values in labels.items()}
         with seeded(self.seed):
             embedding = self._build(graphs)
-            sizes = embedding.fuse.out_features, embedding.fuse.out_features
-            self._weak_heads = nn.ModuleList(head(sizes, self.dropout) for _ in labels)
+            size = embedding.fuse.out_features
+            self._weak_heads = nn.ModuleList(head(size, size, self.dropout) for _ in labels)
 
             def loss(rows: Tensor, mask: Tensor) -> Tensor:
                 rows = rows[mask]
@@ -138,7 +138,7 @@ class Ranker:
                           for column, one in enumerate(self._weak_heads)]
                 return torch.stack(errors).sum()
 
-            train(nn.ModuleList([embedding, self._weak_heads]), loss, graphs.count,
+            train(nn.ModuleList([embedding, self._weak_heads]), loss, graphs.size,
                   self.pretraining, title='Pretraining', progress=self.progress)
         self._head, self._start = nn.ModuleList(), []
         return self
@@ -159,19 +159,19 @@ class Ranker:
             If shapes do not fit, or a metric is not finite.
         """
         graphs = self._encode(samples)
-        values = label_values('metric', metric, graphs.count)
+        values = label_values('metric', metric, graphs.size)
         targets = torch.from_numpy(self.target(values)).float()
         with seeded(self.seed):
-            module = self._prepare(graphs)
-            embedding, (score,) = module
+            embedding = self._prepare(graphs)
+        score = self._head[0]
 
         def loss(rows: Tensor, mask: Tensor) -> Tensor:
             scores = score(embedding(graphs.rows(rows.flatten()))).view(rows.shape)
             return self.loss(scores, targets[rows], mask)
 
         with seeded(self.seed + 1):            # the same, whether there was a fit before or not
-            train(module, loss, graphs.count, self.fitting, title='Fitting',
-                  progress=self.progress)
+            train(nn.ModuleList([embedding, score]), loss, graphs.size, self.fitting,
+                  title='Fitting', progress=self.progress)
         return self
 
     @torch.no_grad()
@@ -208,7 +208,7 @@ class Ranker:
 
     def _encode(self, samples: Sequence[Sample] | Graphs) -> Graphs:
         graphs = samples if isinstance(samples, Graphs) else self.encoder(samples)
-        if not graphs.count:
+        if not graphs.size:
             raise ValueError('Expected at least one architecture, got none.')
         return graphs
 
@@ -219,23 +219,23 @@ class Ranker:
         self._embedding = DGCNN(shape[3], **{**sizes, **self._network})
         return self._embedding
 
-    def _prepare(self, graphs: Graphs) -> nn.ModuleList:
-        """Return the embedding and the head to fit, in the state in which fitting starts."""
+    def _prepare(self, graphs: Graphs) -> DGCNN:
+        """Bring the embedding and the head into the state in which fitting starts."""
         embedding = self._embedding or self._build(graphs)
         if not len(self._head):
             size = embedding.fuse.out_features
-            self._head = nn.ModuleList([head((size, size), self.dropout)])
+            self._head = nn.ModuleList([head(size, size, self.dropout)])
             if self.transfer_head and len(self._weak_heads):
                 self._head[0].load_state_dict(self._weak_heads[0].state_dict())
             self._start = copy.deepcopy([embedding.state_dict(), self._head.state_dict()])
         elif not self.keep:
             embedding.load_state_dict(self._start[0])
             self._head.load_state_dict(self._start[1])
-        return nn.ModuleList([embedding, self._head])
+        return embedding
 
     def _outputs(self, samples: Sequence[Sample] | Graphs, heads: nn.ModuleList) -> Tensor:
         assert self._embedding is not None
-        size = samples.count if isinstance(samples, Graphs) else len(samples)
+        size = samples.size if isinstance(samples, Graphs) else len(samples)
         parts = [torch.zeros(0, len(heads))]
         for start in tqdm(range(0, size, _CHUNK), 'Scoring', leave=False,
                           disable=not self.progress or size <= 4 * _CHUNK):

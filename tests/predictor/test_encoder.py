@@ -66,7 +66,7 @@ def test_every_encoder(name):
     samples = UniformSampler(space, seed=0).distinct(30)
     graphs = encoder(samples)
     count, cells, nodes, _ = graphs.features.shape
-    assert graphs.count == count == 30 and graphs.mask.dtype == torch.bool
+    assert graphs.size == count == 30 and graphs.mask.dtype == torch.bool
     assert graphs.edges.shape == (30, cells, nodes, nodes) and graphs.extras.shape[0] == 30
     for part in (graphs.features, graphs.edges, graphs.extras):
         assert part.dtype == torch.float32 and part.isfinite().all()
@@ -213,7 +213,7 @@ def test_choices_of_any_kind():
 def test_unknown_choices(change):
     sample = {'op': None, 'same': 'conv', 'width': 16, 'kernel': (3, 1), 'inputs': [], 'rate': 1}
     encoder = ChoiceEncoder(ANY)
-    assert encoder([sample]).count == 1
+    assert encoder([sample]).size == 1
     with pytest.raises(ValueError, match='Expected architectures with a choice of'):
         encoder([{**sample, **change}])
 

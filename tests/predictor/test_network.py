@@ -98,7 +98,7 @@ def test_messages_follow_the_edges():
 
 
 def test_head():
-    module = head((7, 9), dropout=.5).eval()
+    module = head(7, 9, dropout=.5).eval()
     assert module(torch.ones(4, 7)).shape == (4,)
     assert sum(isinstance(layer, torch.nn.Dropout) for layer in module) == 1
 
