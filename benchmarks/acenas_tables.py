@@ -84,7 +84,8 @@ def pretrained(table: Table, labels: dict[str, str], seed: int) -> Ranker:
     return ranker
 
 
-def search(ranker: Ranker, graphs: Graphs, metric: np.ndarray, budget: int, seed: int) -> list[int]:
+def search(ranker: Ranker, graphs: Graphs, metric: np.ndarray, budget: int, seed: int, *,
+           rounds: int = ROUNDS, explore: float = 0.5, top: int = TOP) -> list[int]:
     """Return the rows that are trained, in order: the rounds, then the best of the rest."""
     shuffled = np.random.default_rng([seed, 2]).permutation(graphs.size).tolist()
     trained: list[int] = []
@@ -97,12 +98,12 @@ def search(ranker: Ranker, graphs: Graphs, metric: np.ndarray, budget: int, seed
         scores = ranker.fit(graphs.rows(rows), metric[trained]).score(graphs)
         return scores.argsort(descending=True, stable=True).tolist()
 
-    for number in range(1, ROUNDS + 1):
-        size = budget * number // ROUNDS
+    for number in range(1, rounds + 1):
+        size = budget * number // rounds
         if trained:
-            add(best(), len(trained) + (size - len(trained)) // 2)
+            add(best(), size - round(explore * (size - len(trained))))
         add(shuffled, size)
-    add(best(), budget + TOP)
+    add(best(), budget + top)
     return trained
 
 
