@@ -1,13 +1,16 @@
 """Does landmark regularisation rank NAS-Bench-201 better? Real CIFAR-10, the real table.
 
-Trains the super-net of NAS-Bench-201 in three arms and scores the same 200 architectures with
-each:
+Trains the super-net of NAS-Bench-201 in several arms and scores the same 200 architectures with
+each. The arms of landmark regularisation (Yu et al., CVPR 2021):
 
 * ``spos``: plain single-path one-shot, for as many epochs;
 * ``equal-cost``: in the ranking epochs two more random sub-nets per step, trained by
   cross-entropy on the ranking batch, so as many sub-net passes as the next arm;
-* ``landmark``: landmark regularisation (Yu et al., CVPR 2021), m = 1, the ranking batch as large as
-  the training batch; ``landmark/4``: the ranking batch a quarter of it, which costs less.
+* ``landmark``: m = 1, the ranking batch as large as the training batch, 256; ``landmark_64``: a
+  ranking batch of 64, which costs less.
+
+And those of ranking distillation (RD-NAS, 2023) and its peers, all with as many sub-net passes in
+an epoch as ``landmark`` has on average, see `nb201_arms.py`.
 
 Landmarks are ordered by validation accuracy (column ``xvalid_c10_200``); the ranking is measured
 against test accuracy (column ``xtest_c10_200``) of architectures that are no landmarks. Each run
@@ -17,6 +20,7 @@ Cost is the time of the whole training, data loading included, as a ratio to pla
 seed. It means something if nothing else runs and each of the `jobs` has cores of its own.
 
     python benchmarks/nb201_ranking.py --data ../shared/data
+    python benchmarks/nb201_ranking.py --data ../shared/data --operations 4
     python benchmarks/nb201_ranking.py --data ../shared/data --full      # for a GPU
 """
 
@@ -35,6 +39,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from jsonargparse import CLI
+from nb201_arms import ARMS, Inputs, steps
 from PIL import Image
 from scipy import stats
 from torch import Tensor
@@ -43,15 +48,12 @@ from nni_rankreg.benchmark import TabularBenchmark
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
-from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import LandmarkSampler
-from nni_rankreg.schedule import Schedule
 from nni_rankreg.space import NasBench201, decode_nasbench201
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results, Sample
 
-ARMS = ('spos', 'equal-cost', 'landmark', 'landmark/2', 'landmark/4', 'landmark/8')
 VALIDATION, TEST = 'xvalid_c10_200', 'xtest_c10_200'
 SMALL = dict(pixels=16, images=10_000, channels=8, cells=1, epochs=30, batch_size=256,
              learning_rate=0.025, warmup=0.375, averaged=3, validation_images=512,
@@ -73,18 +75,10 @@ def load_cifar10(folder: Path, start: int, count: int, pixels: int) -> tuple[Ten
     return F.interpolate((images - mean) / std, size=pixels, mode='area'), labels
 
 
-def regularizers(arm: str, landmarks: Results, setting: dict, seed: int) -> list[Regularizer]:
-    """Return the terms of an arm."""
-    schedule = Schedule(warmup=setting['warmup'])
-    if arm.startswith('landmark'):
-        return [LandmarkRegularizer(landmarks, weight=setting['weight'], schedule=schedule,
-                                    seed=seed)]
-    return [EqualCostControl(2, schedule=schedule)] if arm == 'equal-cost' else []
-
-
-def draw_landmarks(count: int, seed: int, fixed: TabularBenchmark) -> list[Sample]:
+def draw_landmarks(space: NasBench201, count: int, seed: int,
+                   fixed: TabularBenchmark) -> list[Sample]:
     """Return a third of the landmarks from each of three roots; none is scored later."""
-    space, third = NasBench201(), count // 3
+    third = count // 3
     drawn = [LandmarkSampler(space, seed=3 * seed + root).sample(2 * third) for root in range(3)]
     return [sample for samples in drawn
             for sample in [one for one in samples if one not in fixed][:third]]
@@ -110,13 +104,24 @@ class Watch(pl.Callback):
             self.scoring_seconds += time.perf_counter() - started
 
 
-def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
+def read_table(data: Path, column: str, operations: int) -> TabularBenchmark:
+    """Return a column of the table, of 4 operations without the architectures with a none."""
+    table = TabularBenchmark.from_npz(data / 'nb201.npz', column, decode_nasbench201)
+    if operations == 5:
+        return table
+    kept = [index for index, sample in enumerate(table.samples) if 'none' not in sample.values()]
+    return TabularBenchmark([table.samples[index] for index in kept], table.values[kept])
+
+
+def run(name: str, seed: int, data: Path, out: Path, setting: dict) -> dict[str, Any]:
     """Train one super-net and return the rank correlations of its scores."""
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    table = TabularBenchmark.from_npz(data / 'nb201.npz', VALIDATION, decode_nasbench201)
-    truth = TabularBenchmark.from_npz(data / 'nb201.npz', TEST, decode_nasbench201)
+    arm = ARMS[name]
+    table, truth = (read_table(data, column, setting['operations'])
+                    for column in (VALIDATION, TEST))
     fixed = truth.subset(200, seed=0)
-    landmarks = draw_landmarks(setting['landmarks'], seed, fixed)
+    space = NasBench201(setting['channels'], setting['cells'], 10, setting['operations'] == 5)
+    landmarks = draw_landmarks(space, setting['landmarks'], seed, fixed)
     chosen = Results(landmarks, table(landmarks).tolist())
 
     count, pixels = setting['images'], setting['pixels']
@@ -126,21 +131,24 @@ def run(arm: str, seed: int, data: Path, setting: dict) -> dict[str, Any]:
                                           setting['validation_images'], pixels))
     pl.seed_everything(seed, verbose=False)
     batch_size = setting['batch_size']
-    part = int(arm.partition('/')[2] or 1)
+    ranking_batch = arm.ranking_batch or batch_size
     train, ranking = (image_loader(half, size, shuffle=True)
-                      for half, size in zip(halves, (batch_size, batch_size // part)))
-    strategy = SPOS(regularizers(arm, chosen, setting, seed), seed=seed,
-                    ranking_dataloader=ranking)
+                      for half, size in zip(halves, (batch_size, ranking_batch)))
+    batch = halves[0].images[:32], halves[0].labels[:32]
+    strategy = arm.strategy(
+        arm.terms(Inputs(setting, seed, chosen, space, batch, out / 'proxies.sqlite')), seed=seed,
+        ranking_dataloader=ranking)
     callback = Watch(strategy, fixed.samples, setting['averaged'])
     evaluator = Classification(
         train, image_loader(held_out, batch_size), num_classes=10, seed=seed,
-        learning_rate=setting['learning_rate'], max_epochs=setting['epochs'],
+        learning_rate=setting['learning_rate'],
+        max_epochs=round(arm.epochs * setting['epochs']), limit_train_batches=steps(arm, setting),
         limit_val_batches=0, enable_progress_bar=False, callbacks=[callback])
     started = time.perf_counter()
-    strategy.train(NasBench201(setting['channels'], setting['cells'], 10), evaluator)
+    strategy.train(space, evaluator)
     seconds = time.perf_counter() - started - callback.scoring_seconds
     scores, targets = np.mean(callback.scores, axis=0), fixed.metrics
-    return dict(arm=arm, seed=seed, seconds=round(seconds, 1), scores=scores.tolist(),
+    return dict(arm=name, seed=seed, seconds=round(seconds, 1), scores=scores.tolist(),
                 active=float(np.mean(callback.active or [False])),
                 kendall_tau=kendall_tau(scores, targets),
                 kendall_tau_last=kendall_tau(callback.scores[-1], targets),
@@ -166,14 +174,14 @@ def report(results: list[dict[str, Any]]) -> str:
             ', '.join(f'{tau:+.3f}' for tau in taus),
             f'{np.mean([row["seconds"] for row in rows]):.0f}',
             f'{np.mean(costs):.2f} ({min(costs):.2f} .. {max(costs):.2f})' if costs else '',
-            f'{np.mean([row["active"] for row in rows]):.0%}' if '/' in arm or arm == 'landmark'
+            f'{np.mean([row["active"] for row in rows]):.0%}' if arm.startswith('landmark')
             else ''])
     return markdown_table(['arm', 'seeds', 'Kendall tau-b', '95 % interval', 'sparse tau (0.1)',
                            'each seed', 'seconds', 'cost', 'hinge active'], lines)
 
 
 def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
-         seeds: int = 3, arms: list[str] = list(ARMS), jobs: int = 2,
+         operations: int = 5, seeds: int = 3, arms: list[str] = list(ARMS), jobs: int = 2,
          overrides: dict[str, float] = {}) -> None:
     """Run what is missing and print the table.
 
@@ -185,6 +193,8 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
         folder of the results, one file a run
     full
         the paper's setting (32x32, 25k/25k, stem 16, 5 cells, 250+150 epochs) for a GPU
+    operations
+        5, or 4: without none, the space of RD-NAS
     seeds
         number of seeds of each arm
     arms
@@ -194,13 +204,13 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
     overrides
         of the setting, for example {"epochs": 20}
     """
-    setting: dict[str, Any] = dict(FULL if full else SMALL)
+    setting: dict[str, Any] = dict(FULL if full else SMALL, operations=operations)
     setting.update({name: type(setting[name])(value) for name, value in overrides.items()})
     out.mkdir(parents=True, exist_ok=True)
     missing = [(arm, seed) for seed in range(seeds) for arm in arms
                if not _file(out, arm, seed).exists()]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
-        futures = {pool.submit(run, arm, seed, data, setting):
+        futures = {pool.submit(run, arm, seed, data, out, setting):
                    (arm, seed) for arm, seed in missing}
         for future, (arm, seed) in futures.items():
             result = future.result()
@@ -217,7 +227,7 @@ def main(data: Path, out: Path = Path('runs/nb201_ranking'), full: bool = False,
 
 
 def _file(out: Path, arm: str, seed: int) -> Path:
-    return out / f'{arm.replace("/", "-")}-{seed}.json'
+    return out / f'{arm.replace(" ", "_")}-{seed}.json'
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Iterator
 
-__all__ = ['ArchiveError', 'open_file', 'transaction']
+__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'open_file', 'transaction']
 
 _APPLICATION_ID = int.from_bytes(b'RNKR', 'big')
 _VERSION = 1
@@ -24,6 +24,14 @@ _SCHEMA = (
     f'PRAGMA application_id = {_APPLICATION_ID}',
     f'PRAGMA user_version = {_VERSION}',
 )
+
+SCORE_SCHEMA = (
+    'CREATE TABLE IF NOT EXISTS scorer (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE)',
+    """CREATE TABLE IF NOT EXISTS score (
+        scorer INTEGER NOT NULL, sample TEXT NOT NULL, value REAL, created TEXT NOT NULL,
+        PRIMARY KEY (scorer, sample)) WITHOUT ROWID""",
+)
+"""Made with the first score, so that archives of before can hold scores as well."""
 
 
 class ArchiveError(ValueError):

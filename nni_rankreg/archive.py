@@ -1,4 +1,4 @@
-"""One SQLite file of stand-alone results and of the jobs of a search."""
+"""One SQLite file of stand-alone results, of the jobs of a search, and of cached scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from ._sqlite import ArchiveError, open_file, transaction
+from ._sqlite import SCORE_SCHEMA, ArchiveError, open_file, transaction
 from ._table import parse_sample, read_csv_rows
 from .typing import Results, Sample, sample_key
 
@@ -22,7 +22,7 @@ _INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) 
 
 
 class Archive:
-    """All stand-alone results of a search, and its recorded jobs, in one SQLite file.
+    """All stand-alone results of a search, its recorded jobs and cached scores, in one file.
 
     Every write is one transaction that is on the disk when the method returns, so what was added
     survives a killed process. Threads and processes may share an archive: each operation opens
@@ -177,6 +177,34 @@ class Archive:
         """Return the result of a job, None if it is pending or unknown."""
         rows = self._select('SELECT result FROM job WHERE key = ?', key)
         return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def add_scores(self, scorer: str, scores: Mapping[str, float]) -> None:
+        """Keep scores of architectures in one transaction; the first score of each stays.
+
+        Parameters
+        ----------
+        scorer
+            What the scores depend on; any text, the same for the same scores.
+        scores
+            `sample_key` of an architecture -> score, higher is better; NaN where there is none.
+        """
+        rows = [(key, None if math.isnan(score) else float(score), _now(), scorer)
+                for key, score in scores.items()]
+        with transaction(self.path, write=True) as connection:
+            for statement in SCORE_SCHEMA:
+                connection.execute(statement)
+            connection.execute('INSERT OR IGNORE INTO scorer (description) VALUES (?)', (scorer,))
+            connection.executemany(
+                'INSERT OR IGNORE INTO score (scorer, sample, value, created) '
+                'SELECT id, ?, ?, ? FROM scorer WHERE description = ?', rows)
+
+    def scores(self, scorer: str) -> dict[str, float]:
+        """Return the scores kept for `scorer`, as `add_scores` took them."""
+        if not self._select("SELECT 1 FROM sqlite_master WHERE name = 'score'"):
+            return {}
+        rows = self._select('SELECT sample, value FROM score JOIN scorer ON scorer = id '
+                            'WHERE description = ?', scorer)
+        return {key: math.nan if value is None else value for key, value in rows}
 
     def jobs(self) -> pd.DataFrame:
         """Return one row per job: key, kind, status ('pending' or 'done'), created, finished."""

@@ -56,7 +56,7 @@ class SuperNet:
     results
         Stand-alone results for its regularisers.
     top
-        Number of best architectures to return, none of which is in `results`.
+        Number of best architectures to return, none of which is in `results`; 0 searches none.
     weights
         File of super-net weights to start from; None starts anew.
     save

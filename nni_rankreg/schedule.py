@@ -43,8 +43,8 @@ class Schedule:
 
     RD-NAS (Dong et al., 2023) has, with a weight of 2 and no warm-up, 2 sin(0.8 pi e / E), which
     is 'sine', and min(2, e / 10), 'linear_increase' with a horizon of 20; e counts from 0 there
-    and from 1 here. The increase is Eq. 7 of Yu, Ranftl, Salzmann, "Landmark Regularization: Ranking Guided
-    Super-Net Training in Neural Architecture Search", CVPR 2021.
+    and from 1 here. The increase is Eq. 7 of Yu, Ranftl, Salzmann, "Landmark Regularization:
+    Ranking Guided Super-Net Training in Neural Architecture Search", CVPR 2021.
 
     Parameters
     ----------

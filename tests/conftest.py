@@ -24,6 +24,8 @@ from nni.nas.strategy import RandomOneShot
 from nni.tools.nnictl.config_utils import Experiments
 from torch.utils.data import TensorDataset
 
+from nni_rankreg import space as own
+
 SPACES = {
     'NasBench201': lambda: NasBench201(4, 1, 10),
     'DARTS': lambda: DARTS(4, 3, 'cifar'),
@@ -35,6 +37,14 @@ SPACES = {
     'ShuffleNet of any width': lambda: ShuffleNetSpace(10, channel_search=True),
     'AutoFormer': lambda: AutoFormer((16, 32), (1., 2.), (1, 2), (1, 2), img_size=32,
                                      patch_size=8, num_labels=10),
+    'NasBench101': lambda: own.NasBench101(8, 2, 1),
+    'own NasBench201': lambda: own.NasBench201(4, 1, 10, none=False),
+    'own DARTS': lambda: own.DARTS(4, 3),
+    'own DARTS of any size': lambda: own.DARTS((4, 8), (3, 6)),
+    'own ENAS of any size': lambda: own.ENAS((4, 8), (4, 5, 6)),
+    'own PNAS': lambda: own.PNAS(4, (3, 4)),
+    'own AmoebaNet': lambda: own.AmoebaNet((4, 8), 4),
+    'own NASNet': lambda: own.NASNet(4, 3),
 }
 QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')

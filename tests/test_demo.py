@@ -30,18 +30,18 @@ def test_table_is_large_and_reliable(table):
     assert table.reliability() >= 0.6
 
 
-def test_trials_agree_with_the_table(table):
-    """Architectures trained as in a trial of the demo are ordered as the table says."""
+def test_a_trial_gives_what_the_table_says(table):
+    """An architecture whose result depends on the seed, with two seeds."""
+    index = int(np.argmax(np.abs(table.values[:, 0] - table.values[:, 1])))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        order = np.argsort(table.metrics)
-        worse, better = (demo._train(table.samples[index], 0)
-                         for index in (order[len(order) // 4], order[-5]))
-        assert worse < better
-        assert demo._train(table.samples[order[-5]], 0) == better, 'a trial is repeatable'
+        trained = [demo.digits_accuracy(table.samples[index], seed) for seed in (0, 1)]
     finally:
         torch.set_num_threads(threads)
+    # Processors differ in the last bit, and a training amplifies that a little.
+    assert trained == pytest.approx(table.values[index, :2], abs=0.03)
+    assert abs(trained[0] - trained[1]) > 0.1
 
 
 def test_truth_is_a_fixed_part_of_the_table(table):

@@ -22,6 +22,7 @@ space
 sampler
 archive
 benchmark
+proxy
 predictor
 regularizer
 plan
@@ -32,6 +33,7 @@ data
 evaluator
 report
 demo
+proxy_table
 cli
 __main__
 """
@@ -106,7 +108,9 @@ def test_no_circles():
 # Private names. A name with a leading underscore may be read where the same module defines it,
 # which covers overridden hooks such as `_execute` and `_run`; all others are somebody else's.
 
-# Public by name, but NNI documents them for its own one-shot strategies only.
+# Public by name, but NNI documents them for its own one-shot strategies only. The forms that the
+# cells of spaces take in super-nets derive from them.
+SUPERNET_CELLS = {'space._nasbench101_supernet', 'space._nds_supernet'}
 INTERNAL = ('nni.nas.oneshot.pytorch.supermodule', 'nni.runtime', 'nni.common.serializer')
 
 
@@ -143,7 +147,8 @@ def foreign_private_names(name):
                 yield '.'.join(parts)
 
 
-@pytest.mark.parametrize('name', [name for name in MODULES if top(name) != 'host'])
+@pytest.mark.parametrize('name', [name for name in MODULES if top(name) != 'host'
+                                  and name not in SUPERNET_CELLS])
 def test_private_names_of_others_are_used_in_host_only(name):
     assert not list(foreign_private_names(name))
 

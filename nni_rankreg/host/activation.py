@@ -10,6 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from nni.mutable import MutableSymbol
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
@@ -90,6 +91,7 @@ class Activator:
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._cells: list[tuple[PathSamplingCell, tuple[str, ...]]] = []
         self._others: list[BaseSuperNetModule] = []
+        self._needed: set[str] = set()  # labels of the others, which do not miss them
         for module in supernet.modules():
             if isinstance(module, BaseSuperNetModule):
                 self._add(module)
@@ -97,7 +99,8 @@ class Activator:
     def _add(self, module: BaseSuperNetModule) -> None:
         labels = _own_labels(module)
         self.labels.update(labels)
-        if type(module) is PathSamplingCell:
+        if (isinstance(module, PathSamplingCell)
+                and type(module).resample is PathSamplingCell.resample):
             # Too many combinations to remember, but the state is a plain selection of the sample.
             self._cells.append((module, labels))
         elif isinstance(module, _REMEMBERED) and _policy_is_known(module):
@@ -107,6 +110,7 @@ class Activator:
                 module.resample(memo={})  # nothing to choose: set once
         else:
             self._others.append(module)
+            self._needed.update(labels)
 
     def __call__(self, sample: Sample) -> None:
         """Activate `sample`."""
@@ -115,6 +119,8 @@ class Activator:
                 group.activate(sample)
             for cell, labels in self._cells:
                 cell.__dict__['_sampled'] = {label: sample[label] for label in labels}
+            for label in sorted(self._needed - sample.keys()):
+                raise KeyError(label)
         except KeyError as error:
             raise ValueError(f'Expected a choice for each of the labels {sorted(self.labels)}, '
                              f'got none for {error} in {sample}.') from None
@@ -128,7 +134,8 @@ def _own_labels(module: BaseSuperNetModule) -> tuple[str, ...]:
         return (module.label,)
     if isinstance(module, PathSamplingRepeat):
         return tuple(module.depth_choice.simplify())
-    return tuple(module.simplify())
+    return tuple(label for label, leaf in module.simplify().items()
+                 if isinstance(leaf, MutableSymbol))
 
 
 def _policy_is_known(module: BaseSuperNetModule) -> bool:

@@ -13,6 +13,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+from nni.nas.hub.pytorch.nasnet import NDS
 from nni.nas.nn.pytorch import ModelSpace, Repeat
 from nni.nas.nn.pytorch.cell import preprocess_cell_inputs
 from nni.nas.nn.pytorch.choice import ChosenInputs
@@ -26,6 +27,7 @@ from nni.nas.oneshot.pytorch.supermodule.sampling import (
 from nni.nas.space import ModelStatus, RawFormatModelSpace
 from torch import Tensor, nn
 
+from ..space._nds_supernet import FirstPreprocessor, LooseEndCell, Preprocessor
 from ..typing import Sample
 
 __all__ = ['extract', 'SubnetModelSpace']
@@ -75,11 +77,17 @@ def extract(supernet: nn.Module, sample: Sample, memo: dict[int, Any] | None = N
         return _extract_repeat(supernet, sample, memo)
     if isinstance(supernet, MixedOperation):
         return _extract_operation(supernet, sample)
-    if isinstance(supernet, BaseSuperNetModule):  # of a mutation hook of the user
+    if isinstance(supernet, FirstPreprocessor):
+        return Preprocessor(*(extract(layer, sample, memo) for layer in (
+            supernet.path(sample), supernet.pre1))).train(supernet.training)
+    if isinstance(supernet, BaseSuperNetModule):  # knows how, such as that of a user's hook
         return supernet.freeze(sample)
     for child in supernet.children():
         memo[id(child)] = memo.get(id(child)) or extract(child, sample, memo)
-    return deepcopy(supernet, memo)
+    network = deepcopy(supernet, memo)
+    if isinstance(supernet, NDS):
+        _keep_loose_ends(network)
+    return network
 
 
 def _extract_repeat(supernet: Repeat, sample: Sample, memo: dict[int, Any]) -> nn.Module:
@@ -106,7 +114,7 @@ def _extract_operation(supernet: MixedOperation, sample: Sample) -> nn.Module:
 
 
 class _Cell(nn.Module):
-    """A cell of fixed operations and inputs that merges all nodes, as cells of super-nets do."""
+    """A cell of fixed operations and inputs; it merges the nodes that count in the super-net."""
 
     def __init__(self, supernet: PathSamplingCell, sample: Sample, memo: dict[int, Any]):
         super().__init__()
@@ -114,6 +122,9 @@ class _Cell(nn.Module):
         self.preprocessor, self.postprocessor = (
             extract(part, sample, memo) if isinstance(part, nn.Module) else part
             for part in (supernet.preprocessor, supernet.postprocessor))
+        self.nodes = supernet.output_node_indices
+        self.merged = (supernet.loose_ends(sample) if isinstance(supernet, LooseEndCell)
+                       else self.nodes)
         self.ops: Any = nn.ModuleList()
         self.sources: list[list[int]] = []
         for node, edges in enumerate(supernet.ops, start=self.num_predecessors):
@@ -132,8 +143,8 @@ class _Cell(nn.Module):
         for operations, sources in zip(self.ops, self.sources):
             states.append(sum(operation(states[source])
                               for operation, source in zip(operations, sources)))
-        return self.postprocessor(torch.cat(states[self.num_predecessors:], self.concat_dim),
-                                  processed)
+        return self.postprocessor(
+            torch.cat([states[node] for node in self.merged], self.concat_dim), processed)
 
 
 class _Aligned(nn.Module):
@@ -146,3 +157,24 @@ class _Aligned(nn.Module):
     def forward(self, outputs: tuple[Tensor, Tensor]) -> list[Tensor]:
         previous, this = outputs
         return [self.transformation(previous), this]
+
+
+def _keep_loose_ends(network: Any) -> None:
+    """Take out the weights for nodes that cells do not merge, which are zero in a super-net."""
+    cells = [cell for stage in network.stages for cell in stage if isinstance(cell, _Cell)]
+    before: list[_Cell | None] = [None, None, *cells]  # the first two inputs are the stem's
+    for older, newer, cell in zip(before, before[1:], cells):
+        for source, name in ((older, 'pre0'), (newer, 'pre1')):
+            for layer in getattr(cell.preprocessor, name).modules():
+                if isinstance(layer, nn.Conv2d):
+                    layer.in_channels = _keep_inputs(layer, source)
+    network.classifier.in_features = _keep_inputs(network.classifier, before[-1])
+
+
+def _keep_inputs(layer: Any, source: _Cell | None) -> int:
+    """Reduce a layer to the nodes that its source merges; return the number of its inputs."""
+    if source is not None and source.merged != source.nodes:
+        nodes = layer.weight.unflatten(1, (len(source.nodes), -1))
+        kept = [source.nodes.index(node) for node in source.merged]
+        layer.weight = nn.Parameter(nodes[:, kept].flatten(1, 2).detach().clone())
+    return layer.weight.size(1)

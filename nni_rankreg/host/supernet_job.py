@@ -51,7 +51,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
                                      weights=job.weights if warmed_up else None)
         if job.save is not None:
             save_weights(supernet.model, job.save)
-        best = job.oneshot.best(job.top, exclude=job.results.samples)
+        best = job.oneshot.best(job.top, exclude=job.results.samples) if job.top else []
         metrics = supernet.history[-1] if supernet.history else job.oneshot.measure()
         nni.report_final_result({**metrics, 'outcome': {
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],

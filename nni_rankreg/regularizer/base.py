@@ -60,7 +60,7 @@ class Regularizer:
         Parameters
         ----------
         space
-            The model space as written; a copy is made of what is kept.
+            The model space as written.
         accept
             Which architectures may be trained; None accepts all.
         """

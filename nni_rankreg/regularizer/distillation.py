@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from copy import deepcopy
 from typing import Any, Callable, Sequence, Union
 
 import nni
@@ -104,8 +103,7 @@ class RankingDistillation(Regularizer):
     def prepare(self, space: ModelSpace, accept: Callable[[Sample], bool] | None) -> None:
         """Draw the pairs from this space; proxies score its networks."""
         self.sampler.bind(space, accept)
-        named = any(isinstance(teacher, str) for teacher in self.teachers)
-        self._space = deepcopy(space) if named else None
+        self._space = space  # a proxy builds it anew, whatever has become of it
         probe = UniformSampler(space, self.sampler.seed)
         self._probed = [probe.sample() for _ in range(_PROBED)]
         self._scorers, self._known = [], {}

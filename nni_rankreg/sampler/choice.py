@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, Mapping
 import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutable, MutableSymbol
 
+from ..space import JointDraw
 from ..typing import Sample, sample_key
 
 __all__ = ['ATTEMPTS', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
@@ -129,8 +130,12 @@ class ChoiceSpace:
     def draw(self, random: np.random.RandomState) -> Sample:
         """Return a sample that may violate a constraint."""
         uniforms = random.random_sample(len(self.dimensions)).tolist()
-        return {dimension.label: dimension.draw(random, uniform)
-                for dimension, uniform in zip(self.dimensions, uniforms)}
+        sample = {dimension.label: dimension.draw(random, uniform)
+                  for dimension, uniform in zip(self.dimensions, uniforms)}
+        for constraint in self.constraints:
+            if isinstance(constraint, JointDraw):
+                sample.update(constraint.draw(random))
+        return sample
 
     def valid(self, sample: Sample) -> bool:
         """Return whether all constraints hold. On a copy: some of NNI's write into the sample."""

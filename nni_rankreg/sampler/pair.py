@@ -195,14 +195,18 @@ class MarginPairSampler:
              accept: Callable[[Sample], bool] | None = None) -> MarginPairSampler:
         """Take the space to draw from, and which of its architectures count; return itself."""
         self._sampler, self._accept = UniformSampler(space, self.seed), accept
-        if self.distance == 'group':
-            groups = _parametric(space) if self.groups is None else self.groups
-            self._measure = lambda a, b: group_distance(a, b, groups)
-        else:
-            self._measure = hamming_distance if self.distance == 'hamming' else self.distance
+        self._measure = self._distance_in(space)
         if isinstance(self.distance, str):
             self._check_margin(ChoiceSpace(space))
         return self
+
+    def _distance_in(self, space: object) -> Callable[[Sample, Sample], float]:
+        if not isinstance(self.distance, str):
+            return self.distance
+        if self.distance == 'hamming':
+            return hamming_distance
+        groups = _parametric(space) if self.groups is None else self.groups
+        return lambda a, b: group_distance(a, b, groups)
 
     def sample(self) -> tuple[Sample, Sample]:
         """Return two architectures in the order in which they were drawn."""

@@ -1,6 +1,19 @@
 """Search spaces with their encodings in the literature; each is an NNI model space."""
 
+from .genotype import Genotype, decode_nds, encode_nds
+from .joint import JointDraw
+from .nasbench101 import (
+    ModelSpec,
+    NasBench101,
+    decode_nasbench101,
+    encode_nasbench101,
+    hash_nasbench101,
+)
 from .nasbench201 import NasBench201, decode_nasbench201, encode_nasbench201
+from .nds import DARTS, ENAS, PNAS, AmoebaNet, NASNet, NDSSpace
 from .parameters import choice_parameters
 
-__all__ = ['NasBench201', 'encode_nasbench201', 'decode_nasbench201', 'choice_parameters']
+__all__ = ['NasBench101', 'ModelSpec', 'encode_nasbench101', 'decode_nasbench101',
+           'hash_nasbench101', 'NasBench201', 'encode_nasbench201', 'decode_nasbench201',
+           'NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype', 'encode_nds',
+           'decode_nds', 'JointDraw', 'choice_parameters']

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from nni.nas.hub.pytorch import NasBench201
+from nni.nas.hub.pytorch import NasBench201 as _NasBench201
+from nni.nas.hub.pytorch.modules import NasBench201Cell
+from nni.nas.hub.pytorch.nasbench201 import OPS_WITH_STRIDE
 
 from ..typing import Sample
 
@@ -21,6 +24,46 @@ CHOICES = {
     'avg_pool_3x3': 'avg_pool_3x3',
 }
 """NNI's name of each operation -> the name in the architecture string."""
+
+
+class NasBench201(_NasBench201):
+    """Networks of NAS-Bench-201: NNI's class, with or without the operation ``none``.
+
+    The cell has six edges with one of five operations each, 5^6 = 15,625 architectures, or one
+    of four, 4^6 = 4,096. Labels are ``cell/{source}_{target}``. Networks have the benchmark's
+    number of parameters and, in their convolutions and classifier, of multiply-adds.
+
+    Source: Dong and Yang, "NAS-Bench-201", ICLR 2020.
+
+    Parameters
+    ----------
+    stem_out_channels
+        Channels of the first convolution; they double twice.
+    num_modules_per_stack
+        Number of cells in each of the three stacks.
+    num_labels
+        Number of classes.
+    none
+        Whether an edge may have the operation ``none``.
+
+    Examples
+    --------
+    >>> NasBench201(4, 1, none=False).simplify()['cell/0_1'].values
+    ['skip_connect', 'conv_1x1', 'conv_3x3', 'avg_pool_3x3']
+    """
+
+    def __init__(self, stem_out_channels: int = 16, num_modules_per_stack: int = 5,
+                 num_labels: int = 10, none: bool = True):
+        super().__init__(stem_out_channels, num_modules_per_stack, num_labels)
+        if not none:
+            operations = {name: partial(OPS_WITH_STRIDE[name], stride=1)
+                          for name in CHOICES if name != 'none'}
+            for index in range(len(self.cells)):
+                if index % (num_modules_per_stack + 1) != num_modules_per_stack:
+                    channels = stem_out_channels * 2 ** (index // (num_modules_per_stack + 1))
+                    self.cells[index] = NasBench201Cell(operations, channels, channels,
+                                                        label='cell')
+
 
 _OPERATIONS = {name: choice for choice, name in CHOICES.items()}
 _PATTERN = re.compile(r'\|\+\|'.join(

@@ -141,14 +141,14 @@ class LandmarkSearch(Strategy):
                          top: int) -> Plan[SuperNetOutcome]:
         """Train the super-net, and that of the control, on all results so far."""
         known = Results(list(results.samples), list(results.metrics))
-        arms = [('supernet', self.oneshot, self.supernets)]
+        arms = [('supernet', self.oneshot, self.supernets, top)]
         if self.control is not None:
-            arms.append(('control', self.control, self.controls))
+            arms.append(('control', self.control, self.controls, 0))
         outcomes = yield [
-            SuperNet(oneshot, known, top, before[-1].weights if before else None,
+            SuperNet(oneshot, known, count, before[-1].weights if before else None,
                      self._weights_file(name, iteration), f'{name} {iteration + 1}')
-            for name, oneshot, before in arms]
-        for (name, _, before), outcome in zip(arms, outcomes):
+            for name, oneshot, before, count in arms]
+        for (name, _, before, _), outcome in zip(arms, outcomes):
             if isinstance(outcome, Failure):
                 raise SearchError(f'Expected the {name} of iteration {iteration + 1} to be '
                                   f'trained, got:\n{outcome.error}')

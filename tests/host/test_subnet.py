@@ -15,8 +15,10 @@ from nni_rankreg.host.subnet import SubnetModelSpace, extract
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.supernet.batch_norm import batch_statistics
 
+OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
+       'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet']
 NAMES = ['NasBench201', 'DARTS', 'DARTS of any size', 'ENAS', 'ProxylessNAS', 'MobileNetV3',
-         'ShuffleNet', 'ShuffleNet of any width', 'AutoFormer']
+         'ShuffleNet', 'ShuffleNet of any width', 'AutoFormer', *OWN]
 
 
 class Tied(ModelSpace):
@@ -77,7 +79,7 @@ def test_output_is_that_of_the_supernet(name, make_supernet):
 
 
 @pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'ENAS', 'ProxylessNAS', 'ShuffleNet',
-                                  'AutoFormer'])
+                                  'AutoFormer', *OWN])
 def test_names_and_shapes_are_those_of_a_trial(name, make_supernet):
     supernet = make_supernet(name)
     sample = UniformSampler(supernet, seed=3).sample()
@@ -89,7 +91,8 @@ def test_names_and_shapes_are_those_of_a_trial(name, make_supernet):
         key: value.shape for key, value in trial.items()}
 
 
-@pytest.mark.parametrize('name', ['NasBench201', 'DARTS of any size', 'AutoFormer'])
+@pytest.mark.parametrize('name', ['NasBench201', 'DARTS of any size', 'AutoFormer',
+                                  'NasBench101', 'own ENAS of any size'])
 def test_the_network_is_a_copy(name, make_supernet):
     supernet = make_supernet(name)
     sample = UniformSampler(supernet, seed=4).sample()

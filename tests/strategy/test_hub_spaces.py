@@ -1,4 +1,4 @@
-"""NNI's hub spaces through a whole experiment: training, ranking, search, export of networks."""
+"""NNI's hub spaces and the package's own through a whole experiment, to exported networks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from nni_rankreg.supernet import Evolution, ScoredSample
 from nni_rankreg.supernet.batch_norm import batch_statistics
 from nni_rankreg.typing import Results
 
+OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
+       'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet']
+
 
 @pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'DARTS of any size', 'ENAS',
                                   'ProxylessNAS', 'MobileNetV3', 'ShuffleNet',
-                                  'ShuffleNet of any width', 'AutoFormer'])
+                                  'ShuffleNet of any width', 'AutoFormer', *OWN])
 def test_space(name, make_space, make_evaluator, make_loader, run_experiment):
     space = make_space(name)
     samples = UniformSampler(space, seed=1).distinct(4)

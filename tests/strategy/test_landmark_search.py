@@ -199,7 +199,7 @@ def test_control_is_trained_on_the_same_results_and_has_no_say(tmp_path):
     answer, stages = play(with_control)
     assert answer == play(plain)[0] and with_control.supernets == plain.supernets
     for net, other in (stages[1], stages[3]):
-        assert other.oneshot is control and other.results == net.results
+        assert other.oneshot is control and other.results == net.results and other.top == 0
         assert other.save != net.save and other.title != net.title
     assert stages[3][1].weights == stages[1][1].save
     assert len(with_control.controls) == 2

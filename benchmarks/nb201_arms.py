@@ -1,0 +1,139 @@
+"""The arms of `nb201_ranking.py`: what trains the super-net, and at which cost."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from nni_rankreg.archive import Archive
+from nni_rankreg.proxy import ProxyScorer
+from nni_rankreg.regularizer import (
+    EqualCostControl,
+    LandmarkRegularizer,
+    RankingDistillation,
+    Regularizer,
+)
+from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.strategy import SPOS, FairNAS
+from nni_rankreg.typing import Results, Scorer
+
+MARGIN = 6.7  # of RD-NAS, the mean group distance of two architectures
+
+
+class Inputs(NamedTuple):
+    """What the terms of an arm are made from."""
+
+    setting: dict[str, Any]
+    seed: int
+    landmarks: Results
+    space: Any
+    batch: tuple[Tensor, Tensor]
+    cache: Path
+
+
+class Arm(NamedTuple):
+    """An arm of the comparison.
+
+    Parameters
+    ----------
+    terms
+        Makes the regularisers.
+    passes
+        Sub-nets that are trained or compared in a step: in the warm-up of the landmarks, and
+        after it. An arm without is trained for all steps of an epoch.
+    strategy
+        Makes the strategy from its regularisers.
+    ranking_batch
+        Images of a ranking batch; None is as many as of a training batch.
+    epochs
+        Factor of the number of epochs.
+    """
+
+    terms: Callable[[Inputs], list[Regularizer]] = lambda inputs: []
+    passes: tuple[int, int] | None = None
+    strategy: Callable[..., SPOS] = SPOS
+    ranking_batch: int | None = None
+    epochs: float = 1.
+
+
+def landmark(inputs: Inputs) -> list[Regularizer]:
+    """Return landmark regularisation."""
+    return [LandmarkRegularizer(
+        inputs.landmarks, weight=inputs.setting['weight'], seed=inputs.seed,
+        schedule=Schedule(warmup=inputs.setting['warmup']))]
+
+
+def control(inputs: Inputs) -> list[Regularizer]:
+    """Return two more sub-nets in each step in which landmarks would be active."""
+    return [EqualCostControl(2, schedule=Schedule(warmup=inputs.setting['warmup']))]
+
+
+def two_more(inputs: Inputs) -> list[Regularizer]:
+    """Return two more sub-nets in each step: ranking distillation with a weight of 0."""
+    return [EqualCostControl(2, schedule=Schedule('constant', warmup=0))]
+
+
+def teacher(name: str, inputs: Inputs) -> Scorer:
+    """Return a proxy of the super-net's space, on 32 training images."""
+    return ProxyScorer(name, inputs.space, inputs.batch, seed=inputs.seed,
+                       cache=Archive(inputs.cache))
+
+
+def distillation(inputs: Inputs, name: str = 'naswot', distance: str = 'group',
+                 margin: float = MARGIN, **kwargs: Any) -> list[Regularizer]:
+    """Return ranking distillation; the distance 'gap' keeps the half that differ most."""
+    scorer = teacher(name, inputs)
+    sampler = MarginPairSampler(distance if distance != 'gap' else 'hamming', margin,
+                                seed=inputs.seed)
+    if distance == 'gap':
+        scores = scorer(UniformSampler(inputs.space, inputs.seed).distinct(200)).numpy()
+        gaps = np.abs(scores[:100] - scores[100:])
+        sampler = MarginPairSampler(
+            lambda a, b: abs(float(scorer([a])[0] - scorer([b])[0])),
+            float(np.nanmedian(gaps)), seed=inputs.seed)
+    return [RankingDistillation(scorer, sampler, **kwargs)]
+
+
+def both(inputs: Inputs) -> list[Regularizer]:
+    """Return landmarks and distillation in one super-net."""
+    return landmark(inputs) + distillation(inputs)
+
+
+ARMS = {
+    'spos': Arm(),
+    'equal-cost': Arm(control),
+    'landmark': Arm(landmark),
+    'landmark_128': Arm(landmark, ranking_batch=128),
+    'landmark_64': Arm(landmark, ranking_batch=64),
+    'landmark_32': Arm(landmark, ranking_batch=32),
+    # As many sub-net passes in all as 'landmark': the fewer steps, the more passes in a step.
+    'spos, longer': Arm(epochs=2.27),
+    'two more sub-nets': Arm(two_more, (3, 3)),
+    'RD flops': Arm(partial(distillation, name='flops'), (3, 3)),
+    'RD synflow': Arm(partial(distillation, name='synflow'), (3, 3)),
+    'RD naswot': Arm(distillation, (3, 3)),
+    'RD naswot, Hamming': Arm(partial(distillation, distance='hamming', margin=5), (3, 3)),
+    'RD naswot, no margin': Arm(partial(distillation, margin=0), (3, 3)),
+    'RD naswot, gap': Arm(partial(distillation, distance='gap'), (3, 3)),
+    'FairNAS': Arm(passes=(5, 5), strategy=FairNAS),
+    'sandwich': Arm(passes=(4, 4), strategy=partial(SPOS, sampler=SandwichSampler)),
+    'landmark + RD naswot': Arm(both, (3, 5)),
+}
+
+
+def steps(arm: Arm, setting: dict[str, Any]) -> int:
+    """Return the steps of an epoch with which an arm has as many passes as landmarks have."""
+    per_epoch = -(-setting['images'] // setting['batch_size'])
+    if arm.passes is None:
+        return per_epoch
+    warmup = Schedule(warmup=setting['warmup']).warmup_epochs(setting['epochs'])
+    active = setting['epochs'] - warmup
+    before, after = arm.passes
+    if arm.strategy is FairNAS:  # as many as there are operations
+        before = after = setting['operations']
+    return round(per_epoch * (warmup + 3 * active) / (before * warmup + after * active))
