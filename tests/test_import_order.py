@@ -33,7 +33,8 @@ data
 evaluator
 report
 demo
-proxy_table
+_argument
+proxy_table rank
 cli
 __main__
 """

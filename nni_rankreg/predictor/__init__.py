@@ -10,7 +10,8 @@ from .network import DGCNN
 from .ranker import Ranker
 from .target import standardize
 from .training import Training
+from .weak import WeakLabels, read_weak
 
 __all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
            'standardize', 'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block',
-           'ChainEncoder', 'ChoiceEncoder']
+           'ChainEncoder', 'ChoiceEncoder', 'WeakLabels', 'read_weak']

@@ -92,16 +92,18 @@ class DGCNN(nn.Module):
         """Return the embeddings of N architectures, shape (N, embedding)."""
         mask = graphs.mask.flatten(0, 1)
         nodes = graphs.features.flatten(0, 1)
-        # A convolution sums over the last dimension: the sources of the edges into a node.
-        adjacency = graphs.edges.flatten(0, 1).transpose(1, 2)
+        # A convolution sums over the last dimension: the sources of the edges into a node, and
+        # the node itself. What it makes of the padding reaches no node and is not pooled.
+        adjacency = graphs.edges.flatten(0, 1).transpose(1, 2) + torch.eye(mask.shape[1])
         states = []
         for convolution in self.convolutions:
-            nodes = convolution(nodes, adjacency, mask)
+            nodes = convolution(nodes, adjacency, add_loop=False)
             keys = nodes[:, :, -1]             # after ReLU, many nodes would tie at 0
             nodes = F.relu(nodes)
             states.append(nodes)
-        nodes = torch.cat(states, dim=2)
-        nodes = F.relu(self.node(sort_pool(nodes, keys, mask, self.pool)))
+        # The linear map of each node comes before pooling, where there is less to move.
+        nodes = F.linear(torch.cat(states, dim=2), self.node.weight)
+        nodes = F.relu(sort_pool(nodes, keys, mask, self.pool) + self.node.bias)
         nodes = F.max_pool1d(nodes.transpose(1, 2), _POOL)
         nodes = F.relu(self.neighbours(nodes)).unflatten(0, graphs.mask.shape[:2])
         return self.fuse(torch.cat([nodes.flatten(1), graphs.extras], dim=1))

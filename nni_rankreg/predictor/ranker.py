@@ -26,7 +26,7 @@ __all__ = ['Ranker']
 ListLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From scores, targets and mask of lists, shape (L, N), to a scalar."""
 
-_CHUNK = 4096        # architectures that are encoded and scored at once: bounds the memory
+_CHUNK = 1024        # architectures that are encoded and scored at once: fit into the cache
 
 
 class Ranker:

@@ -1,5 +1,6 @@
 """Samplers of architectures and of pairs; each owns its random generator."""
 
+from .candidate import Candidates, UniformDraw
 from .choice import hamming_distance
 from .landmark import LandmarkSampler
 from .pair import MarginPairSampler, PairSampler, group_distance
@@ -7,4 +8,5 @@ from .path import FairSampler, PathSampler, SandwichSampler
 from .uniform import UniformSampler
 
 __all__ = ['UniformSampler', 'LandmarkSampler', 'PairSampler', 'MarginPairSampler', 'PathSampler',
-           'FairSampler', 'SandwichSampler', 'hamming_distance', 'group_distance']
+           'FairSampler', 'SandwichSampler', 'Candidates', 'UniformDraw', 'hamming_distance',
+           'group_distance']
