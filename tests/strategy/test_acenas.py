@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
+from nni.mutable import Categorical
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment import experiment as nni_experiment
 from nni.nas.experiment.config import NasExperimentConfig
@@ -33,7 +35,10 @@ QUICK = functools.partial(
 ARGUMENTS = dict(rounds=3, budget=18, top=4, ranker=QUICK, weak=200)
 
 
-def space():
+SPACE = {f'op{i}': Categorical(list(WORTH), label=f'op{i}') for i in range(4)}
+
+
+def cells():
     return NasBench201(2, 1, 10)
 
 
@@ -52,15 +57,15 @@ def make(tmp_path, **arguments):
 
 def answer_of(job, weak=None):
     if isinstance(job, SuperNet):
-        samples = job.weak.samples(space())
+        samples = job.weak.samples(SPACE)
         return SuperNetOutcome([], [], {'default': 0.}, weak=weak or {
             'supernet': [metric_of(sample) for sample in samples]})
     return metric_of(job.sample)
 
 
-def play(search, answer=answer_of):
+def play(search, answer=answer_of, space=SPACE):
     """Run a plan without any engine: return its answer and its stages."""
-    plan, stages, outcomes = search.plan(space()), [], None
+    plan, stages, outcomes = search.plan(space), [], None
     while True:
         try:
             jobs = plan.send(outcomes)
@@ -87,20 +92,17 @@ def test_stages_of_the_plan(tmp_path):
     assert answer.metrics == sorted(map(metric_of, trained), reverse=True)
     assert list(map(metric_of, answer.samples)) == answer.metrics
     assert search.supernet_outcome.weak['supernet'] == [
-        metric_of(sample) for sample in net.weak.samples(space())]
+        metric_of(sample) for sample in net.weak.samples(SPACE)]
 
 
 def test_half_of_a_round_is_what_the_predictor_ranks_best(tmp_path):
     search = make(tmp_path, supernet=SPOS())
     _, (_, first, second, third, top) = play(search)
-    ranker = QUICK(space())
+    ranker = QUICK(SPACE)
     weak = read_weak(tmp_path / 'x-weak.csv')
-    assert weak.samples == UniformDraw(200, 0).samples(space())
+    assert weak.samples == UniformDraw(200, 0).samples(SPACE)
     ranker.pretrain(*weak)
-    every = [dict(zip(space().simplify(), names)) for names in np.ndindex(*[5] * 6)]
-    names = space().simplify()['cell/0_1'].values
-    every = [{label: names[row] for label, row in sample.items()} for sample in every]
-    tried = []
+    every = [dict(zip(SPACE, names)) for names in itertools.product(WORTH, repeat=4)]
     for before, after, count in (([first], second, 3), ([first, second], third, 3),
                                  ([first, second, third], top, 4)):
         tried = [sample for jobs in before for sample in samples_of(jobs)]
@@ -108,7 +110,7 @@ def test_half_of_a_round_is_what_the_predictor_ranks_best(tmp_path):
         scores = ranker.fit(tried, list(map(metric_of, tried))).score(rest)
         best = {sample_key(rest[row]) for row in scores.topk(count).indices}
         assert set(map(sample_key, samples_of(after)[:count])) == best
-    assert np.mean(list(map(metric_of, samples_of(top)))) > .7
+    assert np.mean(list(map(metric_of, samples_of(top)))) > .4
 
 
 @pytest.mark.parametrize('explore, shared', [(0., 0), (1., 6)])
@@ -124,23 +126,23 @@ def test_share_of_random_architectures(tmp_path, explore, shared):
 
 def test_only_feasible_architectures(tmp_path):
     def constraint(sample):
-        return convolutions([sample]) <= 3
+        return convolutions([sample]) <= 2
     search = make(tmp_path, supernet=SPOS(), constraint=constraint, landmarks=2)
     answer, stages = play(search)
     assert len(stages[0]) == 2 and stages[1][0].results.samples == samples_of(stages[0])
     assert len(stages[2]) == 4 and len(answer.samples) == 22
-    assert all(map(constraint, [*answer.samples, *stages[1][0].weak.samples(space())]))
+    assert all(map(constraint, [*answer.samples, *stages[1][0].weak.samples(SPACE)]))
 
 
 def test_candidates_of_a_table(tmp_path):
-    given = UniformSampler(space(), seed=3).distinct(25)
+    given = UniformSampler(SPACE, seed=3).distinct(25)
     answer, stages = play(make(tmp_path, candidates=given))
     assert all(sample in given for sample in answer.samples) and len(answer.samples) == 22
     assert len(play(make(tmp_path, candidates=given, top=99))[0].samples) == 25
 
 
 def test_known_results_are_learnt_from_and_cost_nothing(tmp_path):
-    known = UniformSampler(space(), seed=7).distinct(10)
+    known = UniformSampler(SPACE, seed=7).distinct(10)
     results = Results(known, list(map(metric_of, known)))
     answer, stages = play(make(tmp_path, known=results))
     assert [len(jobs) for jobs in stages] == [6, 6, 6, 4] and len(answer.samples) == 32
@@ -159,12 +161,12 @@ def test_failures_are_left_out_and_not_proposed_again(tmp_path):
 
 
 def test_weak_labels_of_a_file_need_no_supernet(tmp_path):
-    samples = UniformSampler(space(), seed=1).distinct(200)
+    samples = UniformSampler(SPACE, seed=1).distinct(200)
     WeakLabels(samples, {'truth': list(map(metric_of, samples))}).to_csv(tmp_path / 'weak.csv')
     search = make(tmp_path, supernet=SPOS(), weak=tmp_path / 'weak.csv')
     _, stages = play(search)
     assert not any(isinstance(job, SuperNet) for jobs in stages for job in jobs)
-    predicted = QUICK(space()).pretrain(samples, {'truth': list(map(metric_of, samples))})
+    predicted = QUICK(SPACE).pretrain(samples, {'truth': list(map(metric_of, samples))})
     assert torch.equal(search.predictor.encode(samples).features,
                        predicted.encode(samples).features)
     assert list(search.predictor.predict_weak(samples)) == ['truth']
@@ -198,7 +200,7 @@ def test_wrong_numbers(tmp_path, arguments, message):
 @pytest.fixture(scope='module')
 def table(tmp_path_factory):
     path = tmp_path_factory.mktemp('table') / 'table.csv'
-    samples = UniformSampler(space()).distinct(5 ** 6)
+    samples = UniformSampler(cells()).distinct(5 ** 6)
     TabularBenchmark(samples, list(map(metric_of, samples))).to_csv(path)
     return str(path)
 
@@ -206,7 +208,7 @@ def table(tmp_path_factory):
 def run(search, evaluator, folder):
     config = NasExperimentConfig('sequential', 'simplified')
     config.experiment_working_directory = folder
-    experiment = NasExperiment(space(), evaluator, search, config)
+    experiment = NasExperiment(cells(), evaluator, search, config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nni_experiment, 'Experiments', functools.partial(Experiments, str(folder)))
         try:
@@ -217,10 +219,10 @@ def run(search, evaluator, folder):
 
 
 def test_experiment_on_a_table(tmp_path, table):
-    samples = UniformSampler(space(), seed=1).distinct(200)
+    samples = UniformSampler(cells(), seed=1).distinct(200)
     weak = WeakLabels(samples, {'convs': convolutions(samples).tolist()})
     experiment = run(make(tmp_path, weak=weak), TableEvaluator(table), tmp_path)
-    expected, _ = play(make(tmp_path, weak=weak))
+    expected, _ = play(make(tmp_path, weak=weak), space=cells())
     models = experiment.export_top_models(30)
     assert [model.sample for model in models] == expected.samples
     assert [model.metric for model in models] == expected.metrics
@@ -229,8 +231,6 @@ def test_experiment_on_a_table(tmp_path, table):
     again = run(make(tmp_path, weak=weak), TableEvaluator(table), tmp_path)      # resumed
     assert again.export_top_models(1, formatter='dict') == expected.samples[:1]
     assert len(Archive(tmp_path / 'x.sqlite').to_frame()) == 22
-    later = make(tmp_path, known=archive, archive=tmp_path / 'y.sqlite')
-    assert play(later)[1] != play(make(tmp_path))[1]
 
 
 def evaluator():
@@ -247,9 +247,9 @@ def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     strategy = experiment.strategy
     weak = read_weak(tmp_path / 'x-weak.csv')
     assert list(weak.labels) == ['supernet', 'flops', 'params']
-    assert weak.samples == UniformDraw(12, 0).samples(space())
+    assert weak.samples == UniformDraw(12, 0).samples(cells())
     batch = torch.zeros(1, 1, 8, 8).expand(1, 3, 8, 8), torch.zeros(1)
-    params = ProxyScorer('params', space(), batch)(weak.samples).tolist()
+    params = ProxyScorer('params', cells(), batch)(weak.samples).tolist()
     assert weak.labels['params'] == pytest.approx(params, rel=1e-6)
     more = [sum('conv_3x3' == name for name in sample.values()) for sample in weak.samples]
     assert np.corrcoef(more, weak.labels['flops'])[0, 1] > .8
