@@ -6,10 +6,11 @@ import re
 from typing import Collection, Hashable, Mapping, NamedTuple, Sequence
 
 import torch
-from nni.mutable import Categorical, LabeledMutable, Mutable
+from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 from torch import Tensor
 
 from ..typing import Sample
+from .choice import Column
 from .graph import Graphs, choice_indices
 
 __all__ = ['Block', 'ChainEncoder']
@@ -39,6 +40,8 @@ class ChainEncoder:
         All blocks that may exist, in the order of the network.
     skip
         Choices of a block's first label that leave the block out.
+    extras
+        Further choices, of the whole network: they become hyper-parameter features.
 
     Raises
     ------
@@ -54,11 +57,13 @@ class ChainEncoder:
     ([True, True, True, False], [0.0, 1.0, 1.0, 0.0])
     """
 
-    def __init__(self, blocks: Sequence[Block], skip: Collection[Hashable] = ()):
+    def __init__(self, blocks: Sequence[Block], skip: Collection[Hashable] = (),
+                 extras: Sequence[LabeledMutable] = ()):
         if len({len(block.choices) for block in blocks}) != 1:
             raise ValueError('Expected blocks with the same number of labels, got '
                              f'{[list(block.choices) for block in blocks]}.')
         self.blocks, self.skip = list(blocks), set(skip)
+        self._extras = list(map(Column, extras))
         roles = list(zip(*(block.choices.values() for block in blocks)))
         self._sizes, self._tables = [], []
         for role, columns in enumerate(roles):
@@ -85,8 +90,9 @@ class ChainEncoder:
         features = features.take_along_dim(order[..., None], 1) * mask[..., None]
         chain = torch.diag(torch.ones(len(self.blocks) - 1), 1)
         edges = chain * mask[:, None, :] * mask[:, :, None]
+        extras = [column.encode(samples) for column in self._extras]
         return Graphs(features[:, None], edges[:, None], mask[:, None],
-                      torch.zeros(len(samples), 0))
+                      torch.cat([torch.zeros(len(samples), 0), *extras], dim=1))
 
     def _within_depth(self, samples: Sequence[Sample]) -> Tensor:
         try:
@@ -98,21 +104,25 @@ class ChainEncoder:
                              f'none for {error}.') from None
 
     @classmethod
-    def from_hub(cls, space: Mutable | Mapping[str, LabeledMutable]) -> ChainEncoder:
-        """Return the encoder of a space of NNI's hub with blocks ``s{stage}_i{index}``.
+    def from_space(cls, space: Mutable | Mapping[str, LabeledMutable]) -> ChainEncoder:
+        """Return the encoder of a space with blocks ``s{stage}_i{index}``, as the hub names them.
 
-        These are `ProxylessNAS` and `MobileNetV3Space` with one choice a block; the number of
-        blocks of a stage is ``s{stage}_depth``. Other spaces raise a ValueError.
+        These are `ProxylessNAS` and ResNet-48 for example. The number of blocks of a stage is
+        ``s{stage}_depth``, where it varies; a block may have the choice ``skip``. Other labels
+        become hyper-parameter features. A space without such blocks raises a ValueError.
         """
         leaves = space.simplify() if isinstance(space, Mutable) else space
-        blocks = []
-        for label, leaf in leaves.items():
-            match = re.fullmatch(r's(\d+)_i(\d+)', label)
-            if match and isinstance(leaf, Categorical):
+        found = {label: re.fullmatch(r's(\d+)_i(\d+)', label) for label in leaves}
+        blocks, depths = [], set()
+        for label, match in found.items():
+            if match:
                 depth = f's{match[1]}_depth'
-                blocks.append(Block({label: leaf.values}, int(match[1]),
+                blocks.append(Block({label: leaves[label].values}, int(match[1]),
                                     depth if depth in leaves else None, int(match[2])))
-            elif not re.fullmatch(r's\d+_depth', label):
-                raise ValueError('Expected labels such as s2_i0 and s2_depth only, got '
-                                 f'{label!r}; ChoiceEncoder takes any space.')
-        return cls(blocks)
+                depths.add(depth)
+        if not blocks:
+            raise ValueError('Expected labels such as s2_i0 and s2_depth, got '
+                             f'{sorted(leaves)}; ChoiceEncoder takes any space.')
+        rest = [leaf for label, leaf in leaves.items()
+                if not found[label] and label not in depths and isinstance(leaf, MutableSymbol)]
+        return cls(blocks, skip=['skip'], extras=rest)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Mapping
 
 from nni.mutable import LabeledMutable, Mutable
-from nni.nas.hub.pytorch import ProxylessNAS
 from nni.nas.hub.pytorch.nasnet import NDS
 
 from ..space.nasbench201 import EDGES
@@ -39,6 +39,6 @@ def default_encoder(space: Mutable | Mapping[str, LabeledMutable]) -> GraphEncod
         return NasBench101Encoder()
     if isinstance(space, NDS):
         return NDSEncoder(space)
-    if isinstance(space, ProxylessNAS):
-        return ChainEncoder.from_hub(space)
+    if labels and all(re.fullmatch(r's\d+_(i\d+|depth|width)', label) for label in labels):
+        return ChainEncoder.from_space(space)
     return ChoiceEncoder(space)

@@ -94,7 +94,8 @@ class DGCNN(nn.Module):
         nodes = graphs.features.flatten(0, 1)
         # A convolution sums over the last dimension: the sources of the edges into a node, and
         # the node itself. What it makes of the padding reaches no node and is not pooled.
-        adjacency = graphs.edges.flatten(0, 1).transpose(1, 2) + torch.eye(mask.shape[1])
+        loops = torch.eye(mask.shape[1], device=mask.device)
+        adjacency = graphs.edges.flatten(0, 1).transpose(1, 2) + loops
         states = []
         for convolution in self.convolutions:
             nodes = convolution(nodes, adjacency, add_loop=False)

@@ -40,8 +40,8 @@ class AceNAS(PlanStrategy):
         stand-alone architectures.
     weak
         Number of random architectures with weak labels: their score by the super-net, FLOPs and
-        parameters. Or weak labels from elsewhere, the path of a CSV file for example: then no
-        super-net is trained.
+        parameters; 0 for none. Or weak labels from elsewhere, the path of a CSV file for example:
+        then no super-net is trained.
     labels
         Name -> scorer of further weak labels, such as a `ProxyScorer` or the latency.
     rounds, budget
@@ -172,8 +172,8 @@ class AceNAS(PlanStrategy):
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""
         if not isinstance(self.weak, int):
-            return read_weak(self.weak)
-        if self.supernet is None and not self.labels:
+            return read_weak(self.weak).finite()
+        if self.weak < 1 or self.supernet is None and not self.labels:
             return None
         draw = UniformDraw(self.weak, self.seed, self.constraint)
         samples = draw.samples(space)
@@ -194,7 +194,7 @@ class AceNAS(PlanStrategy):
 
     def supernet_jobs(self) -> list[SuperNet]:
         """Return the job of the super-net, if there is one."""
-        if self.supernet is None or not isinstance(self.weak, int):
+        if self.supernet is None or not isinstance(self.weak, int) or self.weak < 1:
             return []
         return [SuperNet(self.supernet, Results([], []), 0,
                          weak=UniformDraw(self.weak, self.seed, self.constraint))]

@@ -191,8 +191,23 @@ def test_proxyless_chain():
 def test_blocks_must_be_alike():
     with pytest.raises(ValueError, match='blocks with the same number of labels'):
         ChainEncoder([Block({'a': [1]}), Block({'b': [1], 'c': [2]})])
-    with pytest.raises(ValueError, match="got 'op'; ChoiceEncoder takes any space"):
-        ChainEncoder.from_hub(ANY)
+    with pytest.raises(ValueError, match="got .*'op', .*; ChoiceEncoder takes any space"):
+        ChainEncoder.from_space(ANY)
+
+
+def test_chain_of_any_space_that_names_its_blocks_so():
+    """Blocks that may be skipped, stages of some depth, widths: ResNet-48 is such a space."""
+    leaves = [Categorical(['k3', 'k5'], label='s1_i0'), Categorical(['k3', 'skip'], label='s1_i1'),
+              Categorical([1, 2], label='s2_depth'), Categorical(['k3', 'k5'], label='s2_i0'),
+              Categorical(['k3', 'k5'], label='s2_i1'), Categorical([8, 16], label='s2_width')]
+    encoder = default_encoder({leaf.label: leaf for leaf in leaves})
+    assert isinstance(encoder, ChainEncoder)
+    sample = {'s1_i0': 'k5', 's1_i1': 'skip', 's2_depth': 1, 's2_i0': 'k3', 's2_i1': 'k5',
+              's2_width': 16}
+    graphs = encoder([sample, {**sample, 's2_depth': 2, 's2_width': 8}])
+    assert graphs.features[0, 0, :2].tolist() == [[0, 1, 1, 0], [1, 0, 0, 1]]
+    assert graphs.mask[:, 0].sum(dim=1).tolist() == [2, 3]
+    assert graphs.extras.tolist() == [[0, 1, 1], [1, 0, 0]]
 
 
 def test_choices_of_any_kind():
