@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 from pathlib import Path
@@ -164,11 +165,13 @@ def _leaves(space: Any) -> Mapping[str, LabeledMutable]:
 
 
 def _choice(text: str, leaves: Mapping[str, LabeledMutable] | None, label: str) -> Any:
-    """Return the choice that is written as `text`; a number is one."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
+    """Return the choice that is written as `text`, in JSON or in Python; a number is one."""
+    value: Any = text
+    for parse in (ast.literal_eval, json.loads):
+        try:
+            value = parse(text)
+        except (ValueError, SyntaxError):
+            continue
     if leaves is None:
         return text if isinstance(value, (list, dict)) else value
     for choice in (value, text):

@@ -138,6 +138,8 @@ def test_choices_are_read_as_the_space_spells_them(tmp_path):
     table = write(tmp_path / 't.csv', [*HEADER, 'metric'], [(5, '8', 'none', 0.5, 'true', 1.)])
     expected = {'kernel': 5, 'width': 8, 'norm': 'none', 'drop': 0.5, 'skip': True}
     assert read_measured(table, None, SPACE).samples == [expected]
+    table = write(tmp_path / 't.csv', [*HEADER, 'metric'], [('5.0', 8, 'none', '5e-1', True, 1.)])
+    assert read_measured(table, None, SPACE).samples == [expected]
     digits = {'a': Categorical(['1', '2'], label='a')}
     table = write(tmp_path / 't.csv', ['a', 'metric'], [(1, 1.)])
     assert read_measured(table, None, digits).samples == [{'a': '1'}]

@@ -11,7 +11,10 @@ from tqdm.auto import tqdm
 from ..proxy import NetworkFactory, flops, params
 from ..typing import Sample
 
-__all__ = ['weak_labels']
+__all__ = ['LABELS', 'weak_labels']
+
+LABELS = ('supernet', 'flops', 'params')
+"""Names of the labels, the closest to the true performance first."""
 
 
 def weak_labels(oneshot: Any, space: ModelSpace, samples: Sequence[Sample]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..archive import Archive
+from ..host.weak_label import LABELS
 from ..plan import Plan, SuperNet, SuperNetOutcome
 from ..predictor import Ranker, WeakLabels, read_weak
 from ..predictor.weak import WeakSource
@@ -182,7 +183,8 @@ class AceNAS(PlanStrategy):
             known = Results(list(results.samples), list(results.metrics))
             self.supernet_outcome, = yield [SuperNet(
                 self.supernet, known, 0, save=str(self.file('supernet.pt')), weak=draw)]
-            labels = self.supernet_outcome.weak
+            found = self.supernet_outcome.weak     # in any order, as the archive keeps it
+            labels = {name: found[name] for name in LABELS if name in found}
         labels = {**labels, **{name: scorer(samples).tolist()
                                for name, scorer in self.labels.items()}}
         weak = WeakLabels(samples, labels).finite()
