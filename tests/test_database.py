@@ -13,7 +13,14 @@ from playhouse.sqlite_ext import SqliteExtDatabase
 
 from nni_rankreg.benchmark import DatabaseEvaluator, UnknownArchitectureError
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import ENAS, Genotype, NasBench101, NasBench201, decode_nasbench101, decode_nds
+from nni_rankreg.space import (
+    ENAS,
+    Genotype,
+    NasBench101,
+    NasBench201,
+    decode_nasbench101,
+    decode_nds,
+)
 
 CELL = ([[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]],
         ['input', 'conv3x3-bn-relu', 'maxpool3x3', 'output'])

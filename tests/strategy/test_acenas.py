@@ -118,8 +118,7 @@ def test_share_of_random_architectures(tmp_path, explore, shared):
     """What is drawn at random does not depend on the metrics; what is predicted best does."""
     def reverse(job):
         return -answer_of(job)
-    stages = play(make(tmp_path, explore=explore))[1], play(make(tmp_path, explore=explore),
-                                                           reverse)[1]
+    stages = [play(make(tmp_path, explore=explore), answer)[1] for answer in (answer_of, reverse)]
     first, second = (set(map(sample_key, samples_of(one[1]))) for one in stages)
     assert stages[0][0] == stages[1][0] and len(first & second) == shared
 
