@@ -18,6 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from nni_rankreg.archive import Archive
 from nni_rankreg.loss import LambdaRankLoss, MeanSquaredLoss, RankNetLoss
 from nni_rankreg.metric import relevance
+from nni_rankreg.plan import StandAlone
 from nni_rankreg.predictor import Graphs, NasBench201Encoder, Ranker, standardize
 from nni_rankreg.predictor.graph import one_hot
 from nni_rankreg.proxy import ProxyScorer
@@ -146,13 +147,14 @@ def acenas(table: Table, ranker: Callable[[Any], Any], budget: int, seed: int) -
     with tempfile.TemporaryDirectory() as folder:
         search = AceNAS(candidates=table.samples, ranker=ranker, budget=budget, top=TOP, seed=seed,
                         archive=Path(folder) / 'results.sqlite')
-        plan, outcomes = search.plan({}), None
+        plan = search.plan({})
+        outcomes: Any = None
         while True:
             try:
                 jobs = plan.send(outcomes)
             except StopIteration:
                 return trained
-            rows = [job.sample['row'] for job in jobs]
+            rows = [job.sample['row'] for job in jobs if isinstance(job, StandAlone)]
             trained += rows
             outcomes = table.metric[rows].tolist()
 
