@@ -1,4 +1,4 @@
-"""The command line: ``nni-rankreg demo`` and ``nni-rankreg proxies``."""
+"""The command line: ``nni-rankreg demo``, ``nni-rankreg proxies``, ``nni-rankreg rank``."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     quiet_host()
     from .demo import demo  # after the host's warnings are silenced; it takes seconds to import
     from .proxy_table import proxies
+    from .rank import rank
     quiet_host()            # Lightning sets the level of its log when it is imported
-    commands: dict[str, Callable[..., None]] = {'demo': demo, 'proxies': proxies}
+    commands: dict[str, Callable[..., None]] = {
+        'demo': demo, 'proxies': proxies, 'rank': rank}
     parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
                             description='One-shot architecture search that ranks correctly.')
     subcommands = parser.add_subcommands()

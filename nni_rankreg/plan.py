@@ -8,8 +8,7 @@ A plan yields lists of jobs and is sent the list of their outcomes, in the same 
         metrics = yield [StandAlone(one) for one in supernet.best]
 
 It knows nothing of where jobs run. `drive` runs a plan and resumes it: a plan is deterministic
-given its seed and the outcomes, so resuming replays it over the recorded outcomes of the archive
-and runs only what is missing.
+given its seed and the outcomes, so resuming replays it over the recorded ones of the archive.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from functools import partial
 from typing import Any, Callable, Generator, List, Protocol, Sequence, TypeVar, Union
 
 from .archive import Archive
+from .sampler import UniformDraw
 from .typing import Results, Sample, sample_key
 
 __all__ = ['StandAlone', 'SuperNet', 'SuperNetOutcome', 'Failure', 'Job', 'Plan', 'Runner',
@@ -63,6 +63,8 @@ class SuperNet:
         File to keep the trained weights in.
     title
         Names the job in logs.
+    weak
+        Architectures that get weak labels: their score by the super-net, FLOPs and parameters.
     """
 
     oneshot: Any
@@ -71,6 +73,7 @@ class SuperNet:
     weights: str | None = None
     save: str | None = None
     title: str = 'super-net'
+    weak: UniformDraw | None = None
 
     @property
     def name(self) -> str:
@@ -96,6 +99,8 @@ class SuperNetOutcome:
         File of the trained weights, if they were kept.
     measured
         Scores and stand-alone metrics of the architectures that the ranking was measured on.
+    weak
+        Name -> labels of the job's `weak` architectures.
     """
 
     best: List[Sample]
@@ -104,6 +109,7 @@ class SuperNetOutcome:
     history: List[dict] = field(default_factory=list)
     weights: str | None = None
     measured: dict = field(default_factory=dict)
+    weak: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import importlib
 import math
-import os
-import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping, Union
+from typing import Any, Mapping
 
 import numpy as np
 import pandas as pd
 import torch
-from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ._argument import ImportPath, make_object, make_space, read_table
 from .archive import Archive
-from .benchmark import TabularBenchmark, digits
 from .data import ImageTensors, image_loader
 from .metric import bootstrap_interval, kendall_tau, spearman
 from .proxy import ProxyScorer, find_proxy, proxy_names
 from .proxy.state import seeded
 from .sampler import UniformSampler
-from .space import decode_nasbench201
 from .typing import sample_key
 
 __all__ = ['proxies', 'correlations', 'correlation_table', 'score_table']
-
-ImportPath = Union[str, Dict[str, Any]]
-"""``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
 
 _SAMPLED = 100
 
@@ -75,8 +66,8 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.demo.digits_spa
     chosen = proxy_names() if names == 'all' else [name.strip() for name in names.split(',')]
     for name in chosen:
         find_proxy(name)                       # wrong names are told before the work begins
-    table = None if truth is None else _truth(truth, column)
-    model_space, batch = _space(space), _batch(data, batch_size, seed)
+    table = None if truth is None else read_table(truth, column)
+    model_space, batch = make_space(space), _batch(data, batch_size, seed)
     if table is None:
         samples = UniformSampler(model_space, seed).distinct(_SAMPLED if count is None else count)
     else:
@@ -174,29 +165,12 @@ def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray,
                             in found.items()})
 
 
-def _truth(truth: str, column: str | None) -> TabularBenchmark:
-    if truth == 'digits':
-        return digits()
-    with open(truth, newline='', encoding='utf-8-sig') as file:
-        header = next(csv.reader(file), [])
-    return TabularBenchmark.from_csv(
-        truth, column=column, decode=None if 'sample' in header else decode_nasbench201)
-
-
-def _space(path: ImportPath) -> ModelSpace:
-    space = _make(path, 'model space')
-    if not isinstance(space, ModelSpace):
-        raise ValueError(f'Expected an import path of a model space, got {path}, a '
-                         f'{type(space).__name__}.')
-    return space
-
-
 def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return the first batch of the data, in an order that the seed determines."""
     if batch_size < 1:
         raise ValueError(f'Expected a batch size of at least 1, got {batch_size}.')
     with seeded(seed):
-        data = _read(path) if str(path).endswith('.npz') else _make(path, 'data set')
+        data = _read(path) if str(path).endswith('.npz') else make_object(path, 'data set')
         if isinstance(data, ImageTensors):
             data = image_loader(data, batch_size, shuffle=True)
         elif isinstance(data, Dataset):
@@ -216,23 +190,3 @@ def _read(path: Any) -> ImageTensors:
                 raise ValueError(f'Expected an array {name!r} in {path}, got {file.files}.')
         return ImageTensors(torch.from_numpy(file['images']).float(),
                             torch.from_numpy(file['labels']).long())
-
-
-def _make(spec: ImportPath, what: str) -> Any:
-    """Import a class or function and call it with its arguments."""
-    spec = {'class_path': spec} if isinstance(spec, str) else spec
-    path, arguments = str(spec.get('class_path', '')), spec.get('init_args') or {}
-    if '.' not in path or set(spec) - {'class_path', 'init_args'}:
-        raise ValueError(f'Expected the import path of a {what}, package.name, or class_path and '
-                         f'init_args, got {spec}.')
-    module, _, name = path.rpartition('.')
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())        # the user's own file, as `python` finds it
-    try:
-        target = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f'Expected the import path of a {what}, got {path}: {error}.') from error
-    try:
-        return target(**arguments)
-    except TypeError as error:
-        raise ValueError(f'Expected arguments of {path}, got {arguments}: {error}.') from error

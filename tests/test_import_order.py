@@ -25,6 +25,7 @@ sampler
 archive
 benchmark
 proxy
+predictor
 regularizer
 predictor
 plan
@@ -35,7 +36,8 @@ data
 evaluator
 report
 demo
-proxy_table
+_argument
+proxy_table rank
 cli
 __main__
 """

@@ -13,7 +13,9 @@ import torch
 from nni.nas.space import ExecutableModelSpace, ModelStatus
 
 from ..plan import SuperNet
+from ..sampler import UniformDraw
 from ..typing import Results
+from .weak_label import weak_labels
 
 __all__ = ['SuperNetModelSpace', 'dump_model', 'save_weights']
 
@@ -59,21 +61,30 @@ class SuperNetModelSpace(ExecutableModelSpace):
         nni.report_final_result({**metrics, 'outcome': {
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],
             'metrics': metrics, 'history': supernet.history, 'weights': job.save,
-            'measured': job.oneshot.measured}})
+            'measured': job.oneshot.measured, 'weak': self._weak_labels()}})
+
+    def _weak_labels(self) -> dict[str, list[float]]:
+        if self.job.weak is None:
+            return {}
+        space = self.space.trace_copy().get()
+        return weak_labels(self.job.oneshot, space, self.job.weak.samples(space))
 
     def _dump(self) -> dict[str, Any]:
+        weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}
         return {'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
                 'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
                 'oneshot': self.job.oneshot, 'title': self.job.title,
                 'samples': self.job.results.samples, 'metrics': self.job.results.metrics,
-                'top': self.job.top, 'weights': self.job.weights, 'save': self.job.save}
+                'top': self.job.top, 'weights': self.job.weights, 'save': self.job.save,
+                **weak}
 
     @classmethod
     def _load(cls, **state: Any) -> SuperNetModelSpace:
         space = nni.common.serializer.SerializableObject(
             state['symbol'], state['args'], state['kwargs'])
+        weak = UniformDraw(**state['weak']) if 'weak' in state else None
         job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
-                       state['top'], state['weights'], state['save'], state['title'])
+                       state['top'], state['weights'], state['save'], state['title'], weak)
         return cls(space, state['evaluator'], job)
 
 

@@ -1,6 +1,20 @@
-"""Predictors of the performance of architectures, learned from measured ones."""
+"""What learns the performance of architectures: a ranker of graphs, a controller of tokens."""
 
+from .chain import Block, ChainEncoder
+from .choice import ChoiceEncoder
+from .encoder import default_encoder
+from .graph import GraphEncoder, Graphs
 from .nao import NAOController
+from .nasbench import NasBench101Encoder, NasBench201Encoder
+from .nds import NDSEncoder
+from .network import DGCNN
+from .ranker import Ranker
 from .sequence import TokenCodec
+from .target import standardize
+from .training import Training
+from .weak import WeakLabels, read_weak
 
-__all__ = ['NAOController', 'TokenCodec']
+__all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
+           'standardize', 'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block',
+           'ChainEncoder', 'ChoiceEncoder', 'WeakLabels', 'read_weak', 'NAOController',
+           'TokenCodec']

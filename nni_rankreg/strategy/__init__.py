@@ -1,5 +1,6 @@
 """Search strategies for NNI's experiments."""
 
+from .acenas import AceNAS
 from .darts import DARTS
 from .fairnas import FairNAS
 from .gdas import GDAS
@@ -7,4 +8,4 @@ from .landmark_search import LandmarkSearch
 from .nao import NAO
 from .spos import SPOS
 
-__all__ = ['DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'NAO', 'SPOS']
+__all__ = ['AceNAS', 'DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'NAO', 'SPOS']

@@ -1,4 +1,4 @@
-"""Losses that compare the order of predicted scores with the true order."""
+"""The loss of pairs in the wrong order, of landmark regularisation."""
 
 from __future__ import annotations
 

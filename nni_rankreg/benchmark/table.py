@@ -1,29 +1,24 @@
-"""Tables of stand-alone performance, as a scorer and as an evaluator of NNI."""
+"""Tables of stand-alone performance, as a scorer."""
 
 from __future__ import annotations
 
 import csv
-import functools
 import itertools
 import os
-import time
 from importlib import resources
 from pathlib import Path
 from typing import Collection, Sequence
 
-import nni
 import numpy as np
 import numpy.typing as npt
 import torch
-from nni.nas.evaluator import Evaluator
-from nni.nas.space import ExecutableModelSpace
 from torch import Tensor
 
-from ._table import Decode, UnknownArchitectureError, read_csv, read_npz
-from .metric import kendall_tau
-from .typing import Results, Sample, sample_key
+from .._table import Decode, UnknownArchitectureError, read_csv, read_npz
+from ..metric import kendall_tau
+from ..typing import Results, Sample, sample_key
 
-__all__ = ['TabularBenchmark', 'TableEvaluator', 'UnknownArchitectureError', 'digits']
+__all__ = ['TabularBenchmark', 'digits']
 
 
 class TabularBenchmark:
@@ -199,52 +194,8 @@ def digits() -> TabularBenchmark:
 
     Values are validation accuracies on `nni_rankreg.data.Digits`, one column for each seed.
     """
-    from .space import decode_nasbench201  # the space takes seconds to import
+    from ..space import decode_nasbench201  # the space takes seconds to import
 
     source = resources.files('nni_rankreg') / 'table' / 'digits_nasbench201.csv'
     with resources.as_file(source) as path:
         return TabularBenchmark.from_csv(path, decode=decode_nasbench201)
-
-
-@nni.trace
-class TableEvaluator(Evaluator):
-    """Evaluates architectures by looking them up, so that any strategy of NNI runs on a table.
-
-    Parameters
-    ----------
-    path
-        A CSV file that `TabularBenchmark.from_csv` reads.
-    column, decode
-        See `TabularBenchmark.from_csv`.
-    delay
-        Seconds that each evaluation waits, in place of a training.
-
-    Raises
-    ------
-    ValueError
-        If the file is no table or the delay negative; on evaluating, `UnknownArchitectureError`
-        if the table lacks the architecture.
-    """
-
-    def __init__(self, path: str, *, column: str | None = None, decode: Decode | None = None,
-                 delay: float = 0.):
-        if delay < 0:
-            raise ValueError(f'Expected a delay of at least 0 seconds, got {delay}.')
-        modified = os.stat(path).st_mtime_ns   # a file that was rewritten is read again
-        self._table, self.delay = _cached_table(path, column, decode, modified), delay
-
-    def _execute(self, model: ExecutableModelSpace) -> float:
-        """Return, and report to NNI inside a trial, the metric of the sampled architecture."""
-        if model.sample is None:
-            raise ValueError('Expected a model frozen to one architecture, got a space.')
-        metric = float(self._table([model.sample])[0])
-        time.sleep(self.delay)
-        if nni.get_current_parameter() is not None:
-            nni.report_final_result(metric)
-        return metric
-
-
-@functools.lru_cache(maxsize=4)
-def _cached_table(path: str, column: str | None, decode: Decode | None, modified: int
-                  ) -> TabularBenchmark:
-    return TabularBenchmark.from_csv(path, column=column, decode=decode)

@@ -1,4 +1,4 @@
-"""Tests of `nni_rankreg.loss`."""
+"""Tests of `nni_rankreg.loss.pairwise`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,194 @@
+"""How many trainings does a ranking predictor save? NAS-Bench-201 and -101, the real tables.
+
+Each search is the strategy `AceNAS` itself; a training is a look-up. The predictor is pretrained on
+weak labels of 4,000 random architectures; `budget` architectures are trained in five rounds, half
+of each but the first predicted best, half random; the ten predicted best of the rest are trained
+in the end. Arms:
+
+* loss: LambdaRank, its published variant, RankNet, mean squared error, BRP (the pairs of BRP-NAS);
+* pretraining: none; size (FLOPs and parameters); weights (these and the accuracy with the weights
+  of a super-net trained on CIFAR-10: column ``oneshot_acc_c10``); proxies (these, synflow and
+  naswot);
+* rivals with as many trainings: random search, regularised evolution, LightGBM's LambdaRank in the
+  place of the predictor.
+
+Experiments: ``c100`` and ``c10`` search and report the mean over seeds of NATS-Bench's 200-epoch
+test accuracy, as no 200-epoch validation accuracy is in the file: they tell how fast the optimum of
+a table is found. ``c10-valid`` searches by validation accuracy and reports test accuracy, as do
+``nb101``, the 28,963 cells that the table draws uniformly, and ``nb101-all``, its 151,644 cells;
+both with accuracies by super-nets of the same table as weak labels.
+
+Each seed has a file of its own, written after each search: an interrupted benchmark goes on.
+
+    python benchmarks/acenas_tables.py --data ../shared/data --seeds 50
+    python benchmarks/acenas_tables.py --data ../shared/data --seeds 20 --budgets [50] \
+        --losses [LambdaRank,published,RankNet,MSE,BRP] --pretraining [none,size,weights]
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import multiprocessing
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+
+import acenas_arms as arms
+import numpy as np
+import torch
+from jsonargparse import CLI
+from scipy import stats
+from tqdm.auto import tqdm
+
+from nni_rankreg.report import markdown_table
+
+COLUMNS = {'c100': ('test_c100_200', 'test_c100_200'), 'c10': ('test_c10_200', 'test_c10_200'),
+           'c10-valid': ('xvalid_c10_200', 'xtest_c10_200')}
+NASBENCH101 = ('nb101', 'nb101-all')
+BUDGETS = (20, 40, 60, 80, 100)
+RIVALS = ('random', 'evolution', 'LightGBM')
+
+
+def load(experiment: str, pretraining: str, data: Path, out: Path) -> arms.Table:
+    if experiment in NASBENCH101:
+        return arms.nasbench101(data, pretraining, uniform=experiment == 'nb101')
+    return arms.nasbench201(data, out, *COLUMNS[experiment], pretraining)
+
+
+def rival(name: str, table: arms.Table, data: Path, budget: int, seed: int) -> list[int]:
+    if name == 'evolution':
+        return arms.evolution(data, table, budget, seed)
+    if name == 'random':
+        return arms.drawn(table, budget, seed)
+    return arms.acenas(table, lambda _: arms.LightGBM(table, seed), budget, seed)
+
+
+def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]],
+             budgets: list[int]) -> None:
+    """Run the searches of one seed that its file lacks."""
+    torch.set_num_threads(1)
+    file = out / f'seed-{seed}.json'
+    results = json.loads(file.read_text()) if file.exists() else {}
+    rankers: dict[tuple[str, str], tuple[arms.Ranker, float]] = {}
+    for experiment, method, pretraining in wanted:
+        missing = [budget for budget in budgets
+                   if f'{experiment}/{method}/{pretraining}/{budget}' not in results]
+        table = load(experiment, pretraining, data, out) if missing else None
+        for budget in missing:
+            assert table is not None
+            started, seconds = time.perf_counter(), 0.
+            if method in RIVALS:
+                rows = rival(method, table, data, budget, seed)
+            else:
+                # Pretraining is the same for the experiments of one table.
+                key = experiment if experiment in NASBENCH101 else 'nb201', pretraining
+                if key not in rankers:
+                    rankers[key] = arms.pretrained(table, seed), time.perf_counter() - started
+                    started = time.perf_counter()
+                ranker, seconds = copy.deepcopy(rankers[key][0]), rankers[key][1]
+                ranker.encoder = table.encode
+                ranker.loss, ranker.target = arms.LOSSES[method]
+                rows = arms.acenas(table, lambda _: ranker, budget, seed)
+            results[f'{experiment}/{method}/{pretraining}/{budget}'] = {
+                'rows': rows, 'seconds': time.perf_counter() - started,
+                'pretraining_seconds': seconds}
+            arms.write(file, json.dumps(results))
+
+
+def outcome(rows: list[int], table: arms.Table) -> dict[str, float]:
+    """Return what a search found: the best by the searched metric, and what it is worth."""
+    chosen, optimum = rows[int(np.argmax(table.metric[rows]))], int(np.argmax(table.metric))
+    return dict(test=table.test[chosen], rank=1. + (table.metric > table.metric[chosen]).sum(),
+                found=float(chosen == optimum),
+                trained=rows.index(optimum) + 1 if optimum in rows else np.inf)
+
+
+def interval(values: np.ndarray) -> str:
+    """Return the mean and its 95 % interval, Student's t."""
+    if len(values) < 2 or values.std() == 0:
+        return f'{values.mean():.3f}'
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return f'{values.mean():.3f} ± {half:.3f}'
+
+
+def report(out: Path, data: Path, seeds: range) -> str:
+    """Return a Markdown table of all searches in the files of these seeds."""
+    tables: dict[str, arms.Table] = {}
+    found: dict[str, list[dict[str, float]]] = {}
+    for seed in seeds:
+        path = out / f'seed-{seed}.json'
+        for key, result in (json.loads(path.read_text()) if path.exists() else {}).items():
+            experiment = key.split('/')[0]
+            if experiment not in tables:
+                tables[experiment] = load(experiment, 'none', data, out)
+            row = outcome(result['rows'], tables[experiment])
+            found.setdefault(key, []).append(
+                {**row, 'seconds': result['seconds'] + result['pretraining_seconds']})
+    lines = []
+    for key in sorted(found, key=_order):
+        rows = {name: np.array([row[name] for row in found[key]]) for name in found[key][0]}
+        experiment, method, pretraining, budget = key.split('/')
+        lines.append([experiment, method, pretraining, f'{budget} + {arms.TOP}', len(rows['test']),
+                      interval(rows['test']), f'{np.median(rows["rank"]):.0f}',
+                      f'{rows["rank"].max():.0f}', f'{int(rows["found"].sum())}',
+                      f'{int((rows["trained"] <= 60).sum())}',
+                      f'{np.median(rows["trained"]):.0f}', f'{rows["seconds"].mean():.1f}'])
+    return markdown_table(['experiment', 'method', 'pretraining', 'trained', 'seeds',
+                           'test accuracy', 'median rank', 'worst rank', 'optimum found',
+                           'in the first 60', 'median trained', 'seconds'], lines)
+
+
+def _order(key: str) -> tuple[str, str, str, int]:
+    experiment, method, pretraining, budget = key.split('/')
+    return experiment, method, pretraining, int(budget)
+
+
+def main(data: Path, out: Path = Path('runs/acenas_tables'), seeds: int = 50, first: int = 0,
+         experiments: list[str] = ['c100', 'c10'], budgets: list[int] = list(BUDGETS),
+         losses: list[str] = ['LambdaRank'], pretraining: list[str] = ['weights'],
+         rivals: list[str] = list(RIVALS), jobs: int = 2) -> None:
+    """Run what is missing and print the table.
+
+    Parameters
+    ----------
+    data
+        folder with nb201.npz and nb101_weightsharing.npz
+    out
+        folder of the results, one file a seed
+    seeds
+        number of seeds
+    first
+        the first of them
+    experiments
+        c100, c10, c10-valid, nb101, nb101-all
+    budgets
+        numbers of architectures trained before the top 10
+    losses
+        LambdaRank, published, RankNet, MSE, BRP
+    pretraining
+        none, size, weights, proxies (the last not for nb101)
+    rivals
+        random, evolution (not for nb101), LightGBM
+    jobs
+        seeds at a time
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = [*product(experiments, losses, pretraining),
+              *((experiment, name, '') for experiment, name in product(experiments, rivals)
+                if not (name == 'evolution' and experiment in NASBENCH101))]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
+        futures = [pool.submit(run_seed, seed, data, out, wanted, budgets)
+                   for seed in range(first, first + seeds)]
+        for future in tqdm(futures, 'Seeds'):
+            future.result()
+    text = report(out, data, range(first, first + seeds))
+    arms.write(out / 'table.md', text + '\n')
+    print(text)
+
+
+if __name__ == '__main__':
+    warnings.filterwarnings('ignore')
+    CLI(main, as_positional=False)

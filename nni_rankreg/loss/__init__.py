@@ -1,0 +1,6 @@
+"""Losses that compare the order of predicted scores with the true order."""
+
+from .listwise import LambdaRankLoss, MeanSquaredLoss, RankNetLoss
+from .pairwise import PairwiseRankingLoss
+
+__all__ = ['PairwiseRankingLoss', 'LambdaRankLoss', 'RankNetLoss', 'MeanSquaredLoss']

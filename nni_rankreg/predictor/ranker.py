@@ -1,0 +1,247 @@
+"""A predictor that learns to rank architectures from few trained ones."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from nni.mutable import LabeledMutable, Mutable
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from ..loss import LambdaRankLoss
+from ..metric import relevance
+from ..metric.values import Array, Values
+from ..typing import Sample
+from .encoder import default_encoder
+from .graph import GraphEncoder, Graphs
+from .network import DGCNN, SMALLEST_POOL, head
+from .target import label_values, mean_and_deviation, standardize
+from .training import Training, seeded, train
+
+__all__ = ['Ranker']
+
+ListLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From scores, targets and mask of lists, shape (L, N), to a scalar."""
+
+_CHUNK = 1024        # architectures that are encoded and scored at once: fit into the cache
+
+
+class Ranker:
+    """Rank architectures after a few have been trained; a `Scorer`.
+
+    A `DGCNN` is pretrained on weak labels, which cost nothing or little for thousands of
+    architectures, such as the accuracy with the weights of a super-net, FLOPs and parameters; it is
+    then fitted to the few architectures that have been trained, by default with LambdaRank. Source:
+    Zhang et al., "AceNAS: Learning to Rank Ace Neural Architectures with Weak Supervision of Weight
+    Sharing", 2021.
+
+    Parameters
+    ----------
+    space
+        An NNI space, or the dict that its ``simplify()`` returns.
+    encoder
+        From architectures to graphs; None takes that of the space, see `default_encoder`.
+    loss
+        Of lists of scores; None is `LambdaRankLoss()`.
+    target
+        From metrics, shape (N,), to the targets of the loss; None is `nni_rankreg.metric.relevance`
+        of the architectures that the ranker is fitted to. For other losses see `standardize`.
+    pretraining, fitting
+        How the network is trained; None takes the defaults of this class.
+    transfer_head
+        Whether the head that scores starts from the head of the first weak label, as in the
+        published code, or anew, as in the paper.
+    keep
+        Whether another `fit` goes on from the last one, as in the published code. By default each
+        starts from the pretrained network: the result does not depend on the earlier ones.
+    dropout
+        Of the heads.
+    seed
+        Of weights, batches and dropout; global generators are restored.
+    progress
+        Whether to show progress bars.
+    **network
+        Further arguments of `DGCNN`: hidden, layers, pool, embedding. By default no node is lost.
+
+    Notes
+    -----
+    .. note::
+        The published code stops early on the NDCG of the batches it trains on. Here it is a part of
+        the architectures that is held out, ``Training(validation=0.2)``, or nothing, the default.
+
+    Examples
+    --------
+    >>> from nni.mutable import Categorical
+    >>> space = {f'x{i}': Categorical([0, 1, 2], label=f'x{i}') for i in range(4)}
+    >>> samples = [{f'x{i}': n // 3 ** i % 3 for i in range(4)} for n in range(81)]
+    >>> ranker = Ranker(space, fitting=Training(epochs=20), progress=False)
+    >>> ranker = ranker.fit(samples[::4], [sum(sample.values()) for sample in samples[::4]])
+    >>> scores = ranker.score(samples)
+    >>> bool(scores[-1] > scores[0])
+    True
+    """
+
+    PRETRAINING = Training(epochs=40, batch_size=100, learning_rate=0.005, weight_decay=1e-5)
+    FITTING = Training(epochs=100, batch_size=20, learning_rate=0.005, weight_decay=5e-4)
+
+    def __init__(
+        self, space: Mutable | Mapping[str, LabeledMutable], *,
+        encoder: GraphEncoder | None = None, loss: ListLoss | None = None,
+        target: Callable[[Array], Array] | None = None, pretraining: Training | None = None,
+        fitting: Training | None = None, transfer_head: bool = True, keep: bool = False,
+        dropout: float = 0.5, seed: int = 0, progress: bool = True, **network: Any,
+    ):
+        self.encoder = default_encoder(space) if encoder is None else encoder
+        self.loss, self.target = loss or LambdaRankLoss(), target or relevance
+        self.pretraining, self.fitting = pretraining or self.PRETRAINING, fitting or self.FITTING
+        self.transfer_head, self.keep, self.dropout = transfer_head, keep, dropout
+        self.seed, self.progress, self._network = seed, progress, network
+        self._embedding: DGCNN | None = None
+        self._weak: dict[str, tuple[float, float]] = {}     # label -> mean, standard deviation
+        self._weak_heads, self._head = nn.ModuleList(), nn.ModuleList()
+        self._start: list[dict[str, Any]] = []
+
+    def pretrain(self, samples: Sequence[Sample] | Graphs, weak: Mapping[str, Values]) -> Ranker:
+        """Learn weak labels, each standardised, with a head of its own, by squared errors.
+
+        Parameters
+        ----------
+        samples
+            N architectures.
+        weak
+            Name -> labels, shape (N,); the first should be the closest to the metric, see
+            `transfer_head`.
+
+        Raises
+        ------
+        ValueError
+            If there is no label, or shapes do not fit, or a label is not finite.
+        """
+        graphs = self._encode(samples)
+        if not weak:
+            raise ValueError('Expected at least one weak label, got none.')
+        labels = {name: label_values(name, values, graphs.size) for name, values in weak.items()}
+        targets = torch.from_numpy(np.stack([standardize(v) for v in labels.values()], 1)).float()
+        self._weak = {name: mean_and_deviation(values) for name, values in labels.items()}
+        with seeded(self.seed):
+            embedding = self._build(graphs)
+            size = embedding.fuse.out_features
+            self._weak_heads = nn.ModuleList(head(size, size, self.dropout) for _ in labels)
+
+            def loss(rows: Tensor, mask: Tensor) -> Tensor:
+                rows = rows[mask]
+                embedded = embedding(graphs.rows(rows))
+                errors = [(one(embedded) - targets[rows, column]).square().mean()
+                          for column, one in enumerate(self._weak_heads)]
+                return torch.stack(errors).sum()
+
+            train(nn.ModuleList([embedding, self._weak_heads]), loss, graphs.size,
+                  self.pretraining, title='Pretraining', progress=self.progress)
+        self._head, self._start = nn.ModuleList(), []
+        return self
+
+    def fit(self, samples: Sequence[Sample] | Graphs, metric: Values) -> Ranker:
+        """Learn the order of trained architectures.
+
+        Parameters
+        ----------
+        samples
+            N architectures, at least 2.
+        metric
+            Their stand-alone performance, shape (N,), higher is better.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, or a metric is not finite.
+        """
+        graphs = self._encode(samples)
+        values = label_values('metric', metric, graphs.size)
+        targets = torch.from_numpy(self.target(values)).float()
+        with seeded(self.seed):
+            embedding = self._prepare(graphs)
+        score = self._head[0]
+
+        def loss(rows: Tensor, mask: Tensor) -> Tensor:
+            scores = score(embedding(graphs.rows(rows.flatten()))).view(rows.shape)
+            return self.loss(scores, targets[rows], mask)
+
+        with seeded(self.seed + 1):            # the same, whether there was a fit before or not
+            train(nn.ModuleList([embedding, score]), loss, graphs.size, self.fitting,
+                  title='Fitting', progress=self.progress)
+        return self
+
+    @torch.no_grad()
+    def score(self, samples: Sequence[Sample] | Graphs) -> Tensor:
+        """Return the scores of N architectures, shape (N,), float64, higher is better.
+
+        Raises
+        ------
+        RuntimeError
+            If the ranker has not been fitted.
+        """
+        if not len(self._head):
+            raise RuntimeError('Expected a fitted ranker; call fit first.')
+        return self._outputs(samples, self._head)[:, 0]
+
+    __call__ = score
+
+    @torch.no_grad()
+    def predict_weak(self, samples: Sequence[Sample] | Graphs) -> dict[str, Tensor]:
+        """Return what the pretrained heads predict, name -> shape (N,), in the labels' units.
+
+        It tells how good the pretraining is, and is meant to be called before `fit`, which goes on
+        to train the embedding that all heads share.
+        """
+        if not self._weak:
+            raise RuntimeError('Expected a pretrained ranker; call pretrain first.')
+        outputs = self._outputs(samples, self._weak_heads)
+        return {name: outputs[:, column] * deviation + mean
+                for column, (name, (mean, deviation)) in enumerate(self._weak.items())}
+
+    def encode(self, samples: Sequence[Sample]) -> Graphs:
+        """Return the graphs of `samples`, which every method takes in their place, to save time."""
+        return self.encoder(samples)
+
+    def _encode(self, samples: Sequence[Sample] | Graphs) -> Graphs:
+        graphs = samples if isinstance(samples, Graphs) else self.encoder(samples)
+        if not graphs.size:
+            raise ValueError('Expected at least one architecture, got none.')
+        return graphs
+
+    def _build(self, graphs: Graphs) -> DGCNN:
+        shape = graphs.features.shape
+        sizes = dict(graphs=shape[1], extras=graphs.extras.shape[1],
+                     pool=max(SMALLEST_POOL, shape[2]))
+        self._embedding = DGCNN(shape[3], **{**sizes, **self._network})
+        return self._embedding
+
+    def _prepare(self, graphs: Graphs) -> DGCNN:
+        """Bring the embedding and the head into the state in which fitting starts."""
+        embedding = self._embedding or self._build(graphs)
+        if not len(self._head):
+            size = embedding.fuse.out_features
+            self._head = nn.ModuleList([head(size, size, self.dropout)])
+            if self.transfer_head and len(self._weak_heads):
+                self._head[0].load_state_dict(self._weak_heads[0].state_dict())
+            self._start = copy.deepcopy([embedding.state_dict(), self._head.state_dict()])
+        elif not self.keep:
+            embedding.load_state_dict(self._start[0])
+            self._head.load_state_dict(self._start[1])
+        return embedding
+
+    def _outputs(self, samples: Sequence[Sample] | Graphs, heads: nn.ModuleList) -> Tensor:
+        assert self._embedding is not None
+        size = samples.size if isinstance(samples, Graphs) else len(samples)
+        parts = [torch.zeros(0, len(heads))]
+        for start in tqdm(range(0, size, _CHUNK), 'Scoring', leave=False,
+                          disable=not self.progress or size <= 4 * _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            graphs = (samples.rows(chunk) if isinstance(samples, Graphs)
+                      else self.encoder(samples[chunk]))
+            embedded = self._embedding(graphs)
+            parts.append(torch.stack([one(embedded) for one in heads], dim=1))
+        return torch.cat(parts).double()

@@ -1,0 +1,261 @@
+"""AceNAS: its plan by hand, on a table, with a super-net on digits, and resumed."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from nni.mutable import Categorical
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment import experiment as nni_experiment
+from nni.nas.experiment.config import NasExperimentConfig
+from nni.tools.nnictl.config_utils import Experiments
+
+from nni_rankreg.archive import Archive
+from nni_rankreg.benchmark import TableEvaluator, TabularBenchmark
+from nni_rankreg.data import Digits, image_loader
+from nni_rankreg.evaluator import Classification
+from nni_rankreg.plan import Failure, SuperNet, SuperNetOutcome
+from nni_rankreg.predictor import Ranker, Training, WeakLabels, read_weak
+from nni_rankreg.proxy import ProxyScorer
+from nni_rankreg.regularizer import LandmarkRegularizer
+from nni_rankreg.sampler import UniformDraw, UniformSampler
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import SPOS, AceNAS
+from nni_rankreg.typing import Results, sample_key
+
+WORTH = {'none': -1., 'skip_connect': .5, 'conv_1x1': 1., 'conv_3x3': 2., 'avg_pool_3x3': 0.}
+QUICK = functools.partial(
+    Ranker, progress=False, hidden=16, embedding=32, fitting=Training(20, 20, learning_rate=.005),
+    pretraining=Training(8, 50, learning_rate=.005, weight_decay=0.))
+ARGUMENTS = dict(rounds=3, budget=18, top=4, ranker=QUICK, weak=200)
+
+
+SPACE = {f'op{i}': Categorical(list(WORTH), label=f'op{i}') for i in range(4)}
+
+
+def cells():
+    return NasBench201(2, 1, 10)
+
+
+def metric_of(sample):
+    return sum(map(WORTH.get, sample.values())) / 12
+
+
+def convolutions(samples):
+    return torch.tensor([float(sum('conv' in name for name in sample.values()))
+                         for sample in samples])
+
+
+def make(tmp_path, **arguments):
+    return AceNAS(**{'archive': tmp_path / 'x.sqlite', **ARGUMENTS, **arguments})
+
+
+def answer_of(job, weak=None):
+    if isinstance(job, SuperNet):
+        samples = job.weak.samples(SPACE)
+        return SuperNetOutcome([], [], {'default': 0.}, weak=weak or {
+            'supernet': [metric_of(sample) for sample in samples]})
+    return metric_of(job.sample)
+
+
+def play(search, answer=answer_of, space=SPACE):
+    """Run a plan without any engine: return its answer and its stages."""
+    plan, stages, outcomes = search.plan(space), [], None
+    while True:
+        try:
+            jobs = plan.send(outcomes)
+        except StopIteration as stop:
+            return stop.value, stages
+        stages.append(jobs)
+        outcomes = [answer(job) for job in jobs]
+
+
+def samples_of(jobs):
+    return [job.sample for job in jobs]
+
+
+# The plan, by hand
+
+def test_stages_of_the_plan(tmp_path):
+    search = make(tmp_path, supernet=SPOS(), seed=2)
+    answer, ((net,), *rounds, top) = play(search)
+    assert net.oneshot is search.supernet and net.top == 0 and net.results == Results([], [])
+    assert net.weak == UniformDraw(200, 2) and net.save == str(tmp_path / 'x-supernet.pt')
+    assert [len(jobs) for jobs in rounds] == [6, 6, 6] and len(top) == 4
+    trained = [sample for jobs in [*rounds, top] for sample in samples_of(jobs)]
+    assert len(set(map(sample_key, trained))) == 22 == len(answer.samples)
+    assert answer.metrics == sorted(map(metric_of, trained), reverse=True)
+    assert list(map(metric_of, answer.samples)) == answer.metrics
+    assert search.supernet_outcome.weak['supernet'] == [
+        metric_of(sample) for sample in net.weak.samples(SPACE)]
+
+
+def test_half_of_a_round_is_what_the_predictor_ranks_best(tmp_path):
+    search = make(tmp_path, supernet=SPOS())
+    _, (_, first, second, third, top) = play(search)
+    ranker = QUICK(SPACE)
+    weak = read_weak(tmp_path / 'x-weak.csv')
+    assert weak.samples == UniformDraw(200, 0).samples(SPACE)
+    ranker.pretrain(*weak)
+    every = [dict(zip(SPACE, names)) for names in itertools.product(WORTH, repeat=4)]
+    for before, after, count in (([first], second, 3), ([first, second], third, 3),
+                                 ([first, second, third], top, 4)):
+        tried = [sample for jobs in before for sample in samples_of(jobs)]
+        rest = [sample for sample in every if sample not in tried]
+        scores = ranker.fit(tried, list(map(metric_of, tried))).score(rest)
+        best = {sample_key(rest[row]) for row in scores.topk(count).indices}
+        assert set(map(sample_key, samples_of(after)[:count])) == best
+    assert np.mean(list(map(metric_of, samples_of(top)))) > .4
+
+
+@pytest.mark.parametrize('explore, shared', [(0., 0), (1., 6)])
+def test_share_of_random_architectures(tmp_path, explore, shared):
+    """What is drawn at random does not depend on the metrics; what is predicted best does."""
+    def reverse(job):
+        return -answer_of(job)
+    stages = [play(make(tmp_path, explore=explore), answer)[1] for answer in (answer_of, reverse)]
+    first, second = (set(map(sample_key, samples_of(one[1]))) for one in stages)
+    assert stages[0][0] == stages[1][0] and len(first & second) == shared
+
+
+def test_only_feasible_architectures(tmp_path):
+    def constraint(sample):
+        return convolutions([sample]) <= 2
+    search = make(tmp_path, supernet=SPOS(), constraint=constraint, landmarks=2)
+    answer, stages = play(search)
+    assert len(stages[0]) == 2 and stages[1][0].results.samples == samples_of(stages[0])
+    assert len(stages[2]) == 4 and len(answer.samples) == 22
+    assert all(map(constraint, [*answer.samples, *stages[1][0].weak.samples(SPACE)]))
+
+
+def test_candidates_of_a_table(tmp_path):
+    given = UniformSampler(SPACE, seed=3).distinct(25)
+    answer, stages = play(make(tmp_path, candidates=given))
+    assert all(sample in given for sample in answer.samples) and len(answer.samples) == 22
+    assert len(play(make(tmp_path, candidates=given, top=99))[0].samples) == 25
+
+
+def test_known_results_are_learnt_from_and_cost_nothing(tmp_path):
+    known = UniformSampler(SPACE, seed=7).distinct(10)
+    results = Results(known, list(map(metric_of, known)))
+    answer, stages = play(make(tmp_path, known=results))
+    assert [len(jobs) for jobs in stages] == [6, 6, 6, 4] and len(answer.samples) == 32
+    assert not any(sample in known for jobs in stages for sample in samples_of(jobs))
+    assert len(results.samples) == 10
+
+
+def test_failures_are_left_out_and_not_proposed_again(tmp_path):
+    failed = samples_of(play(make(tmp_path))[1][0])[:5]
+
+    def answer(job):
+        return Failure('no') if job.sample in failed else metric_of(job.sample)
+    found, stages = play(make(tmp_path), answer)
+    assert len(found.samples) == 17 and not any(sample in failed for sample in found.samples)
+    assert sum(sample in failed for jobs in stages for sample in samples_of(jobs)) == 5
+
+
+def test_weak_labels_of_a_file_need_no_supernet(tmp_path):
+    samples = UniformSampler(SPACE, seed=1).distinct(200)
+    WeakLabels(samples, {'truth': list(map(metric_of, samples))}).to_csv(tmp_path / 'weak.csv')
+    search = make(tmp_path, supernet=SPOS(), weak=tmp_path / 'weak.csv')
+    _, stages = play(search)
+    assert not any(isinstance(job, SuperNet) for jobs in stages for job in jobs)
+    predicted = QUICK(SPACE).pretrain(samples, {'truth': list(map(metric_of, samples))})
+    assert torch.equal(search.predictor.encode(samples).features,
+                       predicted.encode(samples).features)
+    assert list(search.predictor.predict_weak(samples)) == ['truth']
+    assert search.supernet_jobs() == []
+
+
+def test_further_labels_by_any_scorer(tmp_path, caplog):
+    def holes(samples):
+        return convolutions(samples).masked_fill(torch.arange(len(samples)) % 4 == 0, math.nan)
+    search = make(tmp_path, supernet=SPOS(), labels={'convs': convolutions, 'holes': holes})
+    play(search)
+    weak = read_weak(tmp_path / 'x-weak.csv')
+    assert list(weak.labels) == ['supernet', 'convs', 'holes'] and len(weak.samples) == 150
+    assert weak.labels['convs'] == convolutions(weak.samples).tolist()
+    assert 'Leaving out 50 of 200 architectures' in caplog.text
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ({'rounds': 0}, 'rounds of at least 1, got 0'), ({'top': 0}, 'top of at least 1'),
+    ({'budget': 5}, 'at least 2 architectures a round.*got 5 for 3 rounds and 0 landmarks'),
+    ({'landmarks': 19}, 'no more landmarks than that'),
+    ({'explore': 1.5}, 'a share explore from 0 to 1, got 1.5'),
+])
+def test_wrong_numbers(tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make(tmp_path, **arguments)
+
+
+# Experiments
+
+@pytest.fixture(scope='module')
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp('table') / 'table.csv'
+    samples = UniformSampler(cells()).distinct(5 ** 6)
+    TabularBenchmark(samples, list(map(metric_of, samples))).to_csv(path)
+    return str(path)
+
+
+def run(search, evaluator, folder):
+    config = NasExperimentConfig('sequential', 'simplified')
+    config.experiment_working_directory = folder
+    experiment = NasExperiment(cells(), evaluator, search, config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nni_experiment, 'Experiments', functools.partial(Experiments, str(folder)))
+        try:
+            experiment.run()
+        finally:
+            experiment.stop()
+    return experiment
+
+
+def test_experiment_on_a_table(tmp_path, table):
+    samples = UniformSampler(cells(), seed=1).distinct(200)
+    weak = WeakLabels(samples, {'convs': convolutions(samples).tolist()})
+    experiment = run(make(tmp_path, weak=weak), TableEvaluator(table), tmp_path)
+    expected, _ = play(make(tmp_path, weak=weak), space=cells())
+    models = experiment.export_top_models(30)
+    assert [model.sample for model in models] == expected.samples
+    assert [model.metric for model in models] == expected.metrics
+    archive = Archive(tmp_path / 'x.sqlite')
+    assert len(archive) == 22
+    again = run(make(tmp_path, weak=weak), TableEvaluator(table), tmp_path)      # resumed
+    assert again.export_top_models(1, formatter='dict') == expected.samples[:1]
+    assert len(Archive(tmp_path / 'x.sqlite').to_frame()) == 22
+
+
+def evaluator():
+    return Classification(image_loader(Digits('train'), 150, shuffle=True),
+                          image_loader(Digits('validation'), 450), num_classes=10, max_epochs=1,
+                          enable_progress_bar=False, accelerator='cpu')
+
+
+def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
+    supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], metric='val_acc')
+    search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(), weak=12,
+                  landmarks=3, budget=9, top=1)
+    experiment = run(search, TableEvaluator(table), tmp_path)
+    strategy = experiment.strategy
+    weak = read_weak(tmp_path / 'x-weak.csv')
+    assert list(weak.labels) == ['supernet', 'flops', 'params']
+    assert weak.samples == UniformDraw(12, 0).samples(cells())
+    batch = torch.zeros(1, 1, 8, 8).expand(1, 3, 8, 8), torch.zeros(1)
+    params = ProxyScorer('params', cells(), batch)(weak.samples).tolist()
+    assert weak.labels['params'] == pytest.approx(params, rel=1e-6)
+    more = [sum('conv_3x3' == name for name in sample.values()) for sample in weak.samples]
+    assert np.corrcoef(more, weak.labels['flops'])[0, 1] > .8
+    assert all(0 <= value <= 1 for value in weak.labels['supernet'])
+    assert len(set(weak.labels['supernet'])) > 3
+    assert (tmp_path / 'x-supernet.pt').exists()
+    assert strategy.supernet_outcome.weak == weak.labels
+    names = Archive(tmp_path / 'x.sqlite').jobs()['key'].tolist()
+    assert [name.startswith('super-net') for name in names[1:5]] == [False] * 3 + [True]
+    assert len(Archive(tmp_path / 'x.sqlite')) == 10
