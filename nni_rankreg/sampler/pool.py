@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
+from .._random import OwnsGenerator
 from ..typing import Sample
 from .choice import Accept
 from .uniform import UniformSampler
@@ -13,7 +15,7 @@ from .uniform import UniformSampler
 __all__ = ['PoolSampler']
 
 
-class PoolSampler(UniformSampler):
+class PoolSampler(OwnsGenerator):
     """Draws each architecture from a pool or from the whole space, uniformly in either.
 
     Parameters
@@ -51,23 +53,29 @@ class PoolSampler(UniformSampler):
                  share: float = 1., accept: Accept | None = None):
         if not 0 <= share <= 1:
             raise ValueError(f'Expected a share of the pool from 0 to 1, got {share}.')
-        super().__init__(space, seed, accept=accept)
+        self._uniform = UniformSampler(space, seed, accept=accept)
+        self._random = np.random.default_rng(seed)
         self.share = share
         self.pool: list[Sample] = []
 
     def paths(self) -> list[Sample]:
         """Return the architecture of one training step."""
-        if self.pool and self._random.random_sample() < self.share:
-            return [dict(self.pool[self._random.randint(len(self.pool))])]
-        return [self.sample()]
+        if self.pool and self._random.random() < self.share:
+            return [dict(self.pool[self._random.integers(len(self.pool))])]
+        return [self._uniform.sample()]
+
+    def distinct(self, count: int) -> list[Sample]:
+        """Return `count` different architectures of the space; errors as of `UniformSampler`."""
+        return self._uniform.distinct(count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the pool and the state of the generator."""
+        """Return the pool and the states of the generators."""
         # NNI's labels are a kind of text of their own, which no safe loader of checkpoints takes.
         pool = [{str(label): choice for label, choice in sample.items()} for sample in self.pool]
-        return {**super().state_dict(), 'pool': pool}
+        return {**super().state_dict(), 'uniform': self._uniform.state_dict(), 'pool': pool}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""
         super().load_state_dict(state)
+        self._uniform.load_state_dict(state['uniform'])
         self.pool = list(state['pool'])
