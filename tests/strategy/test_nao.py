@@ -247,7 +247,7 @@ def test_filter(train):
 # Errors
 
 def test_a_space_too_small_for_the_pool_is_refused_before_training(train):
-    with pytest.raises(ValueError, match='a space with 16000 different architectures for the pool'):
+    with pytest.raises(ValueError, match='a space with 16000 different architectures'):
         train(NAO(pool=16000))
 
 
