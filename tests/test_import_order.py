@@ -18,6 +18,8 @@ ORDER = """
 typing
 _sqlite _table
 metric loss schedule
+loss_depth
+metric_depth
 space
 sampler
 archive
@@ -28,7 +30,7 @@ plan
 host
 supernet
 strategy
-data
+data data_depth
 evaluator
 report
 demo

@@ -16,7 +16,7 @@ from ..host.engine import EngineRunner
 from ..plan import Failure, Plan, SearchError, StandAlone, SuperNet, SuperNetOutcome, drive
 from ..regularizer import ResultsSource, read_results
 from ..sampler import LandmarkSampler, UniformSampler
-from ..typing import Results, Sample, sample_key
+from ..typing import Results, Sample, metric_sign, sample_key
 from .spos import SPOS
 
 __all__ = ['LandmarkSearch']
@@ -46,6 +46,9 @@ class LandmarkSearch(Strategy):
         an interrupted search: what it holds is not run again.
     known
         Landmarks measured elsewhere (another archive, a table, a CSV file), in addition.
+    mode
+        ``'max'``, or ``'min'`` if the metric of the evaluators and of `known` is better the lower
+        it is, such as a loss. The archive and the models keep its sign.
     control
         Another one-shot strategy, whose super-net is trained beside `oneshot` in every iteration
         for comparison, for example plain SPOS at equal cost; it has no say in the search.
@@ -62,7 +65,7 @@ class LandmarkSearch(Strategy):
     Raises
     ------
     ValueError
-        If a count is not positive.
+        If a count is not positive or the mode is unknown.
 
     Examples
     --------
@@ -76,8 +79,8 @@ class LandmarkSearch(Strategy):
     def __init__(self, oneshot: SPOS, supernet_evaluator: Any, *, iterations: int = 3,
                  landmarks: int = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
-                 known: ResultsSource | None = None, control: SPOS | None = None,
-                 threshold: int | None = None, pairwise: bool = False, seed: int = 0):
+                 known: ResultsSource | None = None, mode: str = 'max',
+                 control: SPOS | None = None, threshold: int | None = None, pairwise: bool = False, seed: int = 0):
         super().__init__()
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
             if value < 1:
@@ -85,13 +88,16 @@ class LandmarkSearch(Strategy):
         self.oneshot, self.supernet_evaluator = oneshot, supernet_evaluator
         self.iterations, self.landmarks, self.top = iterations, landmarks, top
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)
-        self.known, self.control, self.seed = known, control, seed
+        self.known, self.mode, self.control, self.seed = known, mode, control, seed
+        self._sign = metric_sign(mode)
         self.threshold, self.pairwise = threshold, pairwise
         self.supernets: list[SuperNetOutcome] = []
         self.controls: list[SuperNetOutcome] = []
 
     def plan(self, space: Any) -> Plan[Results]:
         """Yield the jobs of the search; the answer is all results, best first.
+
+        Inside, as in the super-nets, higher is better; the answer has the sign of the evaluator.
 
         Parameters
         ----------
@@ -101,7 +107,7 @@ class LandmarkSearch(Strategy):
         sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
                                   seed=self.seed)
         landmarks = sampler.sample(self.landmarks)
-        known = Results([], []) if self.known is None else read_results(self.known)
+        known = Results([], []) if self.known is None else read_results(self.known, self.mode)
         results = Results(list(known.samples), list(known.metrics))
         failed = yield from self._measure(_without(landmarks, known.samples), results)
         if failed:
@@ -112,7 +118,8 @@ class LandmarkSearch(Strategy):
             best = _without(supernet.best, failed)[:self.top]
             failed += yield from self._measure(best, results)
         order = sorted(range(len(results.samples)), key=lambda i: -results.metrics[i])
-        return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
+        return Results([results.samples[i] for i in order],
+                       [self._sign * results.metrics[i] for i in order])
 
     def _measure(self, samples: Sequence[Sample], results: Results) -> Plan[list[Sample]]:
         """Train architectures stand-alone, append to `results` and return those that failed."""
@@ -120,7 +127,7 @@ class LandmarkSearch(Strategy):
         for sample, metric in zip(samples, metrics):
             if not isinstance(metric, Failure):
                 results.samples.append(sample)
-                results.metrics.append(metric)
+                results.metrics.append(self._sign * metric)
         return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
 
     def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
@@ -180,11 +187,12 @@ class LandmarkSearch(Strategy):
         """Refuse results of another space or evaluator: their metrics are not comparable."""
         digest = hashlib.sha256(description.encode()).hexdigest()
         recorded = self.archive.job_result('evaluation')
+        evaluation = {'digest': digest, 'mode': self.mode}
         if recorded is None:
             self.archive.record_job('evaluation', 'evaluation', {})
-            self.archive.record_result('evaluation', {'digest': digest})
-        elif recorded['digest'] != digest:
-            raise ValueError(f'Expected an archive of this space and evaluator, got '
+            self.archive.record_result('evaluation', evaluation)
+        elif {'mode': 'max', **recorded} != evaluation:
+            raise ValueError(f'Expected an archive of this space, evaluator and mode, got '
                              f'{self.archive.path} of another. Give another file as archive, or '
                              'pass this one as `known` if its metrics are comparable.')
         _logger.info('Results are kept in %s; %d are there.', self.archive.path, len(self.archive))
@@ -203,7 +211,7 @@ class LandmarkSearch(Strategy):
         results = self.archive.results()
         order = list(range(len(results.samples)))
         if sort:
-            order.sort(key=lambda index: -results.metrics[index])
+            order.sort(key=lambda index: -self._sign * results.metrics[index])
         for index in order[:limit]:
             model = self.model_space.freeze(results.samples[index])
             model.metrics.final = results.metrics[index]

@@ -21,7 +21,7 @@ from ..regularizer import Regularizer, ResultsSource, read_results
 from ..sampler import PathSampler
 from ..supernet import Evolution, ScoredSample, SuperNetModule, SuperNetScorer
 from ..supernet.split import split_loader
-from ..typing import Results, Sample, sample_key
+from ..typing import Results, Sample, metric_sign, sample_key
 
 __all__ = ['SPOS']
 
@@ -57,7 +57,10 @@ class SPOS(RandomOneShot):
         Search over the trained super-net; None is 1,000 evaluations.
     metric
         Score of an architecture: None for minus the validation loss, or the name of a metric that
-        the evaluator logs in validation, higher is better, for example ``val_acc``.
+        the evaluator logs in validation, for example ``val_acc``.
+    mode
+        ``'max'``, or ``'min'`` if `metric` and the metrics of `truth` are better the lower they
+        are, such as losses. Scores are higher is better in any case.
     score_batches
         Validation batches that an architecture is scored on; None takes all. They are kept in
         memory.
@@ -74,7 +77,8 @@ class SPOS(RandomOneShot):
     Attributes
     ----------
     measured
-        ``scores`` and ``metrics`` of the architectures on which `measure` last compared them.
+        ``scores`` and ``metrics``, in the sign of `truth`, of the architectures on which `measure`
+        last compared them.
 
     .. note:: Training and scoring use batch statistics; the running statistics of a super-net mix
        those of all architectures.
@@ -91,14 +95,15 @@ class SPOS(RandomOneShot):
                  sampler: Callable[[ModelSpace, int], PathSampler] | None = None,
                  truth: ResultsSource | None = None, ranking_dataloader: Any = None,
                  ranking_batch_size: int | None = None, evolution: Evolution | None = None,
-                 metric: str | None = None, score_batches: int | None = None,
+                 metric: str | None = None, mode: str = 'max', score_batches: int | None = None,
                  calibration_batches: int = 0, filter: Any = None, seed: int = 0, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
         self.regularizers, self.sampler = list(regularizers), sampler
         self.truth = truth
         self.ranking_dataloader, self.ranking_batch_size = ranking_dataloader, ranking_batch_size
         self.evolution = evolution or Evolution()
-        self.metric, self.score_batches = metric, score_batches
+        metric_sign(mode)  # refuses another
+        self.metric, self.mode, self.score_batches = metric, mode, score_batches
         self.calibration_batches, self.seed = calibration_batches, seed
         self._path_sampler: PathSampler | None = None
         self._training_loader: Any = None
@@ -147,7 +152,7 @@ class SPOS(RandomOneShot):
             module.trainer.datamodule.val_dataloader()
         return SuperNetScorer(
             module, islice(self._validation_loader, self.score_batches), metric=self.metric,
-            calibration=islice(self._training_loader, self.calibration_batches),
+            mode=self.mode, calibration=islice(self._training_loader, self.calibration_batches),
             progress=progress)
 
     def measure(self) -> dict[str, float]:
@@ -158,17 +163,20 @@ class SPOS(RandomOneShot):
             results = max(seen, key=lambda one: len(one.samples), default=Results([], []))
         else:
             name, known = 'kendall_tau', [*self._known, *(s for one in seen for s in one.samples)]
-            results = _without(read_results(self.truth), known)
+            results = _without(read_results(self.truth, self.mode), known)
         metrics = {key: float(value) for key, value in
                    self.oneshot_module.trainer.callback_metrics.items() if key.startswith('val_')}
         if len(results.samples) >= 2:
             scores = self.scorer()(results.samples).tolist()
-            self.measured = {'scores': scores, 'metrics': list(results.metrics)}
+            sign = metric_sign(self.mode)
+            self.measured = {'scores': scores,
+                             'metrics': [sign * metric for metric in results.metrics]}
             tau = kendall_tau(scores, results.metrics)
             metrics[name] = tau if math.isfinite(tau) else 0.  # constant scores order nothing
             metrics['default'] = metrics[name]
         else:
-            metrics['default'] = metrics.get('val_acc', -metrics.get('val_loss', math.nan))
+            loss = metrics.get('val_loss', math.nan)
+            metrics['default'] = (loss if self.mode == 'min' else metrics.get('val_acc', -loss))
         return metrics
 
     def best(self, count: int | None = None,

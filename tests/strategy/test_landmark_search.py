@@ -330,7 +330,7 @@ def test_archive_of_another_evaluation_is_refused(tmp_path, table, change):
     results, jobs = archive.results(), archive.jobs()
     search = LandmarkSearch(Additive(), LoggedTable(table), archive=archive, **ARGUMENTS)
     log = str(tmp_path / 'log')
-    with pytest.raises(ValueError, match='Expected an archive of this space and evaluator, got .*'
+    with pytest.raises(ValueError, match='Expected an archive of this space, evaluator and mode, got .*'
                                          'a.sqlite of another. Give another file .*`known`'):
         if change == 'evaluator':
             run(search, LoggedTable(table, log, offset=1.), tmp_path)
