@@ -40,7 +40,9 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
 
 
 def minimise(config: NasExperimentConfig) -> None:
-    """Let NNI's web UI put low metrics first; it asks the tuner, of which a NAS experiment has none.
+    """Let NNI's web UI put low metrics first.
+
+    It asks the tuner what is best; a NAS experiment has none, and none is started for it.
 
     Parameters
     ----------

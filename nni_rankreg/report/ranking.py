@@ -63,7 +63,8 @@ def rank_scatter(
 
 
 def _rank_figure(scores: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike, xlabel: str,
-                 ylabel: str, intervals: Mapping[str, tuple[float, float, float]], mode: str) -> Figure:
+                 ylabel: str, intervals: Mapping[str, tuple[float, float, float]],
+                 mode: str) -> Figure:
     _check_arms(scores)
     unknown = set(intervals) - set(scores)
     if unknown:

@@ -17,4 +17,5 @@ from .parameters import choice_parameters
 __all__ = ['NasBench101', 'ModelSpec', 'encode_nasbench101', 'decode_nasbench101',
            'hash_nasbench101', 'NasBench201', 'encode_nasbench201', 'decode_nasbench201',
            'NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype', 'encode_nds',
-           'decode_nds', 'DepthDecoder', 'encode_depth', 'decode_depth', 'JointDraw', 'choice_parameters']
+           'decode_nds', 'DepthDecoder', 'encode_depth', 'decode_depth', 'JointDraw',
+           'choice_parameters']

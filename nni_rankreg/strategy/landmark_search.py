@@ -80,7 +80,8 @@ class LandmarkSearch(Strategy):
                  landmarks: int = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
-                 control: SPOS | None = None, threshold: int | None = None, pairwise: bool = False, seed: int = 0):
+                 control: SPOS | None = None, threshold: int | None = None,
+                 pairwise: bool = False, seed: int = 0):
         super().__init__()
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
             if value < 1:
