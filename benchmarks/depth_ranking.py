@@ -43,9 +43,9 @@ from nni_rankreg.space import encode_depth
 from nni_rankreg.strategy import SPOS, LandmarkSearch
 from nni_rankreg.supernet import Evolution
 
-SETTING = dict(pixels=64, channels=16, batch_size=16, learning_rate=2e-3, epochs=6,
-               supernet_epochs=12, truth=40, truth_seeds=2, landmarks=10, top=3, iterations=2,
-               evaluations=60, weight=10.)
+SETTING = dict(pixels=64, channels=16, batch_size=16, learning_rate=2e-3, epochs=5,
+               supernet_epochs=10, truth=40, truth_seeds=2, landmarks=10, top=3, iterations=2,
+               evaluations=50, weight=10.)
 TERMS: dict[str, Callable[[dict[str, Any], int], list[Regularizer]]] = {
     'spos': lambda setting, seed: [],
     'equal-cost': lambda setting, seed: [EqualCostControl(2)],
