@@ -110,9 +110,10 @@ def report(place: Place, results: list[dict[str, Any]], seeds: int) -> str:
         [row + [None] * (9 - len(row)) for row in rows])]
     for name in sorted({row['space'] for row in results}):
         losses = seed_losses(place, name, seeds)
-        taus = [kendall_tau(*pair) for pair in itertools.combinations(losses, 2)]
+        between = [kendall_tau(*pair) for pair in itertools.combinations(losses, 2)]
         lines.append(f'{name}: {losses.shape[1]} architectures, losses {losses.min():.4f} to '
-                     f'{losses.max():.4f}, tau between two seeds {np.mean(taus or [np.nan]):+.3f}')
+                     f'{losses.max():.4f}, tau between two seeds '
+                     f'{np.mean(between or [np.nan]):+.3f}')
     return '\n'.join(lines)
 
 
@@ -174,8 +175,8 @@ def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, job
             waiting += [pool.submit(measure, place, name, sample, seed)
                         for sample in samples for seed in range(setting['truth_seeds'])]
             waiting += [pool.submit(measure, place, name, sample, 0) for sample in landmarks]
-        for future in waiting:
-            future.result()
+        for one in waiting:
+            one.result()
         futures = {out / f'{name}-{arm}-{seed}.json': pool.submit(
             search, place, name, arm, seed, seeds)
             for name in spaces for seed in range(seeds) for arm in TERMS

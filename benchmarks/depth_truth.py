@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from pathlib import Path
@@ -91,3 +92,4 @@ def quiet() -> None:
     """One thread for each process, and no chatter of the host."""
     torch.set_num_threads(1)
     warnings.filterwarnings('ignore')
+    logging.getLogger('pytorch_lightning').setLevel(logging.ERROR)

@@ -65,7 +65,7 @@ def main(data: Path, out: Path = Path('runs/depth'), backbone: str = 'resnet18',
     config = NasExperimentConfig('ts' if trials else 'sequential', 'simplified', 'local')
     config.trial_concurrency = trials or 1
     # NNI's web UI asks a tuner, which a search has none of, what is best.
-    config.tuner = AlgorithmConfig('nni_rankreg', class_args={'optimize_mode': 'minimize'})
+    config.tuner = AlgorithmConfig(name='nni_rankreg', class_args={'optimize_mode': 'minimize'})
     config.experiment_working_directory = (out / 'nni').absolute()
     experiment = NasExperiment(space, training(epochs), search, config)
     experiment.run(8080)
