@@ -65,7 +65,8 @@ class Archive:
             The architecture. Its choices must be what JSON keeps: strings, numbers, booleans,
             None, lists and dicts with string keys.
         metric
-            Stand-alone performance, higher is better, finite.
+            Stand-alone performance as the evaluator reports it, finite; whether higher or lower is
+            better is said where results are read, by ``mode``.
         seed
             Of the training.
         seconds

@@ -35,7 +35,7 @@ class SearchError(RuntimeError):
 
 @dataclass(frozen=True)
 class StandAlone:
-    """Train one architecture on its own; the outcome is its metric, higher is better."""
+    """Train one architecture on its own; the outcome is the metric that its evaluator reports."""
 
     sample: Sample
 
@@ -54,7 +54,7 @@ class SuperNet:
     oneshot
         The one-shot strategy, serialisable by NNI.
     results
-        Stand-alone results for its regularisers.
+        Stand-alone results for its regularisers, higher is better.
     top
         Number of best architectures to return, none of which is in `results`; 0 searches none.
     weights
@@ -98,7 +98,8 @@ class SuperNetOutcome:
     weights
         File of the trained weights, if they were kept.
     measured
-        Scores and stand-alone metrics of the architectures that the ranking was measured on.
+        ``scores``, higher is better, and ``metrics``, in the user's own sign, of the architectures
+        that the ranking was measured on.
     weak
         Name -> labels of the job's `weak` architectures.
     """

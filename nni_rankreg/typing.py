@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Protocol, Sequence
 
 from torch import Tensor
 
-__all__ = ['Sample', 'Results', 'Scorer', 'sample_key']
+__all__ = ['Sample', 'Results', 'Scorer', 'metric_sign', 'sample_key']
 
 Sample = Dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
@@ -39,6 +39,24 @@ class Scorer(Protocol):
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
         """Return the scores of `samples`, shape (N,), higher is better."""
         ...
+
+
+def metric_sign(mode: str) -> int:
+    """Return the factor that makes higher better of a user's metric: 1 for 'max', -1 for 'min'.
+
+    Raises
+    ------
+    ValueError
+        If the mode is another.
+
+    Examples
+    --------
+    >>> metric_sign('max'), metric_sign('min')
+    (1, -1)
+    """
+    if mode not in ('max', 'min'):
+        raise ValueError(f"Expected mode 'max' or 'min', got {mode!r}.")
+    return 1 if mode == 'max' else -1
 
 
 def sample_key(sample: Sample) -> str:

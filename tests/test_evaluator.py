@@ -1,24 +1,38 @@
-"""The stand-alone training recipe, against torch and NNI."""
+"""The stand-alone training recipes, against torch and NNI."""
 
 from __future__ import annotations
 
 import math
 
 import nni
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from nni.nas.evaluator.pytorch import DataLoader
 from nni.nas.space import SimplifiedModelSpace
 from torch import nn
+from torch.utils.data import TensorDataset
 
-from nni_rankreg.data import Digits, ImageTensors, image_loader
+from nni_rankreg.batch_norm import batch_statistics
+from nni_rankreg.data import DepthImages, Digits, ImageTensors, image_loader
 from nni_rankreg.evaluator import (
     ACENAS_SUPERNET,
     IMAGENET_LINEAR,
     Classification,
+    DepthEvaluator,
+    DepthModule,
     SGDClassificationModule,
 )
+from nni_rankreg.host.subnet import extract
+from nni_rankreg.loss import ScaleShiftInvariantLoss
+from nni_rankreg.metric import aligned_delta, aligned_rmse
+from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.space import DepthDecoder, decode_depth
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.typing import Results
 
 FAST = dict(enable_progress_bar=False, accelerator='cpu')
 
@@ -184,3 +198,136 @@ def test_evaluators_travel_to_trials():
     assert (copy.seed, copy.trainer.max_epochs, copy.module.hparams.learning_rate) == (4, 7, 0.3)
     assert isinstance(copy.module, SGDClassificationModule)
     assert len(copy.train_dataloaders.dataset) == 897
+
+
+# Depth
+
+def disparities():
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(8, 3, 32, 32, generator=generator)
+    truth = images[:, 0].abs() + 0.1
+    return images, truth.masked_fill(torch.rand(truth.shape, generator=generator) < 0.2, 0)
+
+
+class DepthNetwork(nn.Module):
+    """A backbone and another layer; the learning rates tell them apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 1, 1)
+
+    def forward(self, images):
+        return self.head(self.backbone(images).relu())[:, 0]
+
+
+@pytest.fixture
+def make_depth():
+    """Return a function that makes an evaluator of random depth maps."""
+    def evaluator(**kwargs):
+        data = TensorDataset(*disparities())
+        return DepthEvaluator(DataLoader(data, 2), DataLoader(data, 3),
+                              **{'max_epochs': 2, **FAST, **kwargs})
+    return evaluator
+
+
+@pytest.mark.parametrize('epochs, steps', [(6, [2, 2, 2]), (7, [3, 3, 1]), (1, [1])])
+def test_depth_learning_rates_fall_by_10_after_each_third(epochs, steps, make_depth):
+    recorder = Recorder()
+    evaluator = make_depth(max_epochs=epochs, callbacks=[recorder], learning_rate=0.1,
+                           backbone_learning_rate=0.02, weight_decay=0.3)
+    evaluator.evaluate(DepthNetwork())
+    expected = [0.1 / 10 ** third for third, count in enumerate(steps) for _ in range(count)]
+    assert recorder.rates == pytest.approx(expected)
+    optimizer, = evaluator.trainer.optimizers
+    head, backbone = optimizer.param_groups
+    assert type(optimizer) is torch.optim.Adam and head['weight_decay'] == 0.3
+    assert backbone['lr'] == pytest.approx(head['lr'] / 5)
+    network = evaluator.module.model
+    assert [list(map(id, group['params'])) for group in (head, backbone)] == [
+        list(map(id, part.parameters())) for part in (network.head, network.backbone)]
+
+
+def test_a_frozen_backbone_keeps_its_weights(make_depth):
+    network = DepthNetwork()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    make_depth(backbone_learning_rate=0., learning_rate=0.1).evaluate(network)
+    changed = {name for name, value in network.state_dict().items()
+               if not torch.equal(value, before[name])}
+    assert changed == {'head.weight', 'head.bias'}
+
+
+def test_depth_training_is_that_of_a_plain_loop(make_depth):
+    evaluator, network, copy = make_depth(max_epochs=1, seed=None), DepthNetwork(), DepthNetwork()
+    copy.load_state_dict(network.state_dict())
+    evaluator.evaluate(network)
+    optimizer = torch.optim.Adam([
+        dict(params=copy.head.parameters(), lr=1e-4),
+        dict(params=copy.backbone.parameters(), lr=1e-5)])
+    for x, y in evaluator.train_dataloaders:
+        optimizer.zero_grad()
+        ScaleShiftInvariantLoss()(copy(x), y, y > 0).backward()
+        nn.utils.clip_grad_norm_(copy.parameters(), 5.)
+        optimizer.step()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, copy.state_dict()[name])
+
+
+def test_depth_metrics_are_means_over_the_images(make_depth, monkeypatch):
+    evaluator, network, reports = make_depth(), DepthNetwork(), []
+    monkeypatch.setattr(nni, 'get_current_parameter', lambda: {})
+    monkeypatch.setattr(nni, 'report_intermediate_result', reports.append)
+    monkeypatch.setattr(nni, 'report_final_result', reports.append)
+    evaluator.evaluate(network)
+    images, truth = disparities()
+    with torch.no_grad():
+        predictions = network.eval()(images)
+    expected = {'loss': ScaleShiftInvariantLoss()(predictions, truth).item(),
+                'rmse': aligned_rmse(predictions, truth).mean().item(),
+                'delta': aligned_delta(predictions, truth).mean().item()}
+    assert len(reports) == 3 and reports[-1] == pytest.approx(
+        {'default': expected['loss'], **expected}, rel=1e-5)
+    metrics = evaluator.trainer.callback_metrics
+    assert {f'val_{name}' for name in expected} | {'train_loss'} == set(metrics)
+
+
+def test_a_batch_without_depth_does_not_spoil_the_metrics(make_depth):
+    images, truth = disparities()
+    truth[:3] = 0
+    evaluator = make_depth()
+    evaluator.val_dataloaders = DataLoader(TensorDataset(images, truth), 3)
+    evaluator.train_dataloaders = None                       # then NNI validates only
+    network = DepthNetwork().eval()
+    evaluator.evaluate(network)
+    with torch.no_grad():
+        expected = aligned_rmse(network(images[3:]), truth[3:]).mean().item()
+    assert evaluator.trainer.callback_metrics['val_rmse'].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('regularizers', [(), [LandmarkRegularizer(
+    Results([decode_depth('|none~0|conv_3x3~1|+|none~0|none~1|conv_1x1~2|'),
+             decode_depth('|none~0|none~1|+|none~0|none~1|none~2|')], [0.3, 0.9]), mode='min',
+    schedule=Schedule('constant', warmup=0))]], ids=['plain', 'landmarks'])
+def test_supernet_of_depth_networks(regularizers, make_depth):
+    """A super-net of the space is trained and scored by the loss of the evaluator."""
+    space = DepthDecoder(backbone='shufflenet_v2_x0_5', channels=8, non_negative=False)
+    strategy = SPOS(regularizers, mode='min', seed=1)
+    evaluator = make_depth(learning_rate=1e-3)
+    strategy.train(space, evaluator)
+    assert len(strategy.oneshot_module.history) == 2
+    samples, (images, truth) = UniformSampler(space, seed=3).distinct(3), disparities()
+    for sample, score in zip(samples, strategy.scorer()(samples).tolist()):
+        network = extract(space, sample)
+        with torch.no_grad(), batch_statistics(network):
+            losses = [ScaleShiftInvariantLoss()(network(x), y).item() * len(x)
+                      for x, y in zip(images.split(3), truth.split(3))]
+        assert score == pytest.approx(-sum(losses) / 8, rel=1e-5)
+
+
+def test_depth_evaluators_travel_to_trials(tmp_path):
+    np.savez(tmp_path / 'a.npz', val_rgb=np.zeros((2, 8, 8, 3), np.uint8),
+             val_depth_mm=np.ones((2, 8, 8), np.uint16))
+    loader = image_loader(DepthImages(str(tmp_path / 'a.npz'), 'val', size=(32, 32)), 2)
+    copy = nni.load(nni.dump(DepthEvaluator(loader, loader, seed=4, learning_rate=0.3,
+                                            max_epochs=7, **FAST)))
+    assert (copy.seed, copy.trainer.max_epochs, copy.module.hparams.learning_rate) == (4, 7, 0.3)
+    assert isinstance(copy.module, DepthModule) and len(copy.val_dataloaders.dataset) == 2

@@ -80,6 +80,15 @@ def run_search(folder):
     return experiment
 
 
+@pytest.mark.parametrize('mode, shown', [('min', 'minimize'), ('max', None)])
+def test_web_ui_is_told_what_to_minimise(mode, shown, tmp_path):
+    """The manager passes the configuration on, and the UI looks there."""
+    search = LandmarkSearch(SPOS(), None, archive=tmp_path / 'a.sqlite', mode=mode)
+    experiment = local_experiment(space(), None, search, folder=tmp_path / 'nni')
+    tuner = experiment.config.canonical_copy().json().get('tuner')
+    assert (tuner and tuner['classArgs']['optimize_mode']) == shown
+
+
 def descendants(process):
     """Return the processes below one, or nothing if it has ended."""
     try:

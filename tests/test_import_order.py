@@ -17,7 +17,8 @@ ROOT = Path(nni_rankreg.__file__).parent
 ORDER = """
 typing
 _sqlite _table _random
-metric loss schedule batch_norm
+loss
+metric schedule batch_norm
 space
 constraint
 latency

@@ -7,15 +7,18 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from nni.experiment.config import AlgorithmConfig
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
-__all__ = ['local_experiment', 'free_port']
+__all__ = ['local_experiment', 'minimise', 'free_port']
 
 
 def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
                      concurrency: int = 1) -> NasExperiment:
     """Return an experiment on the local training service, ready to run.
+
+    The web UI puts low metrics first if the strategy has the mode ``min``.
 
     Parameters
     ----------
@@ -31,7 +34,22 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
     config.experiment_working_directory = folder.absolute()
     config.experiment_name = type(strategy).__name__
     config.trial_concurrency = concurrency
+    if getattr(strategy, 'mode', 'max') == 'min':
+        minimise(config)
     return NasExperiment(space, evaluator, strategy, config)
+
+
+def minimise(config: NasExperimentConfig) -> None:
+    """Let NNI's web UI put low metrics first.
+
+    It asks the tuner what is best; a NAS experiment has none, and none is started for it.
+
+    Parameters
+    ----------
+    config
+        Of the experiment, before it runs.
+    """
+    config.tuner = AlgorithmConfig(name='nni_rankreg', class_args={'optimize_mode': 'minimize'})
 
 
 def free_port(preferred: int = 8080) -> int:

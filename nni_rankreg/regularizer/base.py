@@ -71,7 +71,7 @@ class Regularizer:
         Parameters
         ----------
         results
-            All stand-alone results so far.
+            All stand-alone results so far, higher is better.
         warmed_up
             Whether the super-net has been trained before, so that no warm-up is needed.
         """

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..loss import PairwiseRankingLoss
 from ..sampler import PairSampler
 from ..schedule import Schedule
-from ..typing import Results
+from ..typing import Results, metric_sign
 from .base import Regularizer, SupportsSubnetLoss
 from .source import ResultsSource, read_results
 
@@ -36,6 +36,8 @@ class LandmarkRegularizer(Regularizer):
         Architectures with their stand-alone metric: an `Archive`, a table, `Results` or the path
         of a CSV file with columns ``sample`` and ``metric``. None takes those that a
         `LandmarkSearch` measures.
+    mode
+        ``'max'``, or ``'min'`` if lower metrics are better in `landmarks`, such as losses.
     weight
         :math:`\lambda_{max}`.
     pairs
@@ -64,13 +66,15 @@ class LandmarkRegularizer(Regularizer):
     [0.9, 0.1]
     """
 
-    def __init__(self, landmarks: ResultsSource | None = None, *, weight: float = 10.,
-                 pairs: int | None = 1, criterion: PairwiseRankingLoss | None = None,
+    def __init__(self, landmarks: ResultsSource | None = None, *, mode: str = 'max',
+                 weight: float = 10., pairs: int | None = 1,
+                 criterion: PairwiseRankingLoss | None = None,
                  schedule: Schedule | None = None, seed: int = 0):
         super().__init__(weight, schedule or Schedule())
         if pairs is not None and pairs < 1:
             raise ValueError(f'Expected at least 1 pair per step, or None for all, got {pairs}.')
-        self.landmarks = landmarks
+        metric_sign(mode)  # refuses another
+        self.landmarks, self.mode = landmarks, mode
         self.pairs = pairs
         self.criterion = criterion or PairwiseRankingLoss()
         self.sampler = PairSampler(seed)
@@ -78,12 +82,12 @@ class LandmarkRegularizer(Regularizer):
 
     @property
     def results(self) -> Results:
-        """The landmarks in use."""
+        """The landmarks in use, higher is better."""
         if self._results is None:
             if self.landmarks is None:
                 raise ValueError('Expected landmarks, got none. Give LandmarkRegularizer an '
                                  'Archive, a table or results, or use it in a LandmarkSearch.')
-            self._results = read_results(self.landmarks)
+            self._results = read_results(self.landmarks, self.mode)
         if len(self._results.samples) < 2:
             raise ValueError('Expected at least 2 landmarks to make a pair, got '
                              f'{len(self._results.samples)}.')
@@ -93,7 +97,7 @@ class LandmarkRegularizer(Regularizer):
         """Take the results of the search as landmarks, in addition to those given."""
         super().bind(results, warmed_up)
         if self.landmarks is not None:
-            given = read_results(self.landmarks)
+            given = read_results(self.landmarks, self.mode)
             known = [sample for sample in results.samples if sample not in given.samples]
             metrics = dict(zip(map(repr, results.samples), results.metrics))
             results = Results(given.samples + known,

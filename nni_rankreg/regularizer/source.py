@@ -7,32 +7,49 @@ from typing import Union
 
 from ..archive import Archive
 from ..benchmark import TabularBenchmark
-from ..typing import Results
+from ..typing import Results, metric_sign
 
 __all__ = ['ResultsSource', 'read_results']
 
 ResultsSource = Union[Results, Archive, TabularBenchmark, str, Path]
 
 
-def read_results(source: ResultsSource) -> Results:
-    """Return the architectures and metrics of an archive, a table, a CSV file or `Results`.
+def read_results(source: ResultsSource, mode: str = 'max') -> Results:
+    """Return architectures and metrics, higher is better, of an archive, a table or `Results`.
 
     Parameters
     ----------
     source
         Where the results are; a path names a CSV file with columns ``sample`` and ``metric``, or
         an archive.
+    mode
+        ``'max'``, or ``'min'`` if lower metrics are better in `source`: then their sign changes.
+
+    Raises
+    ------
+    ValueError
+        If the mode is neither, or not that of the search that has written the archive.
 
     Examples
     --------
-    >>> read_results(Results([{'op': 'conv'}], [0.9])).metrics
-    [0.9]
+    >>> read_results(Results([{'op': 'conv'}], [0.9]), 'min').metrics
+    [-0.9]
     """
     if isinstance(source, (str, Path)):
         source = (TabularBenchmark.from_csv(source) if Path(source).suffix == '.csv'
                   else Archive(source))
-    if isinstance(source, Archive):
-        return source.results()
+    sign = metric_sign(mode)
+    samples, metrics = _read(source, mode)
+    return Results(list(samples), [sign * metric for metric in metrics])
+
+
+def _read(source: Results | Archive | TabularBenchmark, mode: str) -> Results:
     if isinstance(source, TabularBenchmark):
         return source.results
-    return Results(*source)  # a plain list if NNI has sent it to a trial
+    if not isinstance(source, Archive):
+        return source  # a plain list if NNI has sent it to a trial
+    search = source.job_result('evaluation')
+    if search is not None and search.get('mode', 'max') != mode:
+        raise ValueError(f"Expected mode {search.get('mode', 'max')!r} for the metrics of "
+                         f'{source.path}, as in its search, got {mode!r}.')
+    return source.results()

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from ..metric import kendall_tau
+from ..typing import metric_sign
 from .style import COLOURS, GREY, INK, MARKERS, save, tidy
 
 __all__ = ['rank_scatter', 'tau_per_epoch']
@@ -24,7 +25,7 @@ __all__ = ['rank_scatter', 'tau_per_epoch']
 def rank_scatter(
     path: str | Path, scores: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike, *,
     xlabel: str = 'stand-alone metric', ylabel: str = 'rank by super-net score (1 = worst)',
-    intervals: Mapping[str, tuple[float, float, float]] | None = None,
+    intervals: Mapping[str, tuple[float, float, float]] | None = None, mode: str = 'max',
 ) -> None:
     """Draw the rank of the scores over the true metric, a panel for each arm.
 
@@ -37,13 +38,15 @@ def rank_scatter(
     scores
         Predictions of each arm (``'spos'``, ``'spos+landmark'``), shape (N,), higher is better.
     targets
-        True metric, shape (N,), higher is better; its ranks where most values are close.
+        True metric, shape (N,); its ranks where most values are close.
     xlabel, ylabel
         What is on the axes, with the unit.
     intervals
         Kendall's tau of an arm with the ends of its interval, from `bootstrap_interval` or over
         seeds. Without it, the title tells the tau-b of the points; with it, that one is added
         where it differs.
+    mode
+        ``'max'``, or ``'min'`` if lower targets are better: their axis then falls to the right.
 
     Raises
     ------
@@ -56,16 +59,18 @@ def rank_scatter(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     rank_scatter(f'{folder}/rank.png', {'spos': [.1, .3, .2]}, [90., 92., 94.])
     """
-    save(_rank_figure(scores, targets, xlabel, ylabel, intervals or {}), path)
+    save(_rank_figure(scores, targets, xlabel, ylabel, intervals or {}, mode), path)
 
 
 def _rank_figure(scores: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike, xlabel: str,
-                 ylabel: str, intervals: Mapping[str, tuple[float, float, float]]) -> Figure:
+                 ylabel: str, intervals: Mapping[str, tuple[float, float, float]],
+                 mode: str) -> Figure:
     _check_arms(scores)
     unknown = set(intervals) - set(scores)
     if unknown:
         raise ValueError(f'Expected intervals of the arms {list(scores)}, got {sorted(unknown)}.')
     truth = np.asarray(targets, dtype=float)
+    order, sign = np.argsort(truth), metric_sign(mode)
     rows = -(-len(scores) // 4)
     columns = -(-len(scores) // rows)
     figure = Figure((3.6 * columns + 0.6, 3.5 * rows + 0.8), 150, layout='constrained')
@@ -75,14 +80,16 @@ def _rank_figure(scores: Mapping[str, npt.ArrayLike], targets: npt.ArrayLike, xl
         if predicted.shape != truth.shape:
             raise ValueError(f'Expected a score of {arm!r} for each of the targets, shape '
                              f'{truth.shape}, got shape {predicted.shape}.')
-        ax.set_title(_rank_title(arm, kendall_tau(predicted, truth), intervals.get(arm)),
+        ax.set_title(_rank_title(arm, kendall_tau(predicted, sign * truth), intervals.get(arm)),
                      fontsize=10, color=INK, parse_math=False)
-        ax.plot(np.sort(truth), np.sort(stats.rankdata(truth)), color=GREY, linewidth=1.2)
+        ax.plot(truth[order], stats.rankdata(sign * truth)[order], color=GREY, linewidth=1.2)
         ax.scatter(truth, stats.rankdata(predicted), s=np.clip(5000 / len(truth), 4, 36),
                    color=colour, alpha=0.65, edgecolor='white', linewidth=0.4, zorder=3)
         ax.tick_params(labelbottom=True)
         ax.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
         tidy(ax)
+    if mode == 'min':
+        axes[0].invert_xaxis()  # of all panels: they share it
     for ax in axes[len(scores):]:
         ax.remove()
     figure.supxlabel(xlabel, fontsize=10, color=INK)

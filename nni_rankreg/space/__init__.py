@@ -1,5 +1,6 @@
 """Search spaces with their encodings in the literature; each is an NNI model space."""
 
+from .depth import DepthDecoder, decode_depth, encode_depth
 from .genotype import Genotype, decode_nds, encode_nds
 from .joint import JointDraw
 from .nasbench101 import (
@@ -18,5 +19,6 @@ from .resnet48 import ResNet48, decode_resnet48, encode_resnet48, width_distance
 __all__ = ['NasBench101', 'ModelSpec', 'encode_nasbench101', 'decode_nasbench101',
            'hash_nasbench101', 'NasBench201', 'encode_nasbench201', 'decode_nasbench201',
            'NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype', 'encode_nds',
-           'decode_nds', 'JointDraw', 'choice_parameters', 'ProxylessNAS', 'encode_proxyless',
-           'decode_proxyless', 'ResNet48', 'encode_resnet48', 'decode_resnet48', 'width_distance']
+           'decode_nds', 'ProxylessNAS', 'encode_proxyless', 'decode_proxyless', 'ResNet48',
+           'encode_resnet48', 'decode_resnet48', 'width_distance', 'DepthDecoder', 'encode_depth',
+           'decode_depth', 'JointDraw', 'choice_parameters']

@@ -70,6 +70,8 @@ class AceNAS(PlanStrategy):
     known
         Results measured elsewhere (the archive of another search, a table, a CSV file), from which
         the predictor learns; they do not count as budget.
+    mode
+        ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
     seed
         Of all draws and of the predictor.
 
@@ -106,8 +108,8 @@ class AceNAS(PlanStrategy):
                  candidates: Sequence[Sample] | None = None,
                  constraint: Callable[[Sample], bool] | None = None, pool: int = 100_000,
                  generations: int = 10, archive: Archive | str | Path = 'runs/acenas.sqlite',
-                 known: ResultsSource | None = None, seed: int = 0):
-        super().__init__(supernet_evaluator, archive)
+                 known: ResultsSource | None = None, mode: str = 'max', seed: int = 0):
+        super().__init__(supernet_evaluator, archive, mode)
         for name, value in dict(rounds=rounds, top=top, pool=pool, generations=generations).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
@@ -135,7 +137,7 @@ class AceNAS(PlanStrategy):
         """
         candidates = Candidates(space, given=self.candidates, accept=self.constraint,
                                 pool=self.pool, seed=self.seed)
-        known = Results([], []) if self.known is None else read_results(self.known)
+        known = Results([], []) if self.known is None else read_results(self.known, self.mode)
         results = Results(list(known.samples), list(known.metrics))
         tried = list(known.samples)
         if self.landmarks:
@@ -151,7 +153,7 @@ class AceNAS(PlanStrategy):
             best = candidates.best(ranker.fit(*results), self.top, exclude=tried,
                                    generations=self.generations)
             yield from self._try(best, results, tried)
-        return ordered(results)
+        return self.in_user_sign(ordered(results))
 
     def _default_ranker(self, space: Any) -> Ranker:
         return Ranker(space, seed=self.seed)

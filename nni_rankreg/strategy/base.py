@@ -21,7 +21,7 @@ from ..regularizer import Regularizer, ResultsSource, read_results
 from ..supernet import ScoredSample, SuperNetModule, SuperNetScorer
 from ..supernet.checkpoint import keep_checkpoints
 from ..supernet.split import split_loader
-from ..typing import Results, Sample, sample_key
+from ..typing import Results, Sample, metric_sign, sample_key
 
 __all__ = ['SuperNetStrategy']
 
@@ -49,7 +49,10 @@ class SuperNetStrategy(RandomOneShot):
         costs less and was seen to rank no worse (docs/results.md).
     metric
         Score of an architecture: None for minus the validation loss, or the name of a metric that
-        the evaluator logs in validation, higher is better, for example ``val_acc``.
+        the evaluator logs in validation, for example ``val_acc``.
+    mode
+        ``'max'``, or ``'min'`` if `metric` and the metrics of `truth` are better the lower they
+        are, such as losses. Scores are higher is better in any case.
     score_batches
         Validation batches that an architecture is scored on; None takes all. They are kept in
         memory.
@@ -74,13 +77,14 @@ class SuperNetStrategy(RandomOneShot):
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
                  truth: ResultsSource | None = None, ranking_dataloader: Any = None,
                  ranking_batch_size: int | None = None, metric: str | None = None,
-                 score_batches: int | None = None, calibration_batches: int = 0,
-                 checkpoint_folder: str | Path | None = None, filter: Any = None, seed: int = 0,
-                 **kwargs: Any):
+                 mode: str = 'max', score_batches: int | None = None,
+                 calibration_batches: int = 0, checkpoint_folder: str | Path | None = None,
+                 filter: Any = None, seed: int = 0, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
         self.regularizers, self.truth = list(regularizers), truth
         self.ranking_dataloader, self.ranking_batch_size = ranking_dataloader, ranking_batch_size
-        self.metric, self.score_batches = metric, score_batches
+        metric_sign(mode)  # refuses another
+        self.metric, self.mode, self.score_batches = metric, mode, score_batches
         self.calibration_batches, self.seed = calibration_batches, seed
         self.checkpoint_folder = checkpoint_folder
         self._module: SuperNetModule | None = None
@@ -114,7 +118,7 @@ class SuperNetStrategy(RandomOneShot):
 
     @property
     def measured(self) -> dict[str, list[float]]:
-        """Scores and ``metrics`` of the architectures on which `measure` last compared them."""
+        """``scores`` and ``metrics``, in the sign of `truth`, of what `measure` last compared."""
         return {} if self._module is None else self._module.measured
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
@@ -166,7 +170,7 @@ class SuperNetStrategy(RandomOneShot):
             module.trainer.datamodule.val_dataloader()
         return SuperNetScorer(
             module, islice(self._validation_loader, self.score_batches), metric=self.metric,
-            calibration=islice(self._training_loader, self.calibration_batches),
+            mode=self.mode, calibration=islice(self._training_loader, self.calibration_batches),
             progress=progress)
 
     def measure(self) -> dict[str, float]:
@@ -178,17 +182,20 @@ class SuperNetStrategy(RandomOneShot):
             results = max(seen, key=lambda one: len(one.samples), default=Results([], []))
         else:
             name, known = 'kendall_tau', [*self._known, *(s for one in seen for s in one.samples)]
-            results = read_results(self.truth).without(known)
+            results = read_results(self.truth, self.mode).without(known)
         metrics = {key: float(value) for key, value in module.trainer.callback_metrics.items()
                    if key.startswith('val_')}
         if len(results.samples) >= 2:
             scores = self.scorer()(results.samples).tolist()
-            module.measured = {'scores': scores, 'metrics': list(results.metrics)}
+            sign = metric_sign(self.mode)
+            module.measured = {'scores': scores,
+                               'metrics': [sign * metric for metric in results.metrics]}
             tau = kendall_tau(scores, results.metrics)
             metrics[name] = tau if math.isfinite(tau) else 0.  # constant scores order nothing
             metrics['default'] = metrics[name]
         else:
-            metrics['default'] = metrics.get('val_acc', -metrics.get('val_loss', math.nan))
+            loss = metrics.get('val_loss', math.nan)
+            metrics['default'] = loss if self.mode == 'min' else metrics.get('val_acc', -loss)
         return metrics
 
     def best(self, count: int | None = None,

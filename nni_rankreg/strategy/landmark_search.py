@@ -42,6 +42,9 @@ class LandmarkSearch(PlanStrategy):
         an interrupted search: what it holds is not run again.
     known
         Landmarks measured elsewhere (another archive, a table, a CSV file), in addition.
+    mode
+        ``'max'``, or ``'min'`` if the metric of the evaluators and of `known` is better the lower
+        it is, such as a loss. The archive and the models keep its sign.
     control
         Another one-shot strategy, whose super-net is trained beside `oneshot` in every iteration
         for comparison, for example plain SPOS at equal cost; it has no say in the search.
@@ -58,7 +61,7 @@ class LandmarkSearch(PlanStrategy):
     Raises
     ------
     ValueError
-        If a count is not positive.
+        If a count is not positive or the mode is unknown.
 
     Examples
     --------
@@ -73,9 +76,10 @@ class LandmarkSearch(PlanStrategy):
     def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Any, *, iterations: int = 3,
                  landmarks: int = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
-                 known: ResultsSource | None = None, control: SuperNetStrategy | None = None,
-                 threshold: int | None = None, pairwise: bool = False, seed: int = 0):
-        super().__init__(supernet_evaluator, archive)
+                 known: ResultsSource | None = None, mode: str = 'max',
+                 control: SuperNetStrategy | None = None, threshold: int | None = None,
+                 pairwise: bool = False, seed: int = 0):
+        super().__init__(supernet_evaluator, archive, mode)
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
@@ -89,6 +93,8 @@ class LandmarkSearch(PlanStrategy):
     def plan(self, space: Any) -> Plan[Results]:
         """Yield the jobs of the search; the answer is all results, best first.
 
+        Inside, as in the super-nets, higher is better; the answer has the sign of the evaluator.
+
         Parameters
         ----------
         space
@@ -97,7 +103,7 @@ class LandmarkSearch(PlanStrategy):
         sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
                                   seed=self.seed, accept=self.oneshot.filter)
         landmarks = sampler.sample(self.landmarks)
-        known = Results([], []) if self.known is None else read_results(self.known)
+        known = Results([], []) if self.known is None else read_results(self.known, self.mode)
         results = Results(list(known.samples), list(known.metrics))
         failed = yield from self.measure(without(landmarks, known.samples), results)
         if failed:
@@ -107,7 +113,7 @@ class LandmarkSearch(PlanStrategy):
             supernet = yield from self._train_supernets(results, iteration, top)
             best = without(supernet.best, failed)[:self.top]
             failed += yield from self.measure(best, results)
-        return ordered(results)
+        return self.in_user_sign(ordered(results))
 
     def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
                  sampler: LandmarkSampler) -> Plan[list[Sample]]:

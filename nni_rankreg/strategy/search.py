@@ -15,7 +15,7 @@ from ..archive import Archive
 from ..host.engine import EngineRunner
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..sampler import UniformSampler
-from ..typing import Results, Sample, sample_key
+from ..typing import Results, Sample, metric_sign, sample_key
 
 __all__ = ['PlanStrategy', 'ordered', 'without']
 
@@ -33,10 +33,13 @@ class PlanStrategy(Strategy):
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
         an interrupted search: what it holds is not run again.
+    mode
+        ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
     """
 
-    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path):
+    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max'):
         super().__init__()
+        self.mode, self._sign = mode, metric_sign(mode)
         self.supernet_evaluator = supernet_evaluator
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)
 
@@ -55,13 +58,25 @@ class PlanStrategy(Strategy):
         raise NotImplementedError
 
     def measure(self, samples: Sequence[Sample], results: Results) -> Plan[list[Sample]]:
-        """Train architectures stand-alone, append to `results` and return those that failed."""
+        """Train architectures stand-alone and return those that failed.
+
+        Parameters
+        ----------
+        samples
+            The architectures.
+        results
+            To be extended by their metrics, higher is better.
+        """
         metrics = yield [StandAlone(sample) for sample in samples]
         for sample, metric in zip(samples, metrics):
             if not isinstance(metric, Failure):
                 results.samples.append(sample)
-                results.metrics.append(metric)
+                results.metrics.append(self._sign * metric)
         return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
+
+    def in_user_sign(self, results: Results) -> Results:
+        """Return results with the sign that the evaluator reports, or back from there."""
+        return Results(results.samples, [self._sign * metric for metric in results.metrics])
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the search, beside its archive."""
@@ -88,11 +103,12 @@ class PlanStrategy(Strategy):
         """Refuse results of another space or evaluator: their metrics are not comparable."""
         digest = hashlib.sha256(description.encode()).hexdigest()
         recorded = self.archive.job_result('evaluation')
+        evaluation = {'digest': digest, 'mode': self.mode}
         if recorded is None:
             self.archive.record_job('evaluation', 'evaluation', {})
-            self.archive.record_result('evaluation', {'digest': digest})
-        elif recorded['digest'] != digest:
-            raise ValueError(f'Expected an archive of this space and evaluator, got '
+            self.archive.record_result('evaluation', evaluation)
+        elif {'mode': 'max', **recorded} != evaluation:
+            raise ValueError(f'Expected an archive of this space, evaluator and mode, got '
                              f'{self.archive.path} of another. Give another file as archive, or '
                              'pass this one as `known` if its metrics are comparable.')
         _logger.info('Results are kept in %s; %d are there.', self.archive.path, len(self.archive))
@@ -108,8 +124,8 @@ class PlanStrategy(Strategy):
         limit
             Number of models; None yields all.
         """
-        results = self.archive.results()
-        samples, metrics = ordered(results) if sort else results
+        results = self.in_user_sign(self.archive.results())
+        samples, metrics = self.in_user_sign(ordered(results) if sort else results)
         for sample, metric in list(zip(samples, metrics))[:limit]:
             model = self.model_space.freeze(sample)
             model.metrics.final = metric

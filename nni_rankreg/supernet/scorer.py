@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..batch_norm import batch_statistics
-from ..typing import Sample
+from ..typing import Sample, metric_sign
 from .calibration import calibrate
 from .module import SuperNetModule
 from .quiet import quiet_metric
@@ -29,7 +29,9 @@ class SuperNetScorer:
         Validation batches, kept on the device of the super-net.
     metric
         None scores by minus the loss; a name takes that metric of the evaluator's
-        `validation_step`, higher is better, for example ``val_acc``.
+        `validation_step`, for example ``val_acc``.
+    mode
+        ``'max'``, or ``'min'`` if `metric` is better the lower it is: scores have its sign changed.
     calibration
         Training batches from which the statistics of batch normalisation are computed anew for
         each architecture. Without them each validation batch is normalised by its own statistics,
@@ -44,9 +46,10 @@ class SuperNetScorer:
     """
 
     def __init__(self, module: SuperNetModule, batches: Iterable[Any], *,
-                 metric: str | None = None, calibration: Iterable[Any] = (),
+                 metric: str | None = None, mode: str = 'max', calibration: Iterable[Any] = (),
                  progress: bool = False):
         self.module, self.metric, self.progress = module, metric, progress
+        self._sign = metric_sign(mode)
         self.batches = [module.to_device(batch) for batch in batches]
         self.calibration = [module.to_device(batch) for batch in calibration]
         if not self.batches:
@@ -76,7 +79,7 @@ class SuperNetScorer:
     def _batch_score(self, sample: Sample, batch: Any) -> float:
         if self.metric is None:
             return -self.module.subnet_loss(sample, batch).item()
-        return quiet_metric(self.module.training_module, batch, self.metric).item()
+        return self._sign * quiet_metric(self.module.training_module, batch, self.metric).item()
 
 
 def _batch_size(batch: Any) -> int:

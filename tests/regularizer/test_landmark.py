@@ -170,11 +170,49 @@ def test_sources(source, tmp_path):
     csv.write_text('sample,metric\n' + ''.join(
         f'"{{""op"": ""{sample["op"]}""}}",{metric}\n' for sample, metric in zip(*RESULTS)))
     table = TabularBenchmark(SAMPLES, RESULTS.metrics)
-    found = read_results({'results': RESULTS, 'archive': archive, 'archive path': archive.path,
-                          'table': table, 'csv': str(csv)}[source])
+    where = {'results': RESULTS, 'archive': archive, 'archive path': archive.path,
+             'table': table, 'csv': str(csv)}[source]
+    found = read_results(where)
     assert dict(zip(map(str, found.samples), found.metrics)) == pytest.approx(
         dict(zip(map(str, SAMPLES), RESULTS.metrics)))
     assert LandmarkRegularizer(found).results == found
+    assert read_results(where, 'min') == Results(found.samples, [-one for one in found.metrics])
+
+
+# Metrics that are better the lower they are
+
+LOSSES = Results(SAMPLES, [-metric for metric in RESULTS.metrics])
+
+
+@pytest.mark.parametrize('pairs', [1, 3, None])
+def test_losses_give_the_order_of_accuracies(pairs):
+    term, other = (LandmarkRegularizer(results, mode=mode, pairs=pairs, schedule=ALWAYS)
+                   for results, mode in ((RESULTS, 'max'), (LOSSES, 'min')))
+    assert other.results == RESULTS
+    for epoch in range(8):
+        values = [one.loss(Toy(), 1., epoch) for one in (term, other)]
+        assert values[0] == values[1]
+
+
+def test_losses_with_bound_results():
+    """What a search binds is higher is better already."""
+    term = LandmarkRegularizer(Results(SAMPLES[:2], [0.8, 0.4]), mode='min')
+    term.bind(Results(SAMPLES[1:], [-0.5, -0.7, -0.1]), warmed_up=False)
+    assert term.results == Results(SAMPLES, [-0.8, -0.4, -0.7, -0.1])
+
+
+@pytest.mark.parametrize('mode', ['max', 'min'])
+def test_archive_of_a_search_knows_its_mode(mode, tmp_path):
+    archive = Archive(tmp_path / 'a.sqlite')
+    archive.add_many(LOSSES)
+    archive.record_job('evaluation', 'evaluation', {})
+    archive.record_result('evaluation', {'digest': 'x', 'mode': 'min'})
+    if mode == 'min':
+        assert read_results(archive, mode) == RESULTS
+    else:
+        with pytest.raises(ValueError, match="Expected mode 'min' for the metrics of .*a.sqlite, "
+                                             "as in its search, got 'max'"):
+            read_results(archive, mode)
 
 
 # The control
@@ -203,6 +241,8 @@ def test_control_has_no_weight_but_the_warmup_of_a_ranking_term():
     (lambda: LandmarkRegularizer(RESULTS, weight=-1.), 'Expected a weight of at least 0, got -1'),
     (lambda: LandmarkRegularizer(RESULTS, weight=math.nan), 'Expected a weight of at least 0'),
     (lambda: LandmarkRegularizer(RESULTS, pairs=0), 'Expected at least 1 pair per step, or None'),
+    (lambda: LandmarkRegularizer(RESULTS, mode='low'), "Expected mode 'max' or 'min', got 'low'"),
+    (lambda: read_results(RESULTS, 'low'), "Expected mode 'max' or 'min', got 'low'"),
     (lambda: EqualCostControl(0), 'Expected a count of at least 1, got 0'),
     (lambda: LandmarkRegularizer(Results(SAMPLES[:1], [1.])).results,
      'Expected at least 2 landmarks to make a pair, got 1'),

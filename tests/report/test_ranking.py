@@ -24,8 +24,9 @@ def arms(count=2, size=40, seed=0):
             for number in range(count)}, targets
 
 
-def rank_figure(scores, targets, intervals=None, xlabel='accuracy (%)', ylabel='rank'):
-    return _rank_figure(scores, targets, xlabel, ylabel, intervals or {})
+def rank_figure(scores, targets, intervals=None, xlabel='accuracy (%)', ylabel='rank',
+                mode='max'):
+    return _rank_figure(scores, targets, xlabel, ylabel, intervals or {}, mode)
 
 
 def tau_figure(histories, boundaries=(), active=(), metric='kendall_tau'):
@@ -55,6 +56,19 @@ def test_rank_panels_show_the_data(count):
         assert ax.get_ylim() == figure.axes[0].get_ylim()
     assert (figure.get_supxlabel(), figure.get_supylabel()) == ('accuracy (%)', 'rank')
     assert legend_texts(figure) == ['perfect ranking']
+
+
+def test_targets_to_minimise_keep_their_sign():
+    scores, targets = arms(2)
+    plain, figure = rank_figure(scores, targets), rank_figure(scores, -targets, mode='min')
+    for ax, other in zip(figure.axes, plain.axes):
+        assert ax.get_title() == other.get_title()
+        points = ax.collections[0].get_offsets() * [-1, 1]
+        np.testing.assert_allclose(points, other.collections[0].get_offsets())
+        line, straight = (one.lines[0].get_xydata() for one in (ax, other))
+        np.testing.assert_allclose(sorted(map(tuple, line * [-1, 1])),
+                                   sorted(map(tuple, straight)))
+        assert ax.xaxis_inverted() and not other.xaxis_inverted()
 
 
 @pytest.mark.parametrize('count', range(1, 8))

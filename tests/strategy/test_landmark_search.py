@@ -134,7 +134,7 @@ def lines(folder):
 
 # The plan, by hand
 
-def play(search, fail=(), space=space):
+def play(search, fail=(), space=space, sign=1):
     """Run a plan without any engine: return its answer and its stages."""
     plan, stages, outcomes, error = search.plan(space()), [], None, None
     failed = {sample_key(sample) for sample in fail}
@@ -144,19 +144,19 @@ def play(search, fail=(), space=space):
         except StopIteration as stop:
             return stop.value, stages
         stages.append(jobs)
-        outcomes = [play_one(job, failed, space) for job in jobs]
+        outcomes = [play_one(job, failed, space, sign) for job in jobs]
         lost = jobs and all(isinstance(one, Failure) for one in outcomes)
         error = SearchError('all fail') if lost else None
 
 
-def play_one(job, failed, space):
+def play_one(job, failed, space, sign=1):
     if isinstance(job, SuperNet):
         model = Additive()
         model.train(space(), None, job.results)
         best = model.best(job.top, job.results.samples)
         return SuperNetOutcome([dict(one) for one in best], [one.score for one in best],
                                {'default': 0.5}, weights=job.save)
-    return Failure('no') if sample_key(job.sample) in failed else metric_of(job.sample)
+    return Failure('no') if sample_key(job.sample) in failed else sign * metric_of(job.sample)
 
 
 def stand_alone(jobs):
@@ -263,6 +263,25 @@ def test_known_results_are_landmarks_that_are_not_trained(tmp_path, kind):
     assert known['results'] == Results(samples, [0.9, 0.8, 0.7])        # not added to
 
 
+def test_losses_are_searched_as_their_negative_would_be(tmp_path):
+    """The same architectures, and inside the same numbers; the answer has the user's sign."""
+    known = UniformSampler(space(), seed=7).distinct(2)
+    arguments = dict(control=Additive(seed=5))
+    answer, stages = play(make(tmp_path, known=Results(known, [0.9, 0.8]), **arguments))
+    losses, other = play(make(tmp_path, known=Results(known, [-0.9, -0.8]), mode='min',
+                              **arguments), sign=-1)
+    assert losses == Results(answer.samples, [-metric for metric in answer.metrics])
+    assert losses.metrics == sorted(losses.metrics)
+    for stage, same in zip(stages, other):
+        assert [vars(job) | {'oneshot': None} for job in stage] == [
+            vars(job) | {'oneshot': None} for job in same]
+
+
+def test_unknown_mode(tmp_path):
+    with pytest.raises(ValueError, match="Expected mode 'max' or 'min', got 'minimize'"):
+        make(tmp_path, mode='minimize')
+
+
 @pytest.mark.parametrize('name', ['iterations', 'landmarks', 'top'])
 def test_counts_must_be_positive(tmp_path, name):
     with pytest.raises(ValueError, match=f'Expected {name} of at least 1, got 0'):
@@ -315,6 +334,23 @@ def test_archive_may_be_opened_before(tmp_path, table):
     assert experiment.strategy.archive is archive and len(archive) == 7
 
 
+def test_experiment_that_minimises(tmp_path, table):
+    """On the table of before with the other sign."""
+    losses = tmp_path / 'losses.csv'
+    known = TabularBenchmark.from_csv(table)
+    TabularBenchmark(known.samples, -known.values).to_csv(losses)
+    experiment = search_table(tmp_path, str(losses), mode='min')
+    answer, stages = play(make(tmp_path))
+    assert experiment.export_top_models(7, formatter='dict') == answer.samples
+    found = [model.metric for model in experiment.export_top_models(7)]
+    assert found == pytest.approx([-metric for metric in answer.metrics]) == sorted(found)
+    archive = experiment.strategy.archive
+    assert archive.results().metrics == pytest.approx([
+        -metric_of(sample) for stage in (0, 2, 4) for sample in stand_alone(stages[stage])])
+    with pytest.raises(ValueError, match='Expected an archive of this space, evaluator and mode'):
+        search_table(tmp_path, str(losses))
+
+
 def test_known_results_are_not_among_the_models(tmp_path, table):
     known = UniformSampler(space(), seed=7).distinct(2)
     experiment = search_table(tmp_path, table, known=Results(known, [0.9, 1.]))
@@ -330,8 +366,8 @@ def test_archive_of_another_evaluation_is_refused(tmp_path, table, change):
     results, jobs = archive.results(), archive.jobs()
     search = LandmarkSearch(Additive(), LoggedTable(table), archive=archive, **ARGUMENTS)
     log = str(tmp_path / 'log')
-    with pytest.raises(ValueError, match='Expected an archive of this space and evaluator, got .*'
-                                         'a.sqlite of another. Give another file .*`known`'):
+    with pytest.raises(ValueError, match='Expected an archive of this space, evaluator and mode, '
+                                         'got .*a.sqlite of another. Give another file .*`known`'):
         if change == 'evaluator':
             run(search, LoggedTable(table, log, offset=1.), tmp_path)
         else:

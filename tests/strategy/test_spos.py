@@ -211,6 +211,32 @@ def test_ranking_is_measured_against_the_truth_without_landmarks(train):
     assert logged['kendall_tau'] == pytest.approx(expected)
 
 
+def test_a_truth_to_minimise(train):
+    """Like its negative, but for the sign that reports show."""
+    losses = Results(SAMPLES, [-metric for metric in TRUTH.metrics])
+    strategy, other = (train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], truth=truth,
+                                  mode=mode)) for truth, mode in ((TRUTH, 'max'), (losses, 'min')))
+    assert strategy.oneshot_module.history == other.oneshot_module.history
+    assert other.measured == {'scores': strategy.measured['scores'], 'metrics': losses.metrics[4:]}
+
+
+def test_without_results_a_loss_is_reported_as_it_is(train):
+    history, = train(SPOS(mode='min')).oneshot_module.history
+    assert history['default'] == history['val_loss']
+
+
+def test_a_metric_to_minimise(train):
+    strategy = train(SPOS(metric='val_loss', mode='min'))
+    scores = strategy.scorer()(SAMPLES)
+    strategy.metric = None
+    torch.testing.assert_close(scores, strategy.scorer()(SAMPLES))
+
+
+def test_unknown_mode():
+    with pytest.raises(ValueError, match="Expected mode 'max' or 'min', got 'low'"):
+        SPOS(mode='low')
+
+
 def test_known_results_are_no_truth(train):
     strategy = train(SPOS(truth=TRUTH), results=LANDMARKS)
     assert strategy.measured['metrics'] == TRUTH.metrics[4:]

@@ -55,6 +55,15 @@ def test_scores_are_those_of_frozen_networks(metric, measure, module, samples, m
     assert scores.shape == (6,) and len(set(scores.tolist())) > 1
 
 
+@pytest.mark.parametrize('metric, sign', [('val_loss', -1), (None, 1)])
+def test_a_metric_to_minimise(metric, sign, module, samples, make_batches):
+    """The score is higher is better; minus the loss is so already."""
+    lowest, highest = (SuperNetScorer(module, make_batches(), metric=metric, mode=mode)(samples)
+                       for mode in ('min', 'max'))
+    assert torch.equal(lowest, sign * highest)
+    torch.testing.assert_close(lowest, SuperNetScorer(module, make_batches())(samples))
+
+
 @pytest.mark.parametrize('metric, measure', [(None, minus_loss), ('val_acc', accuracy)])
 @pytest.mark.parametrize('name', ['NasBench201', 'ProxylessNAS'])
 def test_calibrated_scores(metric, measure, name, make_supernet, make_batches):

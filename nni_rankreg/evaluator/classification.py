@@ -1,17 +1,17 @@
-"""Ready evaluators: stand-alone training with the recipe of the one-shot literature."""
+"""Ready evaluator of classification, with the recipes of the one-shot literature."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import nni
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from nni.nas.evaluator.pytorch import ClassificationModule, Lightning, Trainer
-from nni.nas.space import ExecutableModelSpace
+from nni.nas.evaluator.pytorch import ClassificationModule
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+
+from .seeded import SeededLightning
 
 __all__ = ['Classification', 'SGDClassificationModule', 'ACENAS_SUPERNET', 'IMAGENET_LINEAR']
 
@@ -108,7 +108,7 @@ class SGDClassificationModule(ClassificationModule):
 
 
 @nni.trace
-class Classification(Lightning):
+class Classification(SeededLightning):
     """Stand-alone classification: SGD, momentum, cosine learning rate, gradient clipping, seed.
 
     The recipe of the super-nets and the stand-alone trainings of Yu et al., CVPR 2021 (see
@@ -150,14 +150,4 @@ class Classification(Lightning):
             minimum_learning_rate=minimum_learning_rate, momentum=momentum,
             label_smoothing=label_smoothing, decay=decay, warmup_epochs=warmup_epochs,
             warmup_learning_rate=warmup_learning_rate, per_step=per_step)
-        defaults = dict(gradient_clip_val=5., logger=False, enable_checkpointing=False,
-                        enable_model_summary=False, num_sanity_val_steps=0)
-        super().__init__(module, Trainer(**{**defaults, **trainer_kwargs}),
-                         train_dataloaders=train_dataloaders, val_dataloaders=val_dataloaders)
-        self.seed = seed
-
-    def _execute(self, model: ExecutableModelSpace) -> Any:
-        """Seed before NNI builds the model, so that its weights are seeded as well."""
-        if self.seed is not None:
-            pl.seed_everything(self.seed, workers=True, verbose=False)
-        return super()._execute(model)
+        super().__init__(module, train_dataloaders, val_dataloaders, seed, trainer_kwargs)
