@@ -28,7 +28,6 @@ benchmark
 proxy
 predictor
 regularizer
-predictor
 plan
 host
 supernet
