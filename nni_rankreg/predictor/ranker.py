@@ -85,7 +85,7 @@ class Ranker:
     """
 
     PRETRAINING = Training(epochs=40, batch_size=100, learning_rate=0.005, weight_decay=1e-5)
-    FITTING = Training(epochs=100, batch_size=20, learning_rate=0.005, weight_decay=5e-4)
+    FITTING = Training(epochs=100, batch_size=20, lists=5, learning_rate=0.005, weight_decay=5e-4)
 
     def __init__(
         self, space: Mutable | Mapping[str, LabeledMutable], *,
