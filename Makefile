@@ -14,8 +14,8 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/.installed-test
-	$(VENV)/bin/flake8 nni_rankreg tests benchmarks
-	$(VENV)/bin/isort --check nni_rankreg tests benchmarks
+	$(VENV)/bin/flake8 nni_rankreg tests benchmarks examples
+	$(VENV)/bin/isort --check nni_rankreg tests benchmarks examples
 	$(VENV)/bin/mypy
 
 $(VENV)/bin/python:
