@@ -7,8 +7,8 @@ A plan yields lists of jobs and is sent the list of their outcomes, in the same 
         supernet, = yield [SuperNet(...)]
         metrics = yield [StandAlone(one) for one in supernet.best]
 
-It knows nothing of where jobs run. `drive` runs a plan and resumes it: a plan is deterministic
-given its seed and the outcomes, so resuming replays it over the recorded ones of the archive.
+It knows nothing of where jobs run. `drive` runs and resumes it: a plan is deterministic given its
+seed and the outcomes, so resuming replays it over the recorded ones of the archive.
 """
 
 from __future__ import annotations
@@ -130,10 +130,7 @@ class Runner(Protocol):
     """Runs jobs somewhere."""
 
     def run(self, jobs: Sequence[Job], done: Callable[[int, Outcome], None]) -> None:
-        """Run all `jobs`; call ``done(index, outcome)`` as soon as one has ended.
-
-        `done` records the outcome before it returns, so that nothing is lost afterwards.
-        """
+        """Run all `jobs`; call ``done(index, outcome)`` as soon as one has ended: it records it."""
         ...
 
     def describe(self, job: Job) -> str:
