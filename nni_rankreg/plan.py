@@ -35,9 +35,18 @@ class SearchError(RuntimeError):
 
 @dataclass(frozen=True)
 class StandAlone:
-    """Train one architecture on its own; the outcome is its metric, higher is better."""
+    """Train one architecture on its own; the outcome is its metric, higher is better.
+
+    Parameters
+    ----------
+    sample
+        The architecture.
+    stage
+        Of the search, shown in the web UI; the same architecture is the same job in any stage.
+    """
 
     sample: Sample
+    stage: str = 'stand-alone'
 
     @property
     def name(self) -> str:

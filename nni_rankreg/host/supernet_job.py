@@ -15,9 +15,12 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 from ..plan import SuperNet
 from ..typing import Results
 
-__all__ = ['SuperNetModelSpace', 'dump_model', 'save_weights']
+__all__ = ['SUMMARY', 'SuperNetModelSpace', 'dump_model', 'save_weights']
 
 _logger = logging.getLogger(__name__)
+
+SUMMARY = 'mutation_summary'
+"""What the web UI shows of the parameters of a trial, instead of all of them."""
 
 
 class SuperNetModelSpace(ExecutableModelSpace):
@@ -31,12 +34,14 @@ class SuperNetModelSpace(ExecutableModelSpace):
         Trains the super-net.
     job
         What to train it with and what to return.
+    summarise
+        Whether to write a summary for the web UI.
     """
 
-    def __init__(self, space: Any, evaluator: Any, job: SuperNet):
+    def __init__(self, space: Any, evaluator: Any, job: SuperNet, summarise: bool = False):
         super().__init__(ModelStatus.Frozen)
         self.space, self.evaluator, self.job = space, evaluator, job
-        self.sample = None
+        self.sample, self.summarise = None, summarise
 
     def execute(self) -> None:
         """Train and search the super-net, and report its best architectures as final result."""
@@ -59,7 +64,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
             'measured': job.oneshot.measured}})
 
     def _dump(self) -> dict[str, Any]:
-        return {'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
+        summary = {SUMMARY: {'stage': self.job.title}} if self.summarise else {}
+        return {**summary, 'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
                 'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
                 'oneshot': self.job.oneshot, 'title': self.job.title,
                 'samples': self.job.results.samples, 'metrics': self.job.results.metrics,
@@ -71,7 +77,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
             state['symbol'], state['args'], state['kwargs'])
         job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
                        state['top'], state['weights'], state['save'], state['title'])
-        return cls(space, state['evaluator'], job)
+        return cls(space, state['evaluator'], job, SUMMARY in state)
 
 
 def save_weights(supernet: torch.nn.Module, path: str) -> None:

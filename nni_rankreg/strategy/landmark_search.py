@@ -103,20 +103,22 @@ class LandmarkSearch(Strategy):
         landmarks = sampler.sample(self.landmarks)
         known = Results([], []) if self.known is None else read_results(self.known)
         results = Results(list(known.samples), list(known.metrics))
-        failed = yield from self._measure(_without(landmarks, known.samples), results)
+        failed = yield from self._measure(_without(landmarks, known.samples), results,
+                                          'landmark')
         if failed:
             failed += yield from self._replace(failed, landmarks, results, sampler)
         for iteration in range(self.iterations):
             top = self.top + len(failed)  # as those may be among the best
             supernet = yield from self._train_supernets(results, iteration, top)
             best = _without(supernet.best, failed)[:self.top]
-            failed += yield from self._measure(best, results)
+            failed += yield from self._measure(best, results, f'best {iteration + 1}')
         order = sorted(range(len(results.samples)), key=lambda i: -results.metrics[i])
         return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
 
-    def _measure(self, samples: Sequence[Sample], results: Results) -> Plan[list[Sample]]:
+    def _measure(self, samples: Sequence[Sample], results: Results,
+                 stage: str) -> Plan[list[Sample]]:
         """Train architectures stand-alone, append to `results` and return those that failed."""
-        metrics = yield [StandAlone(sample) for sample in samples]
+        metrics = yield [StandAlone(sample, stage) for sample in samples]
         for sample, metric in zip(samples, metrics):
             if not isinstance(metric, Failure):
                 results.samples.append(sample)
@@ -132,7 +134,7 @@ class LandmarkSearch(Strategy):
             others = _without(drawn, [*landmarks, *results.samples])[:len(failed)]
             _logger.warning('Replacing %d landmarks that failed by %d others.', len(failed),
                             len(others))
-            return (yield from self._measure(others, results))
+            return (yield from self._measure(others, results, 'landmark'))
         except (SearchError, ValueError) as error:  # all fail, or the space has no others
             _logger.warning('Going on with fewer landmarks: %s', error)
             return others
