@@ -12,6 +12,7 @@ import json
 import weakref
 from typing import Any
 
+import numpy as np
 import torch
 from nni.experiment import rest
 from nni.nas.execution import ExecutionEngine, TrainingServiceExecutionEngine
@@ -23,7 +24,12 @@ from nni.runtime.tuner_command_channel.command_type import CommandType
 
 from .supernet_job import dump_model
 
-__all__ = ['ResumableChannel', 'adopt', 'finished_trials']
+np_reconstruct = np.empty(0).__reduce__()[0]
+
+__all__ = ['SAFE', 'ResumableChannel', 'adopt', 'finished_trials']
+
+SAFE: list[Any] = [Individual, np.ndarray, np.dtype, type(np.dtype('uint32')), np_reconstruct]
+"""What the checkpoints of NNI's evolution are made of; nothing else is unpickled."""
 
 
 class ResumableChannel(TunerCommandChannel):
@@ -107,4 +113,4 @@ def finished_trials(engine: ExecutionEngine) -> list[tuple[Any, Any]]:
 
 
 training_service.TunerCommandChannel = ResumableChannel
-torch.serialization.add_safe_globals([Individual])
+torch.serialization.add_safe_globals(SAFE)
