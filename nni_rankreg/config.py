@@ -57,9 +57,11 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
 
     Examples
     --------
-    >>> read_config('search.yaml')
-    Traceback (most recent call last):
-    nni_rankreg.config.ConfigError: search.yaml: Expected a search file, got: ...
+    >>> try:
+    ...     read_config('none.yml')
+    ... except ConfigError as error:
+    ...     print(error)
+    none.yml: Expected a search file, got: [Errno 2] No such file or directory: 'none.yml'
     """
     try:
         config = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
@@ -76,22 +78,22 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
     return config
 
 
-def build_search(config: Mapping[str, Any], parameters: Mapping[str, Any] | None = None) -> Search:
+def build_search(config: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Search:
     """Build what a search file describes.
 
     Parameters
     ----------
     config
         Of `read_config`.
-    parameters
-        Of the trial, which fill in the placeholders; None takes their defaults.
+    values
+        Parameters of the trial, which fill in the placeholders; None takes their defaults.
 
     Raises
     ------
     ConfigError
         Naming the key.
     """
-    found = Search(*(_build(config[name], name, parameters or {}) for name in KEYS))
+    found = Search(*(_build(config[name], name, values or {}) for name in KEYS))
     from nni.nas.evaluator import Evaluator  # not above: torch takes seconds to import
     from nni.nas.nn.pytorch import ModelSpace
     from nni.nas.strategy.base import Strategy
@@ -218,8 +220,8 @@ def _check_arguments(target: Any, arguments: Mapping[str, Any], built: Sequence[
         signature.bind(**arguments)
     except TypeError as error:
         raise ConfigError(f'{key}.init_args: {original.__name__}: {error}.') from error
-    names = set(signature.parameters)
-    for name in names & arguments.keys() - set(built):
+    names: set[str | int] = set(signature.parameters)
+    for name in [one for one in arguments if one in names and one not in built]:
         parser = ArgumentParser(exit_on_error=False)
         add = (parser.add_class_arguments if inspect.isclass(original)
                else parser.add_function_arguments)

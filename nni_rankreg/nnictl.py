@@ -13,7 +13,7 @@ from typing import Any, Mapping
 
 import nni
 import yaml
-from nni.experiment.config import ExperimentConfig
+from nni.experiment.config import ExperimentConfig, utils
 
 from .config import ConfigError, build_search, placeholders, read_config
 from .host.registry import algorithm_path, register_algorithms, unregister_algorithms
@@ -123,13 +123,7 @@ def _load(path: Path) -> Any:
 
 
 def _check_experiment(path: Path) -> None:
-    try:
-        config = ExperimentConfig.load(path)
-        config.validate()
-    except Exception as error:
-        raise ConfigError(f'{path}: Expected a configuration of NNI, got: {type(error).__name__} '
-                          f'{error}') from error
-    config = config.canonical_copy()
+    config = _host_config(path)
     folder = Path(config.trial_code_directory)
     sys.path.append(str(folder))
     arguments = config.tuner.class_args or {}
@@ -142,6 +136,21 @@ def _check_experiment(path: Path) -> None:
                               f'{config.trial_command}.')
     elif words[:2] == ['nni-rankreg', 'trial']:
         _check_trial(words, folder, config.search_space)
+
+
+def _host_config(path: Path) -> Any:
+    """Return the configuration as NNI completes it; its paths begin at the folder of the file."""
+    content = _load(path)
+    utils.set_base_path(path.absolute().parent)
+    try:
+        config = ExperimentConfig(**content)
+        config.validate()
+        return config.canonical_copy()
+    except Exception as error:
+        raise ConfigError(f'{path}: Expected a configuration of NNI, got: {type(error).__name__} '
+                          f'{error}') from error
+    finally:
+        utils.unset_base_path()
 
 
 def _check_trial(words: list[str], folder: Path, search_space: Any) -> None:

@@ -37,12 +37,7 @@ class SearchError(RuntimeError):
 class StandAlone:
     """Train one architecture on its own; the outcome is its metric, higher is better.
 
-    Parameters
-    ----------
-    sample
-        The architecture.
-    stage
-        Of the search, shown in the web UI; the same architecture is the same job in any stage.
+    The web UI shows its stage of the search; it is the same job in any stage.
     """
 
     sample: Sample

@@ -42,15 +42,17 @@ class RetiariiExperiment(NasExperiment):
         If there are mutators.
     """
 
-    def __init__(self, base_model: Any, evaluator: Any, applied_mutators: Sequence[Any] | None = None,
-                 strategy: Any = None):
+    config: Any
+
+    def __init__(self, base_model: Any, evaluator: Any,
+                 applied_mutators: Sequence[Any] | None = None, strategy: Any = None):
         if applied_mutators:
             raise NotImplementedError(
                 f'Expected no applied_mutators, got {len(applied_mutators)}: NNI 3.0 mutates a '
                 'model space by itself. Write the choices into the space (LayerChoice, ...).')
         super().__init__(base_model, evaluator, strategy)
 
-    def run(self, config: NasExperimentConfig | None = None, port: int = 8080,  # type: ignore
+    def run(self, config: NasExperimentConfig | None = None, port: int = 8080,
             debug: bool = False) -> Any:
         """Run the experiment; engine and model format are those that the strategy needs.
 
@@ -68,7 +70,7 @@ class RetiariiExperiment(NasExperiment):
             self.config = config
         return super().run(port, debug=debug)
 
-    def export_top_models(self, top_k: int = 1, optimize_mode: str = 'maximize', *,  # type: ignore
+    def export_top_models(self, top_k: int = 1, optimize_mode: str = 'maximize', *,
                           formatter: Literal['code', 'dict', 'instance'] | None = 'dict'
                           ) -> list[Any]:
         """Return the best models; as dicts, unless said otherwise."""

@@ -17,7 +17,7 @@ ROOT = Path(nni_rankreg.__file__).parent
 ORDER = """
 typing
 _sqlite _table
-metric loss schedule
+metric loss schedule config
 space
 sampler
 archive
@@ -33,6 +33,8 @@ evaluator
 report
 demo
 proxy_table
+tuner retiarii
+nnictl
 cli
 __main__
 """

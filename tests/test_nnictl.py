@@ -188,7 +188,8 @@ def trial(tmp_path, monkeypatch):
 
 def test_oneshot_search_as_a_trial(trial, capsys):
     """Every epoch is reported on the parameters of the trial, and the best architecture."""
-    text = SEARCH.replace('landmarks: null', 'landmarks: {class_path: nni_rankreg.demo.digits_truth}')
+    landmarks = 'landmarks: {class_path: nni_rankreg.demo.digits_truth}'
+    text = SEARCH.replace('landmarks: null', landmarks)
     status, reports = trial({'lambda': 1., 'seed': 5}, text + EVOLUTION)
     assert status == 0
     assert [(kind, key) for kind, key, _ in reports] == [('intermediate', 7)] * 2 + [('final', 7)]
@@ -224,4 +225,5 @@ def test_traceback_of_a_job_is_kept_for_the_search():
 def test_commands_are_there():
     result = subprocess.run([sys.executable, '-W', 'ignore', '-m', 'nni_rankreg.cli', '--help'],
                             capture_output=True, text=True, check=True)
-    assert {'register', 'check', 'trial', 'report', 'demo'} <= set(re.findall(r'\w+', result.stdout))
+    words = set(re.findall(r'\w+', result.stdout))
+    assert {'register', 'check', 'trial', 'report', 'demo', 'proxies'} <= words

@@ -18,7 +18,7 @@ def test_script_of_2_x(make_space, make_evaluator, tmp_path, monkeypatch):
     monkeypatch.setattr(nni_experiment, 'Experiments',
                         functools.partial(Experiments, str(tmp_path)))
     space, evaluator = make_space(), make_evaluator()
-    strategy = SPOS(evolution=Evolution(10, 5, 2, progress=False))
+    strategy = SPOS(evolution=Evolution(5, 10, 2, progress=False))
 
     exp = RetiariiExperiment(space, evaluator, [], strategy)
     exp_config = RetiariiExeConfig('local')

@@ -24,7 +24,7 @@ from nni.nas.execution.event import (
 )
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
-from ..plan import Failure, Job, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from ..plan import Failure, Job, SearchError, SuperNet, SuperNetOutcome
 from .resume import adopt, finished_trials
 from .standalone_job import StandAloneModelSpace
 from .supernet_job import SuperNetModelSpace, dump_model
@@ -59,7 +59,6 @@ class EngineRunner:
         self._events: queue.Queue[ModelEvent] = queue.Queue()
         self._errors: dict[int, str] = {}
         self._ends = 0
-        self._finished: list[tuple[Any, Any]] | None = None  # trials of before, if NNI has some
 
     def describe(self, job: Job) -> str:
         """Return the serialised job."""
@@ -106,12 +105,10 @@ class EngineRunner:
     def _recall(self, jobs: Sequence[Job],
                 done: Callable[[int, Any], None]) -> Iterator[tuple[int, Job]]:
         """Hand over results that NNI knows of an earlier start; yield the jobs without one."""
-        if self._finished is None:
-            self._finished = finished_trials(self.engine)
+        finished = finished_trials(self.engine)
         for index, job in enumerate(jobs):
-            known = json.loads(dump_model(self._model(job))) if self._finished else None
-            value = next((final for parameters, final in self._finished if parameters == known),
-                         None)
+            known = json.loads(dump_model(self._model(job))) if finished else None
+            value = next((final for parameters, final in finished if parameters == known), None)
             outcome = None if value is None else _outcome(job, value)
             if outcome is None or isinstance(outcome, Failure):
                 yield index, job
@@ -234,7 +231,6 @@ class EngineRunner:
                 self._on_end(TrainingEndEvent(model, ModelStatus.Failed))
 
     def _error(self, model: ExecutableModelSpace) -> str:
-        """Return the error text of a failed trial."""
         if isinstance(self.engine, SequentialExecutionEngine):
             return self._errors.pop(id(model), 'There is no final result; see the log above.')
         parameter_id = next((key for key, reference in self.engine._models.items()

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from nni.experiment import rest
-from nni.nas.execution import ExecutionEngine, TrainingServiceExecutionEngine
 from nni.nas.execution import training_service
 from nni.nas.space import ExecutableModelSpace, ModelStatus
 from nni.nas.strategy.evolution import Individual
@@ -43,7 +42,9 @@ class ResumableChannel(TunerCommandChannel):
     Attributes
     ----------
     restarted
-        Parameters, by id, of the trials that NNI has started again.
+        Parameters, by id, of the trials that NNI has started again and that have not ended.
+    resumed
+        Whether the experiment is resumed, so that NNI may know results that the search does not.
     """
 
     def __init__(self, url: str | TunerCommandChannel):
@@ -51,6 +52,7 @@ class ResumableChannel(TunerCommandChannel):
         if isinstance(url, TunerCommandChannel):
             self._channel = url._channel
         self.restarted: dict[int, Any] = {}
+        self.resumed = False
 
     def _receive(self) -> Any:
         while True:
@@ -59,11 +61,16 @@ class ResumableChannel(TunerCommandChannel):
                 # Read as plain JSON: nothing is built from it.
                 self.restarted = {trial['parameter_id']: trial['parameters']
                                   for trial in json.loads(content)}
-            elif command is not CommandType.ImportData:  # see `finished_trials`
+            elif command is CommandType.ImportData:
+                self.resumed = True  # see `finished_trials`
+            else:
+                if command is CommandType.TrialEnd:
+                    parameters = json.loads(json.loads(content)['hyper_params'])
+                    self.restarted.pop(parameters['parameter_id'], None)
                 return command, content
 
 
-def adopt(engine: ExecutionEngine, model: ExecutableModelSpace) -> bool:
+def adopt(engine: Any, model: ExecutableModelSpace) -> bool:
     """Take a trial that NNI has started again for that of `model`; return whether there is one.
 
     Parameters
@@ -87,7 +94,7 @@ def adopt(engine: ExecutionEngine, model: ExecutableModelSpace) -> bool:
     return False
 
 
-def finished_trials(engine: ExecutionEngine) -> list[tuple[Any, Any]]:
+def finished_trials(engine: Any) -> list[tuple[Any, Any]]:
     """Return the parameters and the final result of each trial that NNI knows, as plain JSON.
 
     NNI's message of finished trials is not used: it joins results to parameters by the trial,
@@ -96,14 +103,12 @@ def finished_trials(engine: ExecutionEngine) -> list[tuple[Any, Any]]:
     Parameters
     ----------
     engine
-        Runs trials; the sequential engine knows none.
+        Runs trials. There are none unless the experiment is resumed.
     """
-    experiment = getattr(engine, 'nodejs_binding', None)
-    if not isinstance(engine, TrainingServiceExecutionEngine) or experiment.port is None:
+    if not getattr(getattr(engine, '_channel', None), 'resumed', False):
         return []
+    experiment = engine.nodejs_binding
     trials = rest.get(experiment.port, '/trial-jobs', experiment.url_prefix)
-    if not trials:
-        return []
     records = [json.loads(one) for trial in trials for one in trial['hyperParameters']]
     parameters = {record['parameter_id']: record['parameters'] for record in records}
     metrics = rest.get(experiment.port, '/metric-data', experiment.url_prefix)

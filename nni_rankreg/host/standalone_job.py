@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from nni.nas.space import ModelStatus, SimplifiedModelSpace
+from nni.nas.space import SimplifiedModelSpace
 
 from ..plan import StandAlone
 from .supernet_job import SUMMARY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.strategy.evolution import Individual
 from nni.nas.utils.serializer import TorchSerializer
 from nni.runtime.tuner_command_channel import TunerCommandChannel
-from nni.runtime.tuner_command_channel.command_type import CommandType, RequestTrialJobs
+from nni.runtime.tuner_command_channel.command_type import CommandType, RequestTrialJobs, TrialEnd
 from test_engine import job, manager, number_of, run, simplified  # noqa: F401
 
 from nni_rankreg.host import resume
@@ -27,8 +28,8 @@ MESSAGES = [('FD', json.dumps([{'parameter': {'x': 1}, 'value': 0.5}])),
             ('AD', json.dumps([{'parameter_id': 4, 'parameters': {'x': 2}}])), ('GE', '2')]
 
 
-def messages(channel):
-    waiting = deque({'type': kind, 'content': content} for kind, content in MESSAGES)
+def messages(channel, more=()):
+    waiting = deque({'type': kind, 'content': content} for kind, content in [*MESSAGES, *more])
     channel._channel = SimpleNamespace(receive=lambda: waiting.popleft() if waiting else None)
     return channel
 
@@ -36,7 +37,7 @@ def messages(channel):
 def test_messages_of_a_resumed_experiment():
     channel = messages(ResumableChannel('ws://nowhere'))
     assert channel.receive() == RequestTrialJobs(2)
-    assert channel.restarted == {4: {'x': 2}}
+    assert channel.restarted == {4: {'x': 2}} and channel.resumed
 
 
 def test_channel_that_is_connected():
@@ -52,25 +53,31 @@ def test_guard_own_channel_of_nni_knows_neither_message():
     assert {CommandType.ImportData.value, CommandType.AddCustomizedTrialJob.value} == {'FD', 'AD'}
 
 
-def test_restarted_trials_are_not_submitted_again(manager, monkeypatch):  # noqa: F811
-    """NNI runs them, with the parameters that the trial had, which went through JavaScript."""
-    runner = manager.runner()
-    channel = messages(ResumableChannel('ws://nowhere'))
-    restarted = json.loads(dump_model(runner._model(job(3))))
-    channel.restarted = {40: restarted}
-    submitted = []
-    send = manager.send_trial
-
-    def remember(parameter_id, parameters, placement_constraint):
-        submitted.append(number_of(parameters.sample))
-        send(parameter_id, parameters, placement_constraint)
-
-    channel.send_trial, channel.disconnect = remember, lambda: None
+def restarted(manager, runner, *numbers):  # noqa: F811
+    """Let the engine listen to a channel on which NNI says that it has started trials again."""
+    channel = ResumableChannel('ws://nowhere')
+    channel.restarted = {40 + number: json.loads(dump_model(runner._model(job(number))))
+                         for number in numbers}
+    channel.send_trial, channel.disconnect = manager.send_trial, lambda: None
     runner.engine._channel = channel
-    manager.trials.append(40)
-    manager._run(40, 3)                                      # ends before the search asks for it
-    outcomes, _ = run(runner, [job(5), job(3)])
-    assert outcomes == [5 / 8, 3 / 8] and submitted == [5] and not channel.restarted
+    manager.trials.extend(channel.restarted)
+    return channel
+
+
+def test_restarted_trials_are_not_submitted_again(manager):  # noqa: F811
+    runner = manager.runner()
+    channel = restarted(manager, runner, 3)
+    threading.Timer(0.5, manager._run, [43, 3]).start()
+    outcomes, _ = run(runner, [job(3), job(5)])
+    assert outcomes == [3 / 8, 5 / 8] and manager.trials == [43, 44] and not channel.restarted
+
+
+def test_restarted_trial_that_has_ended_before_it_is_asked_for():
+    channel = ResumableChannel('ws://nowhere')
+    end = {'trial_job_id': 'x', 'event': 'SUCCEEDED',
+           'hyper_params': json.dumps({'parameter_id': 4, 'parameters': {}})}
+    assert messages(channel, [('EN', json.dumps(end))]).receive() == RequestTrialJobs(2)
+    assert isinstance(channel.receive(), TrialEnd) and not channel.restarted
 
 
 def test_only_the_same_job_is_adopted():
@@ -88,6 +95,7 @@ def test_only_the_same_job_is_adopted():
 def test_results_that_nni_knows_are_not_computed_again(manager, monkeypatch):  # noqa: F811
     """A report names its parameters; the trial it came from may have been listed with others."""
     runner = manager.runner()
+    restarted(manager, runner).resumed = True
     described = {number: json.loads(dump_model(runner._model(job(number)))) for number in (3, 6)}
     trials = [{'hyperParameters': [json.dumps({'parameter_id': key, 'parameters': described[one]})]}
               for key, one in ((0, 3), (1, 6))]
@@ -102,11 +110,8 @@ def test_results_that_nni_knows_are_not_computed_again(manager, monkeypatch):  #
     assert len(manager.trials) == 1
 
 
-def test_no_trials_of_before(manager, monkeypatch):  # noqa: F811
+def test_no_trials_of_before(manager):  # noqa: F811
     assert finished_trials(manager.engine) == [] == finished_trials(SequentialExecutionEngine())
-    monkeypatch.setattr(rest, 'get', lambda *_: [])
-    manager.port, manager.url_prefix = 1, None
-    assert finished_trials(manager.engine) == []
 
 
 # The checkpoint of NNI's own strategies
