@@ -286,7 +286,16 @@ def test_readable_architecture(done, browser):
 
 
 def test_curves_of_the_supernet(done, browser):
+    """The rank correlation of each epoch can be chosen in the dialog of its trial."""
+    number, = [trial['sequenceId'] for trial in done.trials()
+               if parameters(trial)['mutation_summary']['stage'] == 'supernet 1']
     browser.get(f'http://localhost:{done.port}/detail')
-    click(browser, 'Intermediate result')
-    see(browser, ['Intermediate result', 'Default'])
+    see(browser, ['Trial jobs'])
+    rows = browser.find_elements('css selector', '.ms-DetailsRow')
+    row, = [one for one in rows if one.text.split()[0] == str(number)]
+    row.find_element('css selector', 'button[title="Intermediate"]').click()
+    dialog = browser.find_element('css selector', '.ms-Modal, .ms-Dialog-main')
+    dialog.find_element('css selector', '.ms-Dropdown').click()
+    see(browser, ['default', 'kendall_tau', 'val_acc'])
+    click(browser, 'kendall_tau')
     keep(browser, 'ui_intermediate')
