@@ -274,25 +274,26 @@ def test_hyper_parameter_graph(done, browser):
     keep(browser, 'ui_hyper_parameter')
 
 
-def test_readable_architecture(done, browser):
+def row_of(browser, done, stage):
+    """Return the row of a trial of that stage in the table."""
+    trial = next(one['trialJobId'] for one in done.trials('SUCCEEDED')
+                 if parameters(one)['mutation_summary']['stage'] == stage)
     browser.get(f'http://localhost:{done.port}/detail')
-    see(browser, ['Trial jobs'])
-    browser.find_element('css selector', '[data-automationid="DetailsRowCell"] i').click()
-    see(browser, ['Parameters'])
-    click(browser, 'Parameters')
-    see(browser, ['cell/0_1', 'stage'])
+    return browser.find_element(
+        'xpath', f'//*[contains(@class, "ms-DetailsRow ")][.//*[contains(text(), "{trial}")]]')
+
+
+def test_readable_architecture(done, browser):
+    row_of(browser, done, 'best 1').find_element(
+        'css selector', 'i[data-icon-name="ChevronRight"]').click()
+    see(browser, ['Parameters', 'Log', 'cell/0_1', 'stage', 'best 1'])
     assert '__symbol__' not in text(browser)
     keep(browser, 'ui_trial')
 
 
 def test_curves_of_the_supernet(done, browser):
     """The rank correlation of each epoch can be chosen in the dialog of its trial."""
-    number, = [trial['sequenceId'] for trial in done.trials()
-               if parameters(trial)['mutation_summary']['stage'] == 'supernet 1']
-    browser.get(f'http://localhost:{done.port}/detail')
-    see(browser, ['Trial jobs'])
-    rows = browser.find_elements('css selector', '.ms-DetailsRow')
-    row, = [one for one in rows if one.text.split()[0] == str(number)]
+    row = row_of(browser, done, 'supernet 1')
     row.find_element('css selector', 'button[title="Intermediate"]').click()
     dialog = browser.find_element('css selector', '.ms-Modal, .ms-Dialog-main')
     dialog.find_element('css selector', '.ms-Dropdown').click()
