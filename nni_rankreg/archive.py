@@ -88,7 +88,11 @@ class Archive:
         """Return the different samples in the order of their first result, with mean metrics."""
         rows = self._select('SELECT sample, AVG(metric) FROM result GROUP BY sample '
                             'ORDER BY MIN(id)')
-        return Results([json.loads(key) for key, _ in rows], [metric for _, metric in rows])
+        try:
+            samples = [parse_sample(key) for key, _ in rows]
+        except ValueError as error:
+            raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
+        return Results(samples, [metric for _, metric in rows])
 
     def metric(self, sample: Sample) -> float | None:
         """Return the mean metric of a sample, None if it has no result."""

@@ -1,7 +1,8 @@
-"""The command line: ``nni-rankreg demo``, ``nni-rankreg proxies``, ``nni-rankreg rank``."""
+"""The command line, ``nni-rankreg``."""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 import warnings
@@ -11,6 +12,12 @@ from typing import Callable, Sequence
 from jsonargparse import ArgumentError, ArgumentParser
 
 __all__ = ['main']
+
+_COMMANDS = {'demo': 'demo', 'proxies': 'proxy_table', 'rank': 'rank', 'register': 'nnictl',
+             'check': 'nnictl', 'trial': 'nnictl', 'report': 'report.page'}
+"""Command -> module of the function."""
+
+_FLAGS = ('--trust', '--unregister')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,26 +34,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     2
     """
     quiet_host()
-    from .demo import demo  # after the host's warnings are silenced; it takes seconds to import
-    from .proxy_table import proxies
-    from .rank import rank
+    words = _with_values(sys.argv[1:] if arguments is None else arguments)
+    asked = [name for name in words[:1] if name in _COMMANDS]     # what others import takes seconds
+    commands = {name: _command(name) for name in asked or _COMMANDS}
     quiet_host()            # Lightning sets the level of its log when it is imported
-    commands: dict[str, Callable[..., None]] = {
-        'demo': demo, 'proxies': proxies, 'rank': rank}
     parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
                             description='One-shot architecture search that ranks correctly.')
     subcommands = parser.add_subcommands()
     for name, function in commands.items():
         subparser = ArgumentParser(exit_on_error=False)
-        subparser.add_function_arguments(function)
+        # Without a default an argument is a word, with one it is an option.
+        subparser.add_function_arguments(function, as_positional=True)
         subcommands.add_subcommand(name, subparser, help=(function.__doc__ or '').split('\n')[0])
     try:
-        config = parser.parse_args(arguments)
+        config = parser.parse_args(words)
         commands[config.subcommand](**config[config.subcommand].as_dict())
     except (ArgumentError, ValueError, OSError) as error:
         print('nni-rankreg:', ' '.join(str(error).split()), file=sys.stderr)
         return 2
     return 0
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """Return the words with a value for the flags, which jsonargparse wants."""
+    return [f'{word}=true' if word in _FLAGS and after not in ('true', 'false') else word
+            for word, after in zip(words, [*words[1:], ''])]
+
+
+def _command(name: str) -> Callable[..., None]:
+    return getattr(importlib.import_module(f'.{_COMMANDS[name]}', __package__), name)
 
 
 def quiet_host() -> None:

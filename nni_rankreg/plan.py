@@ -35,9 +35,13 @@ class SearchError(RuntimeError):
 
 @dataclass(frozen=True)
 class StandAlone:
-    """Train one architecture on its own; the outcome is the metric that its evaluator reports."""
+    """Train one architecture on its own; the outcome is the metric that its evaluator reports.
+
+    The web UI shows its stage of the search; it is the same job in any stage.
+    """
 
     sample: Sample
+    stage: str = 'stand-alone'
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ ORDER = """
 typing
 _sqlite _table _random
 loss
-metric schedule batch_norm
+metric schedule batch_norm config
 space
 constraint
 latency
@@ -38,6 +38,8 @@ report
 demo
 _argument
 proxy_table rank
+tuner retiarii
+nnictl
 cli
 __main__
 """

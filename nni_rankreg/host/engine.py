@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import queue
@@ -23,8 +24,11 @@ from nni.nas.execution.event import (
 )
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
-from ..plan import Failure, Job, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from ..plan import Failure, Job, SearchError, SuperNet, SuperNetOutcome
+from .resume import adopt, finished_trials
+from .standalone_job import StandAloneModelSpace
 from .supernet_job import SuperNetModelSpace, dump_model
+from .trial import error_text
 
 __all__ = ['EngineRunner']
 
@@ -58,7 +62,7 @@ class EngineRunner:
 
     def describe(self, job: Job) -> str:
         """Return the serialised job."""
-        return dump_model(self._model(job))
+        return dump_model(self._model(job, summarise=False))
 
     def run(self, jobs: Sequence[Job], done: Callable[[int, Any], None]) -> None:
         """Run the jobs, as many at a time as the engine has workers.
@@ -73,7 +77,7 @@ class EngineRunner:
            has ended is therefore known by its final result only, and which have failed when all
            trials have ended.
         """
-        waiting = deque(enumerate(jobs))
+        waiting = deque(self._recall(jobs, done))
         running: dict[int, tuple[int, ExecutableModelSpace]] = {}
         submitted = []  # NNI's engine keeps weak references, and hears of no end without the model
         trials = 0
@@ -97,6 +101,19 @@ class EngineRunner:
             self._finish_late(jobs, running, done)
         for index, model in running.values():
             done(index, Failure(self._error(model)))
+
+    def _recall(self, jobs: Sequence[Job],
+                done: Callable[[int, Any], None]) -> Iterator[tuple[int, Job]]:
+        """Hand over results that NNI knows of an earlier start; yield the jobs without one."""
+        finished = finished_trials(self.engine)
+        for index, job in enumerate(jobs):
+            known = json.loads(dump_model(self._model(job))) if finished else None
+            value = next((final for parameters, final in finished if parameters == known), None)
+            outcome = None if value is None else _outcome(job, value)
+            if outcome is None or isinstance(outcome, Failure):
+                yield index, job
+            else:
+                done(index, outcome)
 
     def _finish(self, event: FinalMetricEvent, jobs: Sequence[Job], running: dict,
                 done: Callable[[int, Any], None]) -> None:
@@ -186,11 +203,15 @@ class EngineRunner:
                 'it has reached max_trial_number or max_experiment_duration, raise it. Start '
                 'again with the same archive; finished trials are kept.')
 
-    def _model(self, job: Job) -> ExecutableModelSpace:
-        if isinstance(job, StandAlone):
-            model = self.space.freeze(dict(job.sample))
+    def _model(self, job: Job, *, summarise: bool = True) -> ExecutableModelSpace:
+        """Return what a trial executes; the summary for the web UI is no part of what it does."""
+        model: Any
+        if isinstance(job, SuperNet):
+            model = SuperNetModelSpace(self.space.model, self.supernet_evaluator, job, summarise)
+        elif summarise:
+            model = StandAloneModelSpace.freeze_from(self.space, job)
         else:
-            model = SuperNetModelSpace(self.space.model, self.supernet_evaluator, job)
+            model = self.space.freeze(dict(job.sample))
         if isinstance(self.engine, SequentialExecutionEngine):
             # A Lightning trainer trains once: each job needs an evaluator of its own.
             model = nni.load(dump_model(model))
@@ -200,7 +221,8 @@ class EngineRunner:
     def _submit(self, model: ExecutableModelSpace) -> None:
         ends = self._ends
         try:
-            self.engine.submit_models(model)
+            if not adopt(self.engine, model):
+                self.engine.submit_models(model)
         except Exception:
             if not isinstance(self.engine, SequentialExecutionEngine):
                 raise
@@ -209,32 +231,11 @@ class EngineRunner:
                 self._on_end(TrainingEndEvent(model, ModelStatus.Failed))
 
     def _error(self, model: ExecutableModelSpace) -> str:
-        """Return the error text of a failed trial."""
         if isinstance(self.engine, SequentialExecutionEngine):
             return self._errors.pop(id(model), 'There is no final result; see the log above.')
-        try:
-            return self._trial_error(model)
-        except OSError as error:
-            return f'Its error text cannot be read: {error}'
-
-    def _trial_error(self, model: ExecutableModelSpace) -> str:
-        """Return the error text of the trial that had the parameters of `model`."""
-        experiment = self.engine.nodejs_binding
         parameter_id = next((key for key, reference in self.engine._models.items()
                              if reference() is model), None)
-        trials = [trial for trial in experiment.list_trial_jobs() if trial.status == 'FAILED']
-        # See the note of `run`: the parameters of a failed trial may be listed as another's. Then
-        # the latest failed trial is the best guess.
-        trials.reverse()
-        trials.sort(key=lambda trial: all(one.parameter_id != parameter_id
-                                          for one in trial.hyperParameters))
-        for trial in trials:
-            url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
-                   f'{trial.trialJobId}/stderr')
-            response = requests.get(url, timeout=20)
-            if response.ok and response.text.strip():
-                return response.text[-4000:]
-        return 'Its trial has ended without a final result.'
+        return error_text(self.engine.nodejs_binding, parameter_id)
 
 
 def _outcome(job: Job, metric: Any) -> Any:

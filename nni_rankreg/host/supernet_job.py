@@ -17,9 +17,12 @@ from ..sampler import UniformDraw
 from ..typing import Results
 from .weak_label import weak_labels
 
-__all__ = ['SuperNetModelSpace', 'dump_model', 'save_weights']
+__all__ = ['SUMMARY', 'SuperNetModelSpace', 'dump_model', 'save_weights']
 
 _logger = logging.getLogger(__name__)
+
+SUMMARY = 'mutation_summary'
+"""What the web UI shows of the parameters of a trial, instead of all of them."""
 
 
 class SuperNetModelSpace(ExecutableModelSpace):
@@ -33,12 +36,14 @@ class SuperNetModelSpace(ExecutableModelSpace):
         Trains the super-net.
     job
         What to train it with and what to return.
+    summarise
+        Whether to write a summary for the web UI.
     """
 
-    def __init__(self, space: Any, evaluator: Any, job: SuperNet):
+    def __init__(self, space: Any, evaluator: Any, job: SuperNet, summarise: bool = False):
         super().__init__(ModelStatus.Frozen)
         self.space, self.evaluator, self.job = space, evaluator, job
-        self.sample = None
+        self.sample, self.summarise = None, summarise
 
     def execute(self) -> None:
         """Train and search the super-net, and report its best architectures as final result."""
@@ -71,7 +76,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
 
     def _dump(self) -> dict[str, Any]:
         weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}
-        return {'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
+        summary = {SUMMARY: {'stage': self.job.title}} if self.summarise else {}
+        return {**summary, 'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
                 'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
                 'oneshot': self.job.oneshot, 'title': self.job.title,
                 'samples': self.job.results.samples, 'metrics': self.job.results.metrics,
@@ -85,7 +91,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
         weak = UniformDraw(**state['weak']) if 'weak' in state else None
         job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
                        state['top'], state['weights'], state['save'], state['title'], weak)
-        return cls(space, state['evaluator'], job)
+        return cls(space, state['evaluator'], job, SUMMARY in state)
 
 
 def save_weights(supernet: torch.nn.Module, path: str) -> None:

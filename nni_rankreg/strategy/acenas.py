@@ -141,37 +141,39 @@ class AceNAS(PlanStrategy):
         results = Results(list(known.samples), list(known.metrics))
         tried = list(known.samples)
         if self.landmarks:
-            yield from self._try(candidates.random(self.landmarks, tried), results, tried)
+            yield from self._try(candidates.random(self.landmarks, tried), results, tried,
+                                 'landmark')
         ranker = self.predictor = (self.ranker or self._default_ranker)(space)
         weak = yield from self._weak_labels(space, results)
         if weak is not None:
             ranker.pretrain(weak.samples, weak.labels)
         for number in range(1, self.rounds + 1):
             count = self.budget * number // self.rounds + len(known.samples) - len(tried)
-            yield from self._round(max(0, count), candidates, results, tried)
+            yield from self._round(max(0, count), candidates, results, tried, f'round {number}')
         if len(results.samples) > 1:
             best = candidates.best(ranker.fit(*results), self.top, exclude=tried,
                                    generations=self.generations)
-            yield from self._try(best, results, tried)
+            yield from self._try(best, results, tried, 'best')
         return self.in_user_sign(ordered(results))
 
     def _default_ranker(self, space: Any) -> Ranker:
         return Ranker(space, seed=self.seed)
 
     def _round(self, count: int, candidates: Candidates, results: Results,
-               tried: list[Sample]) -> Plan[None]:
+               tried: list[Sample], stage: str) -> Plan[None]:
         """Train the architectures predicted best, and others at random."""
         best: list[Sample] = []
         if self.predictor is not None and len(results.samples) > 1:
             number = count - round(self.explore * count)
             best = candidates.best(self.predictor.fit(*results), number, exclude=tried)
         others = candidates.random(count - len(best), exclude=[*tried, *best])
-        yield from self._try([*best, *others], results, tried)
+        yield from self._try([*best, *others], results, tried, stage)
 
-    def _try(self, samples: list[Sample], results: Results, tried: list[Sample]) -> Plan[None]:
+    def _try(self, samples: list[Sample], results: Results, tried: list[Sample],
+             stage: str) -> Plan[None]:
         """Train architectures; those that fail are not proposed again, either."""
         tried.extend(samples)
-        yield from self.measure(samples, results)
+        yield from self.measure(samples, results, stage)
 
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""

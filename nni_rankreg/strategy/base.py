@@ -252,6 +252,7 @@ class SuperNetStrategy(RandomOneShot):
         supernet = self.initialize(RawFormatModelSpace(space, evaluator),
                                    SequentialExecutionEngine())
         if weights is not None:
-            self.supernet.load_state_dict(torch.load(weights, map_location='cpu'))
+            self.supernet.load_state_dict(
+                torch.load(weights, map_location='cpu', weights_only=True))
         supernet.execute()
         return self.oneshot_module

@@ -105,14 +105,15 @@ class LandmarkSearch(PlanStrategy):
         landmarks = sampler.sample(self.landmarks)
         known = Results([], []) if self.known is None else read_results(self.known, self.mode)
         results = Results(list(known.samples), list(known.metrics))
-        failed = yield from self.measure(without(landmarks, known.samples), results)
+        failed = yield from self.measure(without(landmarks, known.samples), results,
+                                         'landmark')
         if failed:
             failed += yield from self._replace(failed, landmarks, results, sampler)
         for iteration in range(self.iterations):
             top = self.top + len(failed)  # as those may be among the best
             supernet = yield from self._train_supernets(results, iteration, top)
             best = without(supernet.best, failed)[:self.top]
-            failed += yield from self.measure(best, results)
+            failed += yield from self.measure(best, results, f'best {iteration + 1}')
         return self.in_user_sign(ordered(results))
 
     def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
@@ -124,7 +125,7 @@ class LandmarkSearch(PlanStrategy):
             others = without(drawn, [*landmarks, *results.samples])[:len(failed)]
             _logger.warning('Replacing %d landmarks that failed by %d others.', len(failed),
                             len(others))
-            return (yield from self.measure(others, results))
+            return (yield from self.measure(others, results, 'landmark'))
         except (SearchError, ValueError) as error:  # all fail, or the space has no others
             _logger.warning('Going on with fewer landmarks: %s', error)
             return others

@@ -57,7 +57,8 @@ class PlanStrategy(Strategy):
         """Return jobs like those of the plan, to see whether they can be serialised."""
         raise NotImplementedError
 
-    def measure(self, samples: Sequence[Sample], results: Results) -> Plan[list[Sample]]:
+    def measure(self, samples: Sequence[Sample], results: Results,
+                stage: str) -> Plan[list[Sample]]:
         """Train architectures stand-alone and return those that failed.
 
         Parameters
@@ -66,8 +67,10 @@ class PlanStrategy(Strategy):
             The architectures.
         results
             To be extended by their metrics, higher is better.
+        stage
+            Of the search, for the web UI.
         """
-        metrics = yield [StandAlone(sample) for sample in samples]
+        metrics = yield [StandAlone(sample, stage) for sample in samples]
         for sample, metric in zip(samples, metrics):
             if not isinstance(metric, Failure):
                 results.samples.append(sample)

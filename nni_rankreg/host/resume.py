@@ -1,0 +1,121 @@
+"""What NNI 3.0 lacks to continue an experiment: it stops listening, runs twice, cannot read.
+
+When an experiment is resumed, the manager sends what it knows to the search: finished trials, and
+those that it starts again because they had not ended. The engine's channel knows neither message
+and raises, in the thread that listens. The checkpoint is read by `torch.load`, which refuses the
+individuals of NNI's evolution since it loads weights only.
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from typing import Any
+
+import numpy as np
+import torch
+from nni.experiment import rest
+from nni.nas.execution import training_service
+from nni.nas.space import ExecutableModelSpace, ModelStatus
+from nni.nas.strategy.evolution import Individual
+from nni.runtime.tuner_command_channel import TunerCommandChannel
+from nni.runtime.tuner_command_channel.command_type import CommandType
+
+from .supernet_job import dump_model
+
+np_reconstruct = np.empty(0).__reduce__()[0]
+
+__all__ = ['SAFE', 'ResumableChannel', 'adopt', 'finished_trials']
+
+SAFE: list[Any] = [Individual, np.ndarray, np.dtype, type(np.dtype('uint32')), np_reconstruct]
+"""What the checkpoints of NNI's evolution are made of; nothing else is unpickled."""
+
+
+class ResumableChannel(TunerCommandChannel):
+    """NNI's channel of a search, which also takes the messages of a resumed experiment.
+
+    Parameters
+    ----------
+    url
+        Of the channel, or a channel that is connected already.
+
+    Attributes
+    ----------
+    restarted
+        Parameters, by id, of the trials that NNI has started again and that have not ended.
+    resumed
+        Whether the experiment is resumed, so that NNI may know results that the search does not.
+    """
+
+    def __init__(self, url: str | TunerCommandChannel):
+        super().__init__('' if isinstance(url, TunerCommandChannel) else url)
+        if isinstance(url, TunerCommandChannel):
+            self._channel = url._channel
+        self.restarted: dict[int, Any] = {}
+        self.resumed = False
+
+    def _receive(self) -> Any:
+        while True:
+            command, content = super()._receive()
+            if command is CommandType.AddCustomizedTrialJob:
+                # Read as plain JSON: nothing is built from it.
+                self.restarted = {trial['parameter_id']: trial['parameters']
+                                  for trial in json.loads(content)}
+            elif command is CommandType.ImportData:
+                self.resumed = True  # see `finished_trials`
+            else:
+                if command is CommandType.TrialEnd:
+                    parameters = json.loads(json.loads(content)['hyper_params'])
+                    self.restarted.pop(parameters['parameter_id'], None)
+                return command, content
+
+
+def adopt(engine: Any, model: ExecutableModelSpace) -> bool:
+    """Take a trial that NNI has started again for that of `model`; return whether there is one.
+
+    Parameters
+    ----------
+    engine
+        Runs trials; the sequential engine has none that could be started again.
+    model
+        About to be submitted.
+    """
+    channel = getattr(engine, '_channel', None)
+    if not (isinstance(channel, ResumableChannel) and channel.restarted):
+        return False
+    wanted = json.loads(dump_model(model))
+    for parameter_id, parameters in channel.restarted.items():
+        if parameters == wanted:
+            del channel.restarted[parameter_id]
+            engine._models[parameter_id] = weakref.ref(model)
+            engine._workers -= 1
+            model.status = ModelStatus.Training
+            return True
+    return False
+
+
+def finished_trials(engine: Any) -> list[tuple[Any, Any]]:
+    """Return the parameters and the final result of each trial that NNI knows, as plain JSON.
+
+    NNI's message of finished trials is not used: it joins results to parameters by the trial,
+    and trials that start together may have swapped theirs. A report names its parameters.
+
+    Parameters
+    ----------
+    engine
+        Runs trials. There are none unless the experiment is resumed.
+    """
+    if not getattr(getattr(engine, '_channel', None), 'resumed', False):
+        return []
+    experiment = engine.nodejs_binding
+    trials = rest.get(experiment.port, '/trial-jobs', experiment.url_prefix)
+    records = [json.loads(one) for trial in trials for one in trial['hyperParameters']]
+    parameters = {record['parameter_id']: record['parameters'] for record in records}
+    metrics = rest.get(experiment.port, '/metric-data', experiment.url_prefix)
+    return [(parameters[int(one['parameterId'])], json.loads(json.loads(one['data'])))
+            for one in metrics
+            if one['type'] == 'FINAL' and int(one['parameterId']) in parameters]
+
+
+training_service.TunerCommandChannel = ResumableChannel
+torch.serialization.add_safe_globals(SAFE)

@@ -1,0 +1,187 @@
+"""Search files: built as written, checked before anything is imported, errors that name the key."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from nni_rankreg.config import ConfigError, Search, build_search, placeholders, read_config
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import SPOS, LandmarkSearch
+
+SEARCH = """
+space:
+  class_path: nni_rankreg.space.NasBench201
+  init_args: {stem_out_channels: 2, num_modules_per_stack: 1, num_labels: 10}
+evaluator:
+  class_path: nni_rankreg.evaluator.Classification
+  init_args:
+    train_dataloaders:
+      class_path: nni_rankreg.data.image_loader
+      init_args:
+        dataset: {class_path: nni_rankreg.data.Digits, init_args: {split: train}}
+        batch_size: 150
+    val_dataloaders:
+      class_path: nni_rankreg.data.image_loader
+      init_args:
+        dataset: {class_path: nni_rankreg.data.Digits, init_args: {split: validation}}
+        batch_size: 450
+    num_classes: 10
+    max_epochs: 2
+    enable_progress_bar: false
+    accelerator: cpu
+strategy:
+  class_path: nni_rankreg.strategy.SPOS
+  init_args:
+    regularizers:
+      - class_path: nni_rankreg.regularizer.LandmarkRegularizer
+        init_args:
+          landmarks: null
+          weight: {parameter: lambda, default: 10.0}
+          schedule: {class_path: nni_rankreg.schedule.Schedule, init_args: {warmup: 0}}
+    seed: {parameter: seed, default: 3}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a changed search file: key with dots -> value."""
+    def write(changes=(), text=SEARCH):
+        config = yaml.safe_load(text)
+        for key, value in dict(changes).items():
+            *parents, last = [int(one) if one.isdigit() else one for one in key.split('.')]
+            node = config
+            for one in parents:
+                node = node[one]
+            node[last] = copy.deepcopy(value)
+        path = tmp_path / 'search.yml'
+        path.write_text(yaml.safe_dump(config))
+        return path
+    return write
+
+
+def test_objects_are_those_of_the_file(write):
+    search = build_search(read_config(write()))
+    assert isinstance(search, Search) and isinstance(search.space, NasBench201)
+    assert search.evaluator.trainer.max_epochs == 2
+    assert search.evaluator.train_dataloaders.batch_size == 150
+    assert isinstance(search.strategy, SPOS) and search.strategy.seed == 3
+    regularizer, = search.strategy.regularizers
+    assert regularizer.weight == 10. and regularizer.schedule.warmup == 0
+
+
+def test_parameters_of_a_trial(write):
+    config = read_config(write())
+    assert placeholders(config) == {'lambda': 10., 'seed': 3}
+    search = build_search(config, {'lambda': 2, 'unused': 1})
+    assert search.strategy.regularizers[0].weight == 2 and search.strategy.seed == 3
+    with pytest.raises(ConfigError, match='init_args.weight: .*float.*heavy'):
+        build_search(config, {'lambda': 'heavy'})
+
+
+def test_strategy_as_a_parameter(write):
+    choice = {'parameter': 'strategy', 'default': 'nni_rankreg.strategy.SPOS'}
+    config = read_config(write({'strategy.class_path': choice}))
+    found = build_search(config, {'strategy': 'nni_rankreg.strategy.FairNAS'}).strategy
+    assert type(found).__name__ == 'FairNAS'
+    with pytest.raises(ConfigError, match='strategy.class_path: Expected a class of .*subprocess'):
+        build_search(config, {'strategy': 'subprocess.Popen'})
+
+
+def test_search_of_several_stages(write, tmp_path):
+    config = yaml.safe_load(SEARCH)
+    strategy = {'class_path': 'nni_rankreg.strategy.LandmarkSearch', 'init_args': {
+        'oneshot': config['strategy'], 'supernet_evaluator': config['evaluator'],
+        'iterations': 1, 'archive': str(tmp_path / 'a.sqlite')}}
+    search = build_search(read_config(write({'strategy': strategy})))
+    assert isinstance(search.strategy, LandmarkSearch) and search.strategy.iterations == 1
+    assert search.strategy.supernet_evaluator.trainer.max_epochs == 2
+
+
+REGULARIZER = 'strategy.init_args.regularizers.0'
+
+
+@pytest.mark.parametrize('key, value, message', [
+    ('space.class_path', 'NasBench201', r'space.class_path: Expected an import path, .*NasBench'),
+    ('space.class_path', 7, 'space.class_path: Expected an import path, .* got 7'),
+    ('space.class_path', 'nni_rankreg.space.NasBench', 'space.class_path: .* got nni_rankreg.sp'),
+    ('space', {'class_path': 'nni_rankreg.schedule.Schedule'}, 'space.class_path: .*ModelSpace, g'),
+    ('space.extra', 1, r"space: Expected class_path and init_args only, got \['class_path', 'ex"),
+    ('space.init_args', [1], r'space.init_args: Expected names with values, got \[1\]'),
+    ('space.init_args.stem', 1, "space: .*unexpected keyword argument 'stem'"),
+    (f'{REGULARIZER}.init_args.wait', 1, "init_args: Landmark.*unexpected keyword argument 'wait'"),
+    ('strategy.init_args.score_batches', 'ten', 'strategy.init_args.score_batches: .*int.*ten'),
+    ('strategy', {}, 'strategy: Expected class_path and init_args, got {}'),
+    ('other', 1, 'Expected the keys space, evaluator, strategy, got .*other'),
+    (f'{REGULARIZER}.init_args.weight', -1., f'{REGULARIZER}: Expected a weight of at least 0'),
+    (f'{REGULARIZER}.init_args.weight', {'parameter': 'x'}, 'weight: Expected parameter, a name'),
+    ('evaluator.init_args.max_epohcs', 2, 'evaluator: .*unexpected keyword argument .max_epohcs'),
+    ('evaluator.init_args.train_dataloaders.init_args.dataset.init_args.split', 'test',
+     'dataset: Expected split .train. or .validation., got .test.'),
+])
+def test_errors_name_the_key(write, key, value, message):
+    path = write({key: value})
+    with pytest.raises(ConfigError, match=message) as raised:
+        build_search(read_config(path))
+    assert '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize('text', ['', '[]', 'a: b', '{', 'a: !!python/object/apply:os.getcwd []',
+                                  '\0', 'x: &x [*x]', 'space: {a: &a {b: *a}}'])
+def test_files_of_another_form(tmp_path, text):
+    path = tmp_path / 'search.yml'
+    path.write_text(text)
+    with pytest.raises(ConfigError, match='Expected'):
+        read_config(path)
+
+
+def test_file_that_contains_itself(write):
+    path = write()
+    text = path.read_text().replace('num_classes: 10', 'num_classes: &a [*a]')
+    path.write_text(text)
+    with pytest.raises(ConfigError, match='at most 50 levels'):
+        read_config(path)
+
+
+@pytest.mark.parametrize('path', [
+    'subprocess.Popen', 'os.system', 'builtins.exec', 'torch.load', 'torch.hub.load', 'nni.load',
+    'nni_rankregx.evil', 'my_package.Space'])
+def test_other_packages_are_refused(write, path):
+    with pytest.raises(ConfigError, match=f'space.class_path: Expected a class of .* {path}. If'):
+        read_config(write({'space.class_path': path}))
+    assert read_config(write({'space.class_path': path}), trust=True)['space']['class_path'] == path
+
+
+@pytest.mark.parametrize('path', ['nni_rankreg.config.Path', 'nni_rankreg.config.importlib',
+                                  'nni_rankreg.plan.partial', 'nni_rankreg.config.os.system',
+                                  'nni_rankreg.config.importlib.import_module'])
+def test_what_a_trusted_module_imports_is_not_trusted(write, path):
+    config = read_config(write({'space.class_path': path, 'space.init_args': {}}))
+    with pytest.raises(ConfigError, match='space.class_path: Expected the path of a class'):
+        build_search(config)
+
+
+def test_trusted_file_of_the_user(write, tmp_path, monkeypatch):
+    (tmp_path / 'their_space.py').write_text(
+        'from nni_rankreg.space import NasBench201\n'
+        'class Space(NasBench201):\n    """Theirs."""\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = write({'space.class_path': 'their_space.Space'})
+    assert type(build_search(read_config(path, trust=True)).space).__name__ == 'Space'
+    broken = write({'space.class_path': 'their_space.Spice'})
+    with pytest.raises(ConfigError, match='space.class_path: .* got their_space.Spice'):
+        build_search(read_config(broken, trust=True))
+
+
+def test_nothing_is_imported_before_it_is_needed(write):
+    """NNI's manager waits ten seconds for a tuner; PyTorch alone may take them."""
+    code = ('import sys; from nni_rankreg.config import read_config; '
+            f'read_config({str(write())!r}); import nni_rankreg.tuner; '
+            'print("torch" in sys.modules)')
+    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
+                            text=True, check=True)
+    assert result.stdout.strip() == 'False'

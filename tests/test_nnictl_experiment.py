@@ -1,0 +1,302 @@
+"""A search under nnictl, with NNI's real manager: a trial killed, stopped, resumed, in a browser.
+
+Everything happens in one experiment, as a manager takes a while to start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from test_experiment import PATIENCE, kill, write_table
+
+from nni_rankreg.archive import Archive
+from nni_rankreg.cli import main
+from nni_rankreg.host.experiment import free_port
+
+LANDMARKS, TOP, EPOCHS = 4, 2, 2
+SEARCH = f"""
+space:
+  class_path: nni_rankreg.space.NasBench201
+  init_args: {{stem_out_channels: 2, num_modules_per_stack: 1, num_labels: 10}}
+evaluator:
+  class_path: nni_rankreg.benchmark.TableEvaluator
+  init_args: {{path: table.csv, delay: 4.}}
+strategy:
+  class_path: nni_rankreg.strategy.LandmarkSearch
+  init_args:
+    oneshot:
+      class_path: nni_rankreg.strategy.SPOS
+      init_args:
+        regularizers: [{{class_path: nni_rankreg.regularizer.LandmarkRegularizer}}]
+        evolution:
+          class_path: nni_rankreg.supernet.Evolution
+          init_args: {{evaluations: 10, population: 5, tournament: 2, progress: false}}
+        truth: {{class_path: nni_rankreg.demo.digits_truth}}
+        score_batches: 1
+    supernet_evaluator:
+      class_path: nni_rankreg.demo.digits_evaluator
+      init_args: {{epochs: {EPOCHS}, validation_batch: 450}}
+    iterations: 1
+    landmarks: {LANDMARKS}
+    top: {TOP}
+    archive: a.sqlite
+"""
+EXPERIMENT = """
+experimentName: digits
+experimentWorkingDirectory: nni
+searchSpace: {}
+trialCommand: nni-rankreg trial
+trialConcurrency: 2
+tuner: {name: LandmarkSearch, classArgs: {config: search.yml}}
+trainingService: {platform: local}
+"""
+# NNI gives its manager three seconds to start, which a busy machine may not manage.
+NNICTL = f"""
+import functools, sys
+from nni.experiment import launcher
+launcher._check_rest_server = functools.partial(launcher._check_rest_server, retry={PATIENCE})
+from nni.tools.nnictl import nnictl
+sys.exit(nnictl.parse_args())
+"""
+
+
+class Search:
+    """A search in a folder, handled by nnictl."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port(18300)
+        (folder / 'search.yml').write_text(SEARCH)
+        (folder / 'experiment.yml').write_text(EXPERIMENT)
+        write_table(folder / 'table.csv')
+
+    def nnictl(self, *words):
+        return subprocess.run([sys.executable, '-W', 'ignore', '-c', NNICTL, *words],
+                              cwd=self.folder, check=True, timeout=PATIENCE, text=True,
+                              capture_output=True).stdout
+
+    def create(self):
+        output = self.nnictl('create', '--config', 'experiment.yml', '--port', str(self.port))
+        self.id = re.findall(r'nnictl stop (\w+)', output)[0]
+
+    def get(self, api):
+        return requests.get(f'http://localhost:{self.port}/api/v1/nni/{api}', timeout=60).json()
+
+    def trials(self, status=None):
+        return [one for one in self.get('trial-jobs') if status in (None, one['status'])]
+
+    def finished(self):
+        """Return the finished jobs of the archive, which is not there at first."""
+        if not (self.folder / 'a.sqlite').exists():
+            return []
+        return list(Archive(self.folder / 'a.sqlite').jobs().query("status == 'done'")['key'])
+
+    def wait(self, condition):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline and self.status() != 'ERROR', self.log()
+            time.sleep(0.5)
+
+    def status(self):
+        return self.get('check-status')['status']
+
+    def log(self):
+        return ''.join(path.read_text()[-3000:] for path in
+                       (self.folder / 'nni' / self.id / 'log').glob('*.log'))
+
+    def managers(self):
+        """Return the manager of this experiment, found by its own folder."""
+        return [one for one in psutil.process_iter(['cmdline'])
+                if str(self.folder / 'nni') in (one.info['cmdline'] or [])]
+
+
+@pytest.fixture(scope='module')
+def search(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('nnictl')
+    search = Search(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('HOME', str(folder / 'home'))
+        patch.setenv('NNI_CONFIG_DIR', str(folder / 'config'))
+        patch.setenv('OMP_NUM_THREADS', '1')
+        patch.setenv('PATH', os.pathsep.join([str(Path(sys.executable).parent),
+                                              os.environ['PATH']]))
+        (folder / 'home').mkdir()
+        assert main(['register']) == 0
+        try:
+            yield search
+        finally:
+            kill(search.managers())
+
+
+@pytest.fixture(scope='module')
+def stopped(search):
+    """Return what was finished when the search was stopped, after a user had killed a trial."""
+    search.create()
+    search.wait(lambda: len(search.trials('RUNNING')) == 2)
+    search.killed = search.trials('RUNNING')[0]['trialJobId']
+    requests.delete(f'http://localhost:{search.port}/api/v1/nni/trial-jobs/{search.killed}',
+                    timeout=60).raise_for_status()
+    search.wait(lambda: len(search.finished()) >= 3 and search.trials('RUNNING'))
+    search.nnictl('stop', search.id)
+    psutil.wait_procs(search.managers(), timeout=PATIENCE)
+    return search.finished()
+
+
+@pytest.fixture(scope='module')
+def done(search, stopped):
+    """Return the search resumed and at its end, with the time stamps of before."""
+    archive = Archive(search.folder / 'a.sqlite')
+    search.stamps = archive.jobs().set_index('key')['finished'].to_dict()
+    search.nnictl('resume', search.id, '--port', str(search.port))
+    search.wait(lambda: search.status() == 'DONE')
+    return search
+
+
+def test_stop_and_resume(done, stopped):
+    archive = Archive(done.folder / 'a.sqlite')
+    jobs = archive.jobs().set_index('key')
+    assert set(jobs['status']) == {'done'} and len(jobs) == 1 + LANDMARKS + 1 + TOP
+    assert [jobs['finished'][key] for key in stopped] == [done.stamps[key] for key in stopped]
+    assert len(archive.results().samples) == len(archive.to_frame()) == LANDMARKS + TOP
+
+
+def parameters(trial):
+    return json.loads(trial['hyperParameters'][0])['parameters']
+
+
+def test_no_finished_trial_is_repeated(done):
+    """Only what was killed is; those that were stopped go on as the trials that they were.
+
+    NNI hands parameters to whichever trial asks first, so the one that was killed may have had
+    none yet, and then nothing has to be repeated.
+    """
+    trials = done.trials()
+    states = Counter(trial['status'] for trial in trials)
+    assert states.pop('USER_CANCELED') == 1 and set(states) == {'SUCCEEDED'}
+    assert states['SUCCEEDED'] - (LANDMARKS + 1 + TOP) in (-1, 0)
+    stages = Counter(parameters(trial)['mutation_summary']['stage'] for trial in trials)
+    assert stages['landmark'] - LANDMARKS in (0, 1)
+    assert (stages['supernet 1'], stages['best 1'], len(stages)) == (1, TOP, 3)
+
+
+def test_experiment_ends_by_itself(done):
+    assert done.get('experiment')['params']['maxTrialNumber'] == len(done.trials())
+    assert not done.get('check-status')['errors']
+
+
+def test_stages_and_choices_can_be_read(done):
+    summaries = [parameters(trial)['mutation_summary'] for trial in done.trials()]
+    space = done.get('experiment')['params']['searchSpace']
+    assert all(set(one) - {'stage'} == set(space) for one in summaries
+               if one['stage'] != 'supernet 1')
+
+
+def test_ranking_of_each_epoch_belongs_to_the_supernet(done):
+    key, = [json.loads(trial['hyperParameters'][0])['parameter_id'] for trial in done.trials()
+            if parameters(trial)['mutation_summary']['stage'] == 'supernet 1']
+    reports = [json.loads(json.loads(one['data'])) for one in done.get('metric-data')
+               if one['type'] == 'PERIODICAL' and int(one['parameterId']) == key]
+    assert [one['epoch'] for one in reports] == list(range(EPOCHS))
+    assert all(one['default'] == one['kendall_tau'] for one in reports)
+
+
+def test_check_accepts_what_runs(search, capsys):
+    assert main(['check', str(search.folder / 'experiment.yml')]) == 0
+    assert capsys.readouterr().out.endswith('experiment.yml: fine\n')
+
+
+# In a browser
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip('selenium.webdriver')
+    programs = shutil.which('chromium'), shutil.which('chromedriver')
+    if not all(programs):
+        pytest.skip('There is no chromium with chromedriver; on Debian: apt install '
+                    'chromium chromium-driver')
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for argument in ('--headless=new', '--no-sandbox', '--disable-gpu', '--window-size=1500,1200',
+                     '--disable-dev-shm-usage', '--disable-background-networking',
+                     f'--user-data-dir={tmp_path_factory.mktemp("browser")}'):
+        options.add_argument(argument)
+    service = webdriver.chrome.service.Service(programs[1])
+    with webdriver.Chrome(options=options, service=service) as driver:
+        driver.implicitly_wait(60)
+        yield driver
+
+
+def text(browser):
+    return browser.find_element('tag name', 'body').text
+
+
+def click(browser, name):
+    browser.find_element('xpath', f'//*[text()="{name}"]').click()
+
+
+def see(browser, words):
+    deadline = time.monotonic() + 60
+    while not all(word in text(browser) for word in words):
+        assert time.monotonic() < deadline, (words, text(browser))
+        time.sleep(0.5)
+
+
+def keep(browser, name):
+    """Keep a screenshot where RANKREG_SCREENSHOTS says, for the documentation."""
+    folder = os.environ.get('RANKREG_SCREENSHOTS')
+    if folder:
+        time.sleep(1)                                        # the curves are animated
+        browser.save_screenshot(str(Path(folder) / f'{name}.png'))
+
+
+def test_overview(done, browser):
+    browser.get(f'http://localhost:{done.port}/oview')
+    see(browser, ['DONE', 'Top trials', 'LandmarkSearch', 'nni-rankreg trial'])
+    keep(browser, 'ui_overview')
+
+
+def test_hyper_parameter_graph(done, browser):
+    browser.get(f'http://localhost:{done.port}/detail')
+    click(browser, 'Hyper-parameter')
+    see(browser, ['cell/0_1', 'cell/2_3', 'conv_3x3', 'stage', 'supernet 1', 'landmark'])
+    lines = browser.execute_script('return document.querySelectorAll(".parcoords canvas").length')
+    assert lines > 0
+    keep(browser, 'ui_hyper_parameter')
+
+
+def row_of(browser, done, stage):
+    """Return the row of a trial of that stage in the table."""
+    trial = next(one['trialJobId'] for one in done.trials('SUCCEEDED')
+                 if parameters(one)['mutation_summary']['stage'] == stage)
+    browser.get(f'http://localhost:{done.port}/detail')
+    return browser.find_element(
+        'xpath', f'//*[contains(@class, "ms-DetailsRow ")][.//*[contains(text(), "{trial}")]]')
+
+
+def test_readable_architecture(done, browser):
+    row_of(browser, done, 'best 1').find_element(
+        'css selector', 'i[data-icon-name="ChevronRight"]').click()
+    see(browser, ['Parameters', 'Log', 'cell/0_1', 'stage', 'best 1'])
+    assert '__symbol__' not in text(browser)
+    keep(browser, 'ui_trial')
+
+
+def test_curves_of_the_supernet(done, browser):
+    """The rank correlation of each epoch can be chosen in the dialog of its trial."""
+    row = row_of(browser, done, 'supernet 1')
+    row.find_element('css selector', 'button[title="Intermediate"]').click()
+    dialog = browser.find_element('css selector', '.ms-Modal, .ms-Dialog-main')
+    dialog.find_element('css selector', '.ms-Dropdown').click()
+    see(browser, ['default', 'kendall_tau', 'val_acc'])
+    click(browser, 'kendall_tau')
+    keep(browser, 'ui_intermediate')
