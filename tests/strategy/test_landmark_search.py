@@ -44,6 +44,8 @@ JOBS = 3 + 1 + 2 + 1 + 2
 class Additive:
     """A one-shot strategy that trains nothing: each choice is worth its mean metric so far."""
 
+    filter = None
+
     def __init__(self, seed=0, log=None):
         self.seed, self.log, self.measured = seed, log, {}
 
