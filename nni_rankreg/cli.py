@@ -17,6 +17,7 @@ _COMMANDS = {'demo': 'demo', 'proxies': 'proxy_table', 'rank': 'rank', 'register
              'check': 'nnictl', 'trial': 'nnictl', 'report': 'report.page'}
 """Command -> module of the function."""
 
+_OF_ONE_FILE = ('check', 'report')  # whose argument without a default is a word, not an option
 _FLAGS = ('--trust', '--unregister')
 
 
@@ -43,8 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     subcommands = parser.add_subcommands()
     for name, function in commands.items():
         subparser = ArgumentParser(exit_on_error=False)
-        # Without a default an argument is a word, with one it is an option.
-        subparser.add_function_arguments(function, as_positional=True)
+        subparser.add_function_arguments(function, as_positional=name in _OF_ONE_FILE)
         subcommands.add_subcommand(name, subparser, help=(function.__doc__ or '').split('\n')[0])
     try:
         config = parser.parse_args(words)
