@@ -24,7 +24,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from ranking_arms import ARMS, Inputs, steps
+from ranking_arms import ARMS, VOTE, Inputs, steps, teacher
 from scipy import stats
 from torch import Tensor
 
@@ -163,6 +163,23 @@ def report(results: list[dict[str, Any]]) -> str:
                            'each seed', 'seconds', 'cost', 'hinge active'], lines)
 
 
+def teachers(problem: Problem, setting: Setting, data: Path, out: Path, seeds: int) -> str:
+    """Return a Markdown table: how the proxies that teach rank the architectures themselves."""
+    fixed = problem.table(data, problem.test, setting).subset(problem.scored, seed=0)
+    batch = load_cifar10(data / 'cifar10', 0, 32, setting['pixels'])
+    taus: dict[str, list[float]] = {name: [] for name in (*VOTE, 'mean of their ranks')}
+    for seed in range(seeds):
+        inputs = Inputs(setting, seed, Results([], []), problem.space(setting), batch,
+                        out / 'proxies.sqlite')
+        ranks = [stats.rankdata(teacher(name, inputs)(fixed.samples).nan_to_num(nan=-np.inf))
+                 for name in VOTE]
+        for name, rank in zip(taus, [*ranks, np.mean(ranks, axis=0)]):
+            taus[name].append(kendall_tau(rank, fixed.metrics))
+    return markdown_table(['teacher', 'Kendall tau-b', 'each seed'], [
+        [name, f'{np.mean(values):+.3f}', ', '.join(f'{tau:+.3f}' for tau in values)]
+        for name, values in taus.items()])
+
+
 def compare(problem: Problem, setting: Setting, data: Path, out: Path, seeds: int,
             arms: list[str], jobs: int) -> None:
     """Run what is missing and print the table."""
@@ -185,6 +202,8 @@ def compare(problem: Problem, setting: Setting, data: Path, out: Path, seeds: in
     print(f'CIFAR-10; landmarks by {problem.validation}, ranking against {problem.test}, '
           f'{problem.scored} architectures; {setting}')
     print(report(results))
+    if any(name.startswith('RD') for name in arms):
+        print(teachers(problem, setting, data, out, seeds))
 
 
 def override(setting: Setting, overrides: dict[str, float]) -> Setting:
