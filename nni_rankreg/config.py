@@ -220,17 +220,28 @@ def _check_arguments(target: Any, arguments: Mapping[str, Any], built: Sequence[
         signature.bind(**arguments)
     except TypeError as error:
         raise ConfigError(f'{key}.init_args: {original.__name__}: {error}.') from error
-    names: set[str | int] = set(signature.parameters)
-    for name in [one for one in arguments if one in names and one not in built]:
+    for name in [one for one in arguments if one not in built]:
+        owner = _owner(original, name)
+        if owner is None:
+            continue
+        names: set[str | int] = set(inspect.signature(owner).parameters)
         parser = ArgumentParser(exit_on_error=False)
-        add = (parser.add_class_arguments if inspect.isclass(original)
+        add = (parser.add_class_arguments if inspect.isclass(owner)
                else parser.add_function_arguments)
-        add(original, fail_untyped=False, skip=names - {name})
+        add(owner, fail_untyped=False, skip=names - {name})
         try:
             parser.parse_object({name: arguments[name]})
         except Exception as error:
             reason = _line(error).removeprefix(f'Parser key "{name}": ')
             raise ConfigError(f'{key}.init_args.{name}: {reason}') from error
+
+
+def _owner(target: Any, name: str) -> Any:
+    """Return what declares an argument: a class takes those of its bases by ``**kwargs``."""
+    for one in inspect.getmro(target) if inspect.isclass(target) else [target]:
+        if name in inspect.signature(one).parameters:
+            return one
+    return None
 
 
 def _line(error: BaseException) -> str:
