@@ -23,7 +23,7 @@ from nni_rankreg.typing import Sample
 SMALL: Setting = dict(
     pixels=16, images=10_000, channels=16, cells=1, epochs=30, batch_size=256, learning_rate=0.025,
     warmup=0.375, averaged=3, validation_images=512, landmarks=30, weight=10.)
-ARMS = ['spos', 'equal-cost', 'landmark']
+ARMS = ['spos', 'equal-cost', 'landmark_64, 4 pairs', 'nao', 'nao, equal-cost', 'nao + landmark']
 
 _ROWS = 5_000  # of the uniform part: enough to draw from
 _NAMES = {-1: 'input', 0: 'conv3x3-bn-relu', 1: 'conv1x1-bn-relu', 2: 'maxpool3x3', -2: 'output'}

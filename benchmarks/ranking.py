@@ -33,7 +33,7 @@ from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
 from nni_rankreg.report import markdown_table
-from nni_rankreg.strategy import SPOS
+from nni_rankreg.strategy.base import SuperNetStrategy
 from nni_rankreg.typing import Results, Sample
 
 Setting = dict[str, Any]
@@ -79,7 +79,7 @@ def load_cifar10(folder: Path, start: int, count: int, pixels: int) -> tuple[Ten
 class Watch(pl.Callback):
     """Score the architectures after each of the last epochs; note which hinges are active."""
 
-    def __init__(self, strategy: SPOS, samples: list, epochs: int):
+    def __init__(self, strategy: SuperNetStrategy, samples: list, epochs: int):
         self.strategy, self.samples, self.epochs = strategy, samples, epochs
         self.scores: list[np.ndarray] = []
         self.active: list[bool] = []
@@ -157,7 +157,7 @@ def report(results: list[dict[str, Any]]) -> str:
             ', '.join(f'{tau:+.3f}' for tau in taus),
             f'{np.mean([row["seconds"] for row in rows]):.0f}',
             f'{np.mean(costs):.2f} ({min(costs):.2f} .. {max(costs):.2f})' if costs else '',
-            f'{np.mean([row["active"] for row in rows]):.0%}' if arm.startswith('landmark')
+            f'{np.mean([row["active"] for row in rows]):.0%}' if 'landmark' in arm
             else ''])
     return markdown_table(['arm', 'seeds', 'Kendall tau-b', '95 % interval', 'sparse tau (0.1)',
                            'each seed', 'seconds', 'cost', 'hinge active'], lines)

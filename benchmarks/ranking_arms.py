@@ -19,7 +19,8 @@ from nni_rankreg.regularizer import (
 )
 from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.strategy import NAO, SPOS, FairNAS
+from nni_rankreg.strategy import GDAS, NAO, SPOS, FairNAS
+from nni_rankreg.strategy.base import SuperNetStrategy
 from nni_rankreg.typing import Results, Scorer
 
 MARGIN = 6.7  # of RD-NAS, the mean group distance of two architectures
@@ -57,7 +58,7 @@ class Arm(NamedTuple):
 
     terms: Callable[[Inputs], list[Regularizer]] = lambda inputs: []
     passes: tuple[int, int] | None = None
-    strategy: Callable[..., SPOS] = SPOS
+    strategy: Callable[..., SuperNetStrategy] = SPOS
     ranking_batch: int | None = None
     epochs: float = 1.
 
@@ -69,9 +70,9 @@ def landmark(inputs: Inputs, pairs: int = 1) -> list[Regularizer]:
         schedule=Schedule(warmup=inputs.setting['warmup']))]
 
 
-def control(inputs: Inputs) -> list[Regularizer]:
-    """Return two more sub-nets in each step in which landmarks would be active."""
-    return [EqualCostControl(2, schedule=Schedule(warmup=inputs.setting['warmup']))]
+def control(inputs: Inputs, pairs: int = 1) -> list[Regularizer]:
+    """Return two more sub-nets a pair in each step in which landmarks would be active."""
+    return [EqualCostControl(2 * pairs, schedule=Schedule(warmup=inputs.setting['warmup']))]
 
 
 def two_more(inputs: Inputs) -> list[Regularizer]:
@@ -139,9 +140,10 @@ ARMS = {
     'RD naswot, strong': Arm(partial(strong, names=['naswot']), ranking_batch=64),
     'RD vote, strong': Arm(strong, ranking_batch=64),
     'landmark + RD vote, strong': Arm(both, (1, 5), ranking_batch=64),
-    'nao': Arm(strategy=NAO),
-    'nao, equal-cost': Arm(control, strategy=NAO),
-    'nao + landmark': Arm(landmark, strategy=NAO),
+    **{f'{name}{suffix}': Arm(terms, strategy=strategy, ranking_batch=64)
+       for name, strategy in (('gdas', GDAS), ('nao', NAO))
+       for suffix, terms in (('', lambda inputs: []), (', equal-cost', partial(control, pairs=4)),
+                             (' + landmark', partial(landmark, pairs=4)))},
 }
 
 

@@ -9,7 +9,7 @@ from nni.nas.nn.pytorch import ModelSpace
 
 from ..host.mixture import Mixer
 from ..regularizer import Regularizer
-from ..supernet import ScoredSample, SuperNetScorer
+from ..supernet import ScoredSample, SuperNetScorer, best_first
 from ..supernet.architecture import ArchitectureParameters
 from .base import SuperNetStrategy
 
@@ -84,5 +84,4 @@ class DifferentiableStrategy(SuperNetStrategy):
                                f'{_PATIENCE * self.candidates} most probable architectures, got '
                                'rejections only. Widen its bounds.')
         scores = scorer(samples).tolist()
-        ranked = [ScoredSample(sample, score) for sample, score in zip(samples, scores)]
-        return sorted(ranked, key=lambda one: -one.score)
+        return best_first(map(ScoredSample, samples, scores))

@@ -14,7 +14,7 @@ from ..predictor import NAOController
 from ..regularizer import Regularizer
 from ..sampler import PoolSampler
 from ..schedule import Schedule
-from ..supernet import ScoredSample, SuperNetModule, SuperNetScorer
+from ..supernet import ScoredSample, SuperNetModule, SuperNetScorer, best_first
 from ..typing import Results, Sample
 from .base import SuperNetStrategy
 
@@ -134,7 +134,7 @@ class NAO(SuperNetStrategy):
         """Return the pool and one more generation of children, best first."""
         scored = self._next_generation(scorer)
         scored += _scored(self.path_sampler.pool[len(scored):], scorer)
-        return sorted(scored, key=_score, reverse=True)
+        return best_first(scored)
 
     def _before_epoch(self, epoch: int, epochs: int) -> None:
         every = self.refit_every
@@ -149,7 +149,7 @@ class NAO(SuperNetStrategy):
         pool = self.path_sampler.pool or self._seeds
         scored = _scored(pool, scorer)
         self.controller.fit(scored, [one.score for one in scored])
-        ranked = sorted(scored, key=_score, reverse=True)
+        ranked = best_first(scored)
         children = self.controller.propose(ranked[:self.proposals], exclude=pool,
                                            accept=self.filter)
         self.path_sampler.pool = [*pool, *children]
@@ -169,7 +169,3 @@ def _scored(samples: Sequence[Sample], scorer: SuperNetScorer) -> list[ScoredSam
     scores = scorer(samples)
     scores[scores.isnan()] = -math.inf  # a loss that overflows is the worst
     return [ScoredSample(sample, score) for sample, score in zip(samples, scores.tolist())]
-
-
-def _score(one: ScoredSample) -> float:
-    return one.score

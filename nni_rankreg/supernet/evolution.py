@@ -12,30 +12,9 @@ from tqdm.auto import tqdm
 
 from ..sampler import UniformSampler
 from ..typing import Sample, Scorer, sample_key
+from .scored import ScoredSample, best_first
 
-__all__ = ['Evolution', 'ScoredSample']
-
-
-class ScoredSample(dict):
-    """An architecture that carries its score; otherwise NNI's plain architecture dict.
-
-    Parameters
-    ----------
-    sample
-        The architecture.
-    score
-        Higher is better.
-
-    Examples
-    --------
-    >>> best = ScoredSample({'op': 'conv'}, 0.9)
-    >>> best, best.score
-    ({'op': 'conv'}, 0.9)
-    """
-
-    def __init__(self, sample: Sample, score: float):
-        super().__init__(sample)
-        self.score = score
+__all__ = ['Evolution']
 
 
 @nni.trace
@@ -110,15 +89,10 @@ class Evolution:
                 sample = sampler.sample()
             else:
                 candidates: list[ScoredSample] = generator.sample(alive, self.tournament)
-                parent = max(candidates, key=_score)
+                parent = max(candidates, key=lambda one: one.score)
                 sample = sampler.mutate(dict(parent))
             key = sample_key(sample)
             if key not in scored:
                 scored[key] = ScoredSample(sample, float(scorer([sample])[0]))
             alive.append(scored[key])
-        ranked = sorted(scored.values(), key=_score, reverse=True)
-        return [one for one in ranked if one.score > -math.inf]
-
-
-def _score(one: ScoredSample) -> float:
-    return one.score
+        return [one for one in best_first(scored.values()) if one.score > -math.inf]
