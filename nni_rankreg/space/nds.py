@@ -40,8 +40,6 @@ class NDSSpace(NDS):
 
     Parameters
     ----------
-    operations
-        Choices of each operation; the spaces derived from this class know theirs.
     width
         Channels of the first stage, or a tuple to choose from; label ``width``.
     num_cells
@@ -61,19 +59,20 @@ class NDSSpace(NDS):
         If a number of cells is below 3.
     """
 
-    operations: ClassVar[Tuple[str, ...]]
+    operations: Tuple[str, ...]
     """Choices of each operation."""
     nodes: ClassVar[int] = 5
     """Nodes of a cell."""
     merge: ClassVar[Literal['all', 'loose_end']] = 'loose_end'
     """Whether a cell merges all nodes or those that are no other node's input."""
 
-    def __init__(self, operations: Iterable[str], width: _Sizes, num_cells: _Sizes, dataset: str,
-                 auxiliary_loss: bool, drop_path_prob: float, num_labels: int | None):
+    def __init__(self, width: _Sizes = _WIDTHS, num_cells: _Sizes = _DEPTHS,
+                 dataset: str = 'cifar', auxiliary_loss: bool = False,
+                 drop_path_prob: float = 0., num_labels: int | None = None):
         if min(num_cells if isinstance(num_cells, Iterable) else [num_cells]) < 3:
             raise ValueError('Expected at least 3 cells, one for each stage, got num_cells='
                              f'{num_cells}.')
-        super().__init__(list(operations), self.merge, self.nodes, width, num_cells, dataset,
+        super().__init__(list(self.operations), self.merge, self.nodes, width, num_cells, dataset,
                          auxiliary_loss, drop_path_prob)
         if num_labels is not None:
             self.num_labels = num_labels
@@ -131,7 +130,7 @@ class DARTS(NDSSpace):
         differentiable strategies add it by themselves.
     """
 
-    operations = (
+    operations: Tuple[str, ...] = (
         'max_pool_3x3', 'avg_pool_3x3', 'skip_connect', 'sep_conv_3x3', 'sep_conv_5x5',
         'dil_conv_3x3', 'dil_conv_5x5', 'none')
     nodes = 4
@@ -141,9 +140,9 @@ class DARTS(NDSSpace):
                  dataset: str = 'cifar', auxiliary_loss: bool = False,
                  drop_path_prob: float = 0., num_labels: int | None = None,
                  none: bool = True):
-        operations = [name for name in self.operations if none or name != 'none']
-        super().__init__(operations, width, num_cells, dataset, auxiliary_loss,
-                         drop_path_prob, num_labels)
+        if not none:
+            self.operations = tuple(name for name in self.operations if name != 'none')
+        super().__init__(width, num_cells, dataset, auxiliary_loss, drop_path_prob, num_labels)
 
 
 class ENAS(NDSSpace):
@@ -159,12 +158,6 @@ class ENAS(NDSSpace):
 
     operations = (
         'skip_connect', 'sep_conv_3x3', 'sep_conv_5x5', 'avg_pool_3x3', 'max_pool_3x3')
-
-    def __init__(self, width: _Sizes = _WIDTHS, num_cells: _Sizes = _DEPTHS,
-                 dataset: str = 'cifar', auxiliary_loss: bool = False,
-                 drop_path_prob: float = 0., num_labels: int | None = None):
-        super().__init__(self.operations, width, num_cells, dataset, auxiliary_loss,
-                         drop_path_prob, num_labels)
 
 
 class PNAS(NDSSpace):
@@ -183,12 +176,6 @@ class PNAS(NDSSpace):
         'avg_pool_3x3', 'max_pool_3x3', 'dil_conv_3x3')
     merge = 'all'
 
-    def __init__(self, width: _Sizes = _WIDTHS, num_cells: _Sizes = _DEPTHS,
-                 dataset: str = 'cifar', auxiliary_loss: bool = False,
-                 drop_path_prob: float = 0., num_labels: int | None = None):
-        super().__init__(self.operations, width, num_cells, dataset, auxiliary_loss,
-                         drop_path_prob, num_labels)
-
 
 class AmoebaNet(NDSSpace):
     """Space of AmoebaNet: 8 operations, 5 nodes, loose ends merged.
@@ -205,12 +192,6 @@ class AmoebaNet(NDSSpace):
     operations = (
         'skip_connect', 'sep_conv_3x3', 'sep_conv_5x5', 'sep_conv_7x7', 'avg_pool_3x3',
         'max_pool_3x3', 'dil_sep_conv_3x3', 'conv_7x1_1x7')
-
-    def __init__(self, width: _Sizes = _WIDTHS, num_cells: _Sizes = _DEPTHS,
-                 dataset: str = 'cifar', auxiliary_loss: bool = False,
-                 drop_path_prob: float = 0., num_labels: int | None = None):
-        super().__init__(self.operations, width, num_cells, dataset, auxiliary_loss,
-                         drop_path_prob, num_labels)
 
 
 class NASNet(NDSSpace):
@@ -229,9 +210,3 @@ class NASNet(NDSSpace):
         'skip_connect', 'conv_3x1_1x3', 'conv_7x1_1x7', 'dil_conv_3x3', 'avg_pool_3x3',
         'max_pool_3x3', 'max_pool_5x5', 'max_pool_7x7', 'conv_1x1', 'conv_3x3', 'sep_conv_3x3',
         'sep_conv_5x5', 'sep_conv_7x7')
-
-    def __init__(self, width: _Sizes = _WIDTHS, num_cells: _Sizes = _DEPTHS,
-                 dataset: str = 'cifar', auxiliary_loss: bool = False,
-                 drop_path_prob: float = 0., num_labels: int | None = None):
-        super().__init__(self.operations, width, num_cells, dataset, auxiliary_loss,
-                         drop_path_prob, num_labels)
