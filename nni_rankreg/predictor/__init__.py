@@ -1,4 +1,9 @@
-"""What learns the performance of architectures: a ranker of graphs, a controller of tokens."""
+"""What learns the performance of architectures: a ranker of graphs, a controller of tokens.
+
+An encoder turns samples into `Graphs`, tensors padded to one number of nodes, so that all
+architectures pass a layer in one product of matrices. Each fit starts from the pretrained weights,
+so that it depends on its results and the seed only, which a resumed search relies on.
+"""
 
 from .chain import Block, ChainEncoder
 from .choice import ChoiceEncoder

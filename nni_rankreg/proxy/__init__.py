@@ -1,4 +1,10 @@
-"""Zero-cost proxies: scores of architectures at their initial weights, without any training."""
+"""Zero-cost proxies: scores of architectures at their initial weights, without any training.
+
+They are functions ``(network, batch) -> float`` that leave the network as they find it: batch
+normalisation by the statistics of the batch, everything else in evaluation mode, gradients by
+``autograd.grad``, other parameters (synflow, Zen) by ``functional_call``. A score that is not
+finite is NaN in the tensor, NULL in the archive, and told by a warning.
+"""
 
 from .activation import naswot, zen
 from .gradient import fisher, grad_norm, grasp, plain, snip, synflow

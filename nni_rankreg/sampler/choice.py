@@ -1,4 +1,9 @@
-"""An NNI space in the form that samplers need: its labels with their choices, its constraints."""
+"""An NNI space in the form that samplers need: its labels with their choices, its constraints.
+
+The constraints of the space and the filter of a search are checked here only: what they reject is
+drawn again, with the same relative probabilities for the rest, and mutated again, with one more
+label after 100 rejections.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""AceNAS: a predictor that learns to rank from weak labels and few trained architectures."""
+"""AceNAS: a predictor that learns to rank from weak labels and few trained architectures.
+
+The super-net's trial returns the weak labels of a `UniformDraw`: both sides draw the same
+architectures from count, seed and constraint, so that only numbers return, as a result must be
+below 1 MB. They are kept beside the archive, in a file that the next search can name as ``weak``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""NAO: one-shot training on a pool of architectures that gradient ascent extends."""
+"""NAO: one-shot training on a pool of architectures that gradient ascent extends.
+
+Before an epoch in which it is due, the super-net scores the whole pool, the controller is fitted
+anew to the scores, and the children of the best join the pool; the answer is the pool and one more
+generation. As each fit starts anew, the pool and the state of the sampler's generator are all that
+a training has to remember.
+"""
 
 from __future__ import annotations
 

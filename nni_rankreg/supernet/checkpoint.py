@@ -1,4 +1,11 @@
-"""Checkpoints from which the training of a super-net goes on as if it had never stopped."""
+"""Checkpoints from which the training of a super-net goes on as if it had never stopped.
+
+`CheckpointedModule.search_state` is all that Lightning does not keep: the generators of samplers,
+paths, pairs and logits, of torch, NumPy and Python, of the training loader, and where in its pass
+the held-out loader is (random states at its begin, and the number of batches, which are drawn
+again). Own samplers and regularisers take part by ``state_dict`` and ``load_state_dict``, modules
+by extending `search_state`.
+"""
 
 from __future__ import annotations
 

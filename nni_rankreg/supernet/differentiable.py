@@ -1,4 +1,8 @@
-"""Super-nets whose architecture is learned by gradients, in turns with the weights."""
+"""Super-nets whose architecture is learned by gradients, in turns with the weights.
+
+The super-net is always that of path sampling, so that landmarks, scores and exports are the same
+code for all. A path has weight 1, so that the weights of GDAS are trained without any gate.
+"""
 
 from __future__ import annotations
 
