@@ -1,0 +1,65 @@
+"""What NAO's controller learns from 600 architectures of NAS-Bench-201, the real table.
+
+Share of architectures that come back from encoding and decoding, of those it has learned from and
+of others, and Kendall's tau of its prediction for others; beside it boosted trees on the one-hot
+choices, which learn from the same.
+
+    python benchmarks/nao_controller.py --data ../shared/data
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jsonargparse import CLI
+from lightgbm import LGBMRegressor
+from nb201_ranking import SMALL, make_space, read_table
+from torch.nn.functional import one_hot
+from tqdm.auto import tqdm
+
+from nni_rankreg.metric import kendall_tau
+from nni_rankreg.predictor import NAOController
+from nni_rankreg.report import markdown_table
+
+
+def measure(data: Path, column: str, known: int, seed: int) -> list[float]:
+    """Return the two shares in percent and the two correlations of one seed."""
+    setting = dict(SMALL, operations=5)
+    table, space = read_table(data, column, setting), make_space(setting).simplify()
+    rows = np.random.default_rng(seed).permutation(len(table))[:2 * known]
+    samples, metrics = [table.samples[row] for row in rows], table.values[rows]
+    controller = NAOController(space, seed).fit(samples[:known], metrics[:known])
+    same = [one == again for one, again in zip(samples, controller.reconstruct(samples))]
+    inputs = one_hot(controller.codec.encode(samples)).flatten(1).numpy()
+    trees = LGBMRegressor(random_state=seed, verbose=-1).fit(inputs[:known], metrics[:known])
+    return [100 * float(np.mean(same[:known])), 100 * float(np.mean(same[known:])),
+            kendall_tau(controller(samples[known:]), metrics[known:]),
+            kendall_tau(trees.predict(inputs[known:]), metrics[known:])]
+
+
+def main(data: Path, column: str = 'xvalid_c10_200', known: int = 600, seeds: int = 5) -> None:
+    """Fit a controller for each seed and print the table.
+
+    Parameters
+    ----------
+    data
+        folder with nb201.npz
+    column
+        of the table
+    known
+        number of architectures to learn from; as many others are held out
+    seeds
+        number of seeds
+    """
+    results = [measure(data, column, known, seed) for seed in tqdm(range(seeds), 'Seeds')]
+    print(f'{known} architectures learned from, {known} others; {column}')
+    print(markdown_table(
+        ['seed', 'reconstructed %', 'others %', 'tau of others', 'tau, LightGBM'],
+        [[seed, *(f'{value:.3f}' for value in row)] for seed, row in enumerate(results)]))
+
+
+if __name__ == '__main__':
+    warnings.filterwarnings('ignore')
+    CLI(main, as_positional=False)
