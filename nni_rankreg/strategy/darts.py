@@ -39,7 +39,9 @@ class DARTS(DifferentiableStrategy):
         If `delta` is out of range.
 
     .. note:: Every step executes all choices. On a cell of NNI, an operation on an input weighs as
-       much as the product of the weights of both.
+       much as the product of the weights of both, as with the edge weights of PC-DARTS (Xu et al.,
+       ICLR 2020). Its partial channels are left out: they would be other operations, with a part
+       of the channels, than those of the user's space.
 
     Examples
     --------
