@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from typing import Any, Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, Callable, Collection, Sequence
 
 import numpy as np
 import torch
@@ -58,9 +57,9 @@ class Candidates:
         self.pool = pool
         self._accept, self._random = accept, np.random.default_rng(seed)
         self._sampler = None if given is not None else UniformSampler(space, seed)
-        known = _every(ChoiceSpace(space), pool) if given is None else given
-        self._known = None if known is None else {
-            sample_key(sample): sample for sample in known if self._accepts(sample)}
+        known = (ChoiceSpace(space, accept).every(pool) if given is None
+                 else filter(self._accepts, given))
+        self._known = None if known is None else {sample_key(one): one for one in known}
 
     def random(self, count: int, exclude: Collection[Sample] = ()) -> list[Sample]:
         """Return `count` different architectures, or fewer if there are no more.
@@ -171,20 +170,6 @@ class UniformDraw:
         """Return the architectures: an NNI space and its simplified form give the same."""
         return Candidates(space, accept=self.accept, pool=self.count, seed=self.seed
                           ).random(self.count)
-
-
-def _every(space: ChoiceSpace, limit: int) -> Iterable[Sample] | None:
-    """Return all valid samples of a space that has no more than `limit`, otherwise None."""
-    if space.size > limit or not all(dimension.choices for dimension in space.dimensions):
-        return None
-    return _product(space)
-
-
-def _product(space: ChoiceSpace) -> Iterator[Sample]:
-    for choices in itertools.product(*(dimension.choices for dimension in space.dimensions)):
-        sample = {one.label: choice for one, choice in zip(space.dimensions, choices)}
-        if space.valid(sample):
-            yield sample
 
 
 def _order(scores: Tensor) -> list[int]:

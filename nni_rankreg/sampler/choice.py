@@ -1,8 +1,7 @@
 """An NNI space in the form that samplers need: its labels with their choices, its constraints.
 
-The constraints of the space and the filter of a search are checked here only: what they reject is
-drawn again, with the same relative probabilities for the rest, and mutated again, with one more
-label after 100 rejections.
+What the constraints of the space or a filter reject is drawn again, with the same relative
+probabilities for the rest, and mutated again, with one more label after 100 rejections.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
 import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutable, MutableSymbol
@@ -196,7 +195,7 @@ class ChoiceSpace:
                 known.add(sample_key(sample))
                 samples.append(sample)
         if len(samples) < count <= available:  # the last few of a small space are hard to hit
-            rest = [sample for sample in self._every()
+            rest = [sample for sample in self.every(2 ** 17) or []
                     if sample_key(sample) not in known and accept(sample)]
             order = random.permutation(len(rest))[:count - len(samples)]
             samples += [rest[index] for index in order]
@@ -205,11 +204,11 @@ class ChoiceSpace:
             raise ValueError(f'Expected a space with {count} different {what}, got {available}.')
         return samples
 
-    def _every(self) -> Iterator[Sample]:
-        """Yield all allowed samples of a small space, nothing of a large one."""
-        if self.size <= 2 ** 17:
-            labels = [dimension.label for dimension in self.dimensions]
-            for choices in itertools.product(*(d.choices for d in self.dimensions)):
-                sample = dict(zip(labels, map(_copy, choices)))
-                if self.allowed(sample):
-                    yield sample
+    def every(self, limit: int) -> list[Sample] | None:
+        """Return all allowed samples of a space of up to `limit`, None of a larger one."""
+        if self.size > limit or not all(dimension.choices for dimension in self.dimensions):
+            return None
+        labels = [dimension.label for dimension in self.dimensions]
+        products = itertools.product(*(dimension.choices for dimension in self.dimensions))
+        samples = (dict(zip(labels, map(_copy, choices))) for choices in products)
+        return [sample for sample in samples if self.allowed(sample)]
