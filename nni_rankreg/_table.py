@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from ._npz import named_arrays
 from .typing import Sample
 
 __all__ = [
@@ -80,12 +81,9 @@ def read_csv(path: Path, columns: Sequence[str] | None, decode: Decode | None
 def read_npz(path: Path, columns: Sequence[str], decode: Decode, key: str
              ) -> tuple[list[Sample], np.ndarray]:
     """Return the same from a NumPy archive, without the rows that hold a NaN."""
-    with np.load(path, allow_pickle=False) as file:
-        for name in (key, *columns):
-            if name not in file:
-                raise ValueError(f'Expected an array {name!r} in {path}, got {file.files}.')
-        values = np.column_stack([file[name].astype(np.float64) for name in columns])
-        texts: Any = file[key].astype(str)     # bytes become text, too
+    arrays = named_arrays(path, (key, *columns))
+    values = np.column_stack([arrays[name].astype(np.float64) for name in columns])
+    texts: Any = arrays[key].astype(str)       # bytes become text, too
     kept = ~np.isnan(values).any(axis=1)
     return [decode(str(text)) for text in texts[kept]], _flat(values[kept])
 

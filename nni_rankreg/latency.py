@@ -12,6 +12,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from ._npz import named_arrays
 from .constraint import Between
 from .space.proxyless import OPERATIONS, SKIP, block_positions
 from .typing import Sample
@@ -95,9 +96,9 @@ class TunasLatency(AdditiveLatency):
     """
 
     def __init__(self, file: str | Path):
-        with np.load(file, allow_pickle=False) as model:
-            kernel, choices = model['kernel'].astype(float), model['choices'].tolist()
-            base = float(model['bias'].item()) + float(kernel[0])
+        model = named_arrays(file, ('kernel', 'choices', 'bias'))
+        kernel, choices = model['kernel'].astype(float), model['choices'].tolist()
+        base = float(model['bias'].item()) + float(kernel[0])
         positions = list(block_positions())
         if choices != [3, *(6 + one.skippable for one in positions)] or len(kernel) != sum(choices):
             raise ValueError('Expected the model of 22 blocks with 3, 6 or 7 choices and 144 '

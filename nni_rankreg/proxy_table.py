@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ._argument import ImportPath, make_object, make_space, read_table
+from ._npz import named_arrays
 from .archive import Archive
 from .data import ImageTensors, image_loader
 from .metric import bootstrap_interval, kendall_tau, spearman
@@ -184,9 +185,6 @@ def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor
 
 
 def _read(path: Any) -> ImageTensors:
-    with np.load(path, allow_pickle=False) as file:
-        for name in ('images', 'labels'):
-            if name not in file:
-                raise ValueError(f'Expected an array {name!r} in {path}, got {file.files}.')
-        return ImageTensors(torch.from_numpy(file['images']).float(),
-                            torch.from_numpy(file['labels']).long())
+    arrays = named_arrays(path, ('images', 'labels'))
+    return ImageTensors(torch.from_numpy(arrays['images']).float(),
+                        torch.from_numpy(arrays['labels']).long())

@@ -161,7 +161,7 @@ def test_npz(tmp_path):
         [1, 2], [3, 4], [5, 6]]
     assert TabularBenchmark.from_npz(path, ['two', 'one'], json.loads).values.tolist() == [
         [1, 2, 1], [3, 4, 2]]
-    with pytest.raises(ValueError, match=r"Expected an array 'three' in .*got \['arch', 'one'"):
+    with pytest.raises(ValueError, match=r"Expected the arrays .*'three'.*got \['arch', 'one'"):
         TabularBenchmark.from_npz(path, 'three', json.loads)
 
 

@@ -16,7 +16,8 @@ ROOT = Path(nni_rankreg.__file__).parent
 # it, modules may import each other as long as there is no circle.
 ORDER = """
 typing
-_sqlite _table _random
+_sqlite _npz _random
+_table
 loss
 metric schedule batch_norm config
 space

@@ -7,11 +7,13 @@ import io
 import json
 import string
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nni_rankreg._npz import named_arrays
 from nni_rankreg.archive import Archive, ArchiveError
 from nni_rankreg.benchmark import TabularBenchmark
 from nni_rankreg.cli import main
@@ -44,6 +46,39 @@ def test_search_files(tmp_path, tree):
         assert one_line(error)
     else:
         assert set(config) == {'space', 'evaluator', 'strategy'}
+
+
+@FUZZ
+@given(st.binary(max_size=40) | st.integers(0, 600), st.binary(min_size=1, max_size=8))
+def test_broken_numpy_archives(tmp_path, content, written):
+    path = tmp_path / 'arrays.npz'
+    if isinstance(content, int):                # whole but for a few bytes somewhere
+        np.savez_compressed(path, one=np.arange(9.), two=np.array(['a', 'b']))
+        whole = path.read_bytes()
+        content = whole[:content] + written + whole[content + len(written):]
+    path.write_bytes(content)
+    try:
+        arrays = named_arrays(path, ('one', 'two'))
+    except ValueError as error:
+        assert one_line(error)
+    else:
+        assert list(arrays) == ['one', 'two']
+
+
+@pytest.mark.parametrize('save', [
+    lambda path: np.savez(path, one=np.array([{}], dtype=object), two=[1]),
+    lambda path: np.savez(path, two=[1]),
+    lambda path: path.write_bytes(_array_file())])
+def test_refused_numpy_archives(tmp_path, save):
+    save(tmp_path / 'a.npz')
+    with pytest.raises(ValueError, match='Expected (a NumPy archive|the arrays).*got'):
+        named_arrays(tmp_path / 'a.npz', ('one', 'two'))
+
+
+def _array_file():
+    file = io.BytesIO()
+    np.save(file, np.arange(3))
+    return file.getvalue()
 
 
 @FUZZ

@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .._npz import named_arrays
+
 __all__ = ['DepthImages']
 
 Batch = Tuple[Tensor, Tensor]
@@ -100,11 +102,8 @@ class DepthImages(Dataset):
 
 
 def _read_archive(path: Path, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    with np.load(path) as arrays:
-        names = f'{split}_rgb', f'{split}_depth_mm'
-        if not set(names) <= set(arrays.files):
-            raise ValueError(f'Expected the arrays {names} in {path}, got {arrays.files}.')
-        colours, depths = (arrays[name] for name in names)
+    names = f'{split}_rgb', f'{split}_depth_mm'
+    colours, depths = named_arrays(path, names).values()
     if colours.shape != (*depths.shape, 3) or not len(depths):
         raise ValueError(f'Expected images (N, H, W, 3) and depths (N, H, W) in {path}, got '
                          f'{colours.shape} and {depths.shape}.')
