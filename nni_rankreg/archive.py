@@ -94,6 +94,12 @@ class Archive:
             raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
         return Results(samples, [metric for _, metric in rows])
 
+    @property
+    def mode(self) -> str | None:
+        """``'max'`` or ``'min'``, as in the search that has written the archive; None if none."""
+        search = self.job_result('evaluation')
+        return None if search is None else search.get('mode', 'max')
+
     def metric(self, sample: Sample) -> float | None:
         """Return the mean metric of a sample, None if it has no result."""
         return self._select('SELECT AVG(metric) FROM result WHERE sample = ?',

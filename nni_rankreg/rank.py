@@ -6,7 +6,7 @@ import ast
 import csv
 import json
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Literal, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ from ._argument import ImportPath, make_space
 from ._table import read_csv, read_csv_rows
 from .metric import bootstrap_interval, kendall_tau, ndcg
 from .predictor import Ranker, read_weak
+from .regularizer import read_results
 from .sampler import Candidates
 from .space import decode_nasbench201
-from .typing import Results, Sample, sample_key
+from .typing import Results, Sample, metric_sign, sample_key
 
 __all__ = ['rank', 'held_out_ranking', 'read_measured']
 
@@ -26,8 +27,8 @@ _HELD_OUT, _FEWEST = 0.2, 20
 
 
 def rank(table: Path, space: ImportPath | None = None, column: str | None = None,
-         weak: Path | None = None, count: int = 1000, top: int = 10, pool: int = 100_000,
-         seed: int = 0, out: Path = Path('runs/rank')) -> None:
+         mode: Literal['max', 'min'] = 'max', weak: Path | None = None, count: int = 1000,
+         top: int = 10, pool: int = 100_000, seed: int = 0, out: Path = Path('runs/rank')) -> None:
     """Learn to rank from a CSV of results, and rank the architectures of the space.
 
     Writes ranking.csv: score, metric where it is known, and sample. Prints the best, and how well a
@@ -36,7 +37,7 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     Parameters
     ----------
     table
-        CSV file of stand-alone results, higher is better: the columns sample, as JSON, or arch, as
+        CSV file of stand-alone results: the columns sample, as JSON, or arch, as
         NAS-Bench-201 string, or one for each label of the space; and metric. Several results of
         an architecture are averaged
     space
@@ -45,6 +46,8 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
         that are in the table
     column
         the column of results; by default the mean of those that begin with metric
+    mode
+        min if lower results are better, such as losses
     weak
         CSV file of weak labels to pretrain on: sample, as JSON, and a column for each label
     count
@@ -59,7 +62,7 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
         folder of the ranking
     """
     choices = None if space is None else _choices(space)
-    results = read_measured(table, column, choices)
+    results = read_results(read_measured(table, column, choices), mode)
     choices = _seen(results.samples) if choices is None else choices
     ranker = Ranker(choices, seed=seed)
     if weak is not None:
@@ -67,7 +70,7 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     print(held_out_ranking(ranker, results, seed))
     best = Candidates(choices, pool=pool, seed=seed).best(
         ranker.fit(*results), count, generations=10)
-    known = dict(zip(map(sample_key, results.samples), results.metrics))
+    known = {sample_key(sample): metric_sign(mode) * metric for sample, metric in zip(*results)}
     keys = [sample_key(sample) for sample in best]
     ranking = pd.DataFrame({'score': ranker.score(best).tolist(),
                             'metric': [known.get(key) for key in keys], 'sample': keys})

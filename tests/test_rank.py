@@ -97,6 +97,19 @@ def test_command_line_of_a_space_of_nni(tmp_path, capsys):
     assert '12 results are too few to hold some out' in capsys.readouterr().out
 
 
+def test_losses_are_ranked_the_other_way(tmp_path):
+    samples, metrics = draw(30)
+    found = {}
+    for mode, sign in (('max', 1), ('min', -1)):
+        write(tmp_path / 't.csv', ['sample', 'metric'],
+              [(sample_key(sample), sign * metric) for sample, metric in zip(samples, metrics)])
+        assert main(['rank', '--table', str(tmp_path / 't.csv'), '--mode', mode, '--count', '40',
+                     '--out', str(tmp_path)]) == 0
+        found[mode] = [(row['sample'], row['score'], row['metric'] and sign * float(row['metric']))
+                       for row in rows(tmp_path)]
+    assert found['min'] == found['max'] and any(metric for *_, metric in found['min'])
+
+
 def test_choices_of_the_table_if_there_is_no_space(tmp_path, capsys):
     results = Results([{'a': 'x', 'b': 1}, {'a': 'y', 'b': 1}, {'a': 'x', 'b': 2}], [3., 1., 2.])
     table = write(tmp_path / 't.csv', ['sample', 'metric'],

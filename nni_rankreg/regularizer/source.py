@@ -48,8 +48,7 @@ def _read(source: Results | Archive | TabularBenchmark, mode: str) -> Results:
         return source.results
     if not isinstance(source, Archive):
         return source  # a plain list if NNI has sent it to a trial
-    search = source.job_result('evaluation')
-    if search is not None and search.get('mode', 'max') != mode:
-        raise ValueError(f"Expected mode {search.get('mode', 'max')!r} for the metrics of "
-                         f'{source.path}, as in its search, got {mode!r}.')
+    if source.mode not in (None, mode):
+        raise ValueError(f'Expected mode {source.mode!r} for the metrics of {source.path}, as in '
+                         f'its search, got {mode!r}.')
     return source.results()

@@ -6,16 +6,19 @@ import base64
 import html
 import re
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, Tuple
 
 import pandas as pd
 
 from ..archive import Archive
-from ..typing import Results, Sample
+from ..typing import Sample, metric_sign
 from .cell import draw_cell
 from .ranking import rank_scatter, tau_per_epoch
 
 __all__ = ['report']
+
+Best = Sequence[Tuple[Sample, float]]
+"""Architectures with their metrics, best first."""
 
 _STYLE = """
 body { font: 15px/1.5 sans-serif; color: #222; max-width: 60em; margin: 2em auto; padding: 0 1em }
@@ -46,9 +49,10 @@ def report(archive: Path, out: Path | None = None, top: int = 5) -> None:
     source = Archive(archive)
     folder = archive.with_name(f'{archive.stem}-report') if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    results, outcomes = source.results(), supernet_outcomes(source)
-    pictures = [*_draw_rankings(folder, outcomes), *_draw_cells(folder, results, top)]
-    page = _page(archive.name, source.jobs(), results, outcomes, pictures, top)
+    results, outcomes, mode = source.results(), supernet_outcomes(source), source.mode or 'max'
+    best = sorted(zip(*results), key=lambda pair: -metric_sign(mode) * pair[1])[:top]
+    pictures = [*_draw_rankings(folder, outcomes, mode), *_draw_cells(folder, best)]
+    page = _page(archive.name, source.jobs(), len(results.samples), best, outcomes, pictures)
     (folder / 'index.html').write_text(page, encoding='utf-8')
     print(f'{len(results.samples)} architectures, {len(outcomes)} super-nets: '
           f'{folder / "index.html"}')
@@ -71,14 +75,15 @@ def supernet_outcomes(archive: Archive) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _draw_rankings(folder: Path, outcomes: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+def _draw_rankings(folder: Path, outcomes: Mapping[str, Mapping[str, Any]],
+                   mode: str) -> list[Path]:
     """Draw the ranks by each super-net, and the rank correlation of each over its epochs."""
     pictures = []
     for name, outcome in outcomes.items():
         measured = outcome.get('measured') or {}
         if len(measured.get('scores', ())) >= 2:
             pictures.append(folder / f'rank-{_file_name(name)}.png')
-            rank_scatter(pictures[-1], {name: measured['scores']}, measured['metrics'])
+            rank_scatter(pictures[-1], {name: measured['scores']}, measured['metrics'], mode=mode)
     for metric in _TAUS:
         histories = {name: [row for row in outcome.get('history', ()) if metric in row]
                      for name, outcome in outcomes.items()}
@@ -89,9 +94,9 @@ def _draw_rankings(folder: Path, outcomes: Mapping[str, Mapping[str, Any]]) -> l
     return pictures
 
 
-def _draw_cells(folder: Path, results: Results, top: int) -> list[Path]:
+def _draw_cells(folder: Path, best: Best) -> list[Path]:
     pictures = []
-    for rank, (sample, metric) in enumerate(_best(results, top), start=1):
+    for rank, (sample, metric) in enumerate(best, start=1):
         edges = _cell_edges(sample)
         if edges:
             pictures.append(folder / f'cell-{rank}.png')
@@ -110,19 +115,15 @@ def _cell_edges(sample: Sample) -> dict[tuple[int, int], str] | None:
     return found
 
 
-def _best(results: Results, top: int) -> list[tuple[Sample, float]]:
-    return sorted(zip(*results), key=lambda pair: -pair[1])[:top]
-
-
-def _page(name: str, jobs: pd.DataFrame, results: Results,
-          outcomes: Mapping[str, Mapping[str, Any]], pictures: Sequence[Path], top: int) -> str:
+def _page(name: str, jobs: pd.DataFrame, trained: int, best: Best,
+          outcomes: Mapping[str, Mapping[str, Any]], pictures: Sequence[Path]) -> str:
     pending = int((jobs['status'] == 'pending').sum())
     state = f'{pending} jobs are pending: the search runs, or was interrupted.' if pending else (
         'No job is pending.')
-    best = pd.DataFrame([[rank, f'{metric:.5g}', *sample.values()] for rank, (sample, metric)
-                         in enumerate(_best(results, top), start=1)])
-    if results.samples:
-        best.columns = pd.Index(['rank', 'metric', *results.samples[0]])
+    table = pd.DataFrame([[rank, f'{metric:.5g}', *sample.values()]
+                          for rank, (sample, metric) in enumerate(best, start=1)])
+    if best:
+        table.columns = pd.Index(['rank', 'metric', *best[0][0]])
     last = pd.DataFrame([{'super-net': key, **outcome['metrics']}
                          for key, outcome in outcomes.items()])
     images = ''.join(f'<h2>{html.escape(path.stem)}</h2><img alt="{html.escape(path.stem)}" '
@@ -130,9 +131,9 @@ def _page(name: str, jobs: pd.DataFrame, results: Results,
     return (f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
             f'<title>{html.escape(name)}</title><style>{_STYLE}</style></head><body>'
             f'<h1>{html.escape(name)}</h1>'
-            f'<p>{len(results.samples)} architectures trained stand-alone, {len(outcomes)} '
+            f'<p>{trained} architectures trained stand-alone, {len(outcomes)} '
             f'super-nets. {state}</p>'
-            f'<h2>Best architectures</h2>{_table(best)}'
+            f'<h2>Best architectures</h2>{_table(table)}'
             f'<h2>Super-nets, last epoch</h2>{_table(last)}{images}</body></html>')
 
 

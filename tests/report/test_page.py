@@ -52,6 +52,14 @@ def test_page_of_a_finished_search(archive, tmp_path, capsys):
     assert '<b>' not in page and '&lt;b&gt;' in page
 
 
+def test_losses_are_listed_lowest_first(archive, tmp_path):
+    archive.record_job('evaluation', 'evaluation', {})
+    archive.record_result('evaluation', {'digest': '', 'mode': 'min'})
+    report(archive.path, top=2)
+    page = (tmp_path / 'search-report' / 'index.html').read_text()
+    assert page.index('0.5') < page.index('0.7') and '0.9' not in re.sub('base64.*?"', '', page)
+
+
 def test_page_of_a_running_search(tmp_path):
     archive = Archive(tmp_path / 'a.sqlite')
     archive.record_job('stand-alone x', 'StandAlone', {})
