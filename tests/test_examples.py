@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import os
 import re
 import subprocess
@@ -10,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.space import decode_depth
+from nni_rankreg.benchmark import digits
+from nni_rankreg.space import decode_depth, decode_nasbench201
 
 EXAMPLES = Path(__file__).parents[1] / 'examples'
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob('*.py'))
 
 
 @pytest.fixture
@@ -30,6 +35,55 @@ def run(tmp_path):
     return program
 
 
+def check_models(output, archive, decode, count, best=max):
+    """Check that the output lists all results of the archive, the best first; return them."""
+    lines = re.findall(r'^(\d+\.\d{4}) (.+)$', output, re.MULTILINE)
+    samples, metrics = [decode(text) for _, text in lines], [float(metric) for metric, _ in lines]
+    assert len(lines) == len(archive) == count
+    assert metrics == sorted(metrics, reverse=best is max)
+    assert [archive.metric(sample) for sample in samples] == pytest.approx(metrics, abs=1e-4)
+    return samples
+
+
+def supernets(archive):
+    """Return what the super-net trainings of a search have left."""
+    jobs = archive.jobs()
+    return [archive.job_result(key) for key in jobs['key'][jobs['kind'] == 'SuperNet']]
+
+
+def number(output, text):
+    """Return the number after a text at the begin of a line."""
+    return float(re.search(rf'^{re.escape(text)}([-+.\d]+)', output, re.MULTILINE).group(1))
+
+
+@pytest.mark.parametrize('name', SCRIPTS)
+def test_form(name):
+    """Short, with public names only, described in the README, and run by a test of this module."""
+    text = (EXAMPLES / name).read_text()
+    assert len(text.splitlines()) <= 80
+    assert f'examples/{name}' in (EXAMPLES.parent / 'README.md').read_text()
+    assert callable(globals()[f'test_{name.removesuffix(".py")}'])
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)
+               and (node.module or '').startswith('nni_rankreg')]
+    for node in imports:
+        assert not any(part.startswith('_') or part == 'host' for part in node.module.split('.'))
+        public = importlib.import_module(node.module).__all__
+        assert {alias.name for alias in node.names} <= set(public)
+
+
+def test_digits_search(run, tmp_path):
+    output = run('digits_search.py', '--epochs', '1', '--supernet_epochs', '2', '--landmarks', '3',
+                 '--top', '1', '--iterations', '1', '--evaluations', '4', '--ranked', '20')
+    archive = Archive(tmp_path / 'runs' / 'digits' / 'results.sqlite')
+    check_models(output, archive, decode_nasbench201, 4)
+    measured, landmarks = supernets(archive)[0]['measured'], archive.results().samples[:3]
+    table = digits().subset(20, seed=0)
+    truth = [table.metrics[row] for row in range(20) if table.samples[row] not in landmarks]
+    assert measured['metrics'] == pytest.approx(truth)
+    tau = number(output, 'Kendall tau with the table: ')
+    assert tau == pytest.approx(kendalltau(measured['scores'], truth)[0], abs=1e-3)
+
+
 def test_depth_search(run, tmp_path):
     generator = np.random.default_rng(0)
     arrays = {}
@@ -42,9 +96,5 @@ def test_depth_search(run, tmp_path):
                  '--channels', '8', '--pixels', '32', '--batch_size', '4', '--epochs', '1',
                  '--supernet_epochs', '2', '--landmarks', '3', '--top', '1', '--iterations', '1',
                  '--evaluations', '4')
-    found = re.findall(r'^(\d+\.\d{4}) (\|.*\|)$', output, re.MULTILINE)
     archive = Archive(tmp_path / 'runs' / 'depth' / 'results.sqlite')
-    losses = [float(loss) for loss, _ in found]
-    assert len(found) == len(archive) == 4 and losses == sorted(losses)
-    for loss, (_, code) in zip(losses, found):
-        assert archive.metric(decode_depth(code)) == pytest.approx(loss, abs=1e-4)
+    check_models(output, archive, decode_depth, 4, best=min)
