@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import csv
 import importlib
+import itertools
+import math
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -35,14 +39,13 @@ def run(tmp_path):
     return program
 
 
-def check_models(output, archive, decode, count, best=max):
-    """Check that the output lists all results of the archive, the best first; return them."""
-    lines = re.findall(r'^(\d+\.\d{4}) (.+)$', output, re.MULTILINE)
-    samples, metrics = [decode(text) for _, text in lines], [float(metric) for metric, _ in lines]
-    assert len(lines) == len(archive) == count
-    assert metrics == sorted(metrics, reverse=best is max)
-    assert [archive.metric(sample) for sample in samples] == pytest.approx(metrics, abs=1e-4)
-    return samples
+def check_models(output, archive, decode, best=max):
+    """Check that the output lists the five best results of the archive, the best first."""
+    lines = re.findall(r'^(\d+\.\d{4}) (.+)$', output, re.M)
+    metrics = [float(metric) for metric, _ in lines]
+    ranked = sorted(archive.results().metrics, reverse=best is max)
+    assert metrics == pytest.approx(ranked[:5], abs=1e-4)
+    assert [archive.metric(decode(text)) for _, text in lines] == pytest.approx(metrics, abs=1e-4)
 
 
 def supernets(archive):
@@ -53,7 +56,7 @@ def supernets(archive):
 
 def number(output, text):
     """Return the number after a text at the begin of a line."""
-    return float(re.search(rf'^{re.escape(text)}([-+.\d]+)', output, re.MULTILINE).group(1))
+    return float(re.search(rf'^{re.escape(text)}([-+.\d]+)', output, re.M).group(1))
 
 
 @pytest.mark.parametrize('name', SCRIPTS)
@@ -75,7 +78,8 @@ def test_digits_search(run, tmp_path):
     output = run('digits_search.py', '--epochs', '1', '--supernet_epochs', '2', '--landmarks', '3',
                  '--top', '1', '--iterations', '1', '--evaluations', '4', '--ranked', '20')
     archive = Archive(tmp_path / 'runs' / 'digits' / 'results.sqlite')
-    check_models(output, archive, decode_nasbench201, 4)
+    assert len(archive) == 4
+    check_models(output, archive, decode_nasbench201)
     measured, landmarks = supernets(archive)[0]['measured'], archive.results().samples[:3]
     table = digits().subset(20, seed=0)
     truth = [table.metrics[row] for row in range(20) if table.samples[row] not in landmarks]
@@ -97,4 +101,48 @@ def test_depth_search(run, tmp_path):
                  '--supernet_epochs', '2', '--landmarks', '3', '--top', '1', '--iterations', '1',
                  '--evaluations', '4')
     archive = Archive(tmp_path / 'runs' / 'depth' / 'results.sqlite')
-    check_models(output, archive, decode_depth, 4, best=min)
+    assert len(archive) == 4
+    check_models(output, archive, decode_depth, best=min)
+
+
+def test_own_space(run, tmp_path):
+    """Both methods share one archive, though each process pickles the space of the script anew."""
+    counts, arguments = [], ['--epochs', '1', '--supernet_epochs', '2', '--trainings', '4']
+    archive = Archive(tmp_path / 'runs' / 'own.sqlite')
+    for method in ('false', 'true'):
+        known = archive.results()
+        output = run('own_space.py', '--acenas', method, *arguments)
+        counts.append(len(archive))
+        assert archive.results().samples[:len(known.samples)] == known.samples
+        check_models(output, archive, ast.literal_eval)
+        predicted = [ast.literal_eval(one) for one in re.findall(r'^{.*}$', output, re.M)]
+        assert len(predicted) == 3 and all(one['width'] in (8, 16, 24) for one in predicted)
+    assert counts[0] == 7 < counts[1] <= 14
+    landmarks, weak = supernets(archive)
+    assert len(landmarks['best']) == 3 and not landmarks['weak']
+    assert not weak['best'] and {len(one) for one in weak['weak'].values()} == {200}
+
+
+def test_rank_csv(run, tmp_path):
+    """The results are a known function of the choices, so that all others have a true rank."""
+    script = runpy.run_path(str(EXAMPLES / 'rank_csv.py'))
+    worth = {'relu': 0., 'gelu': 1., 'silu': .7, 'before': 2., 'after': 0.}
+
+    def truth(sample):
+        return (math.log(sample['layers']) * 4 + sample['width'] / 128 - sample['expansion'] / 4
+                + worth[sample['activation']] + worth[sample['norm']])
+    every = [dict(zip(script['CHOICES'], choices))
+             for choices in itertools.product(*script['CHOICES'].values())]
+    np.random.default_rng(0).shuffle(every)
+    with open(tmp_path / 'results.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, [*script['CHOICES'], 'metric'])
+        writer.writeheader()
+        writer.writerows({**sample, 'metric': truth(sample)} for sample in every[:100])
+    output = run('rank_csv.py', '--table', 'results.csv', '--top', '5')
+    assert number(output, 'Held out 20 of 100: Kendall tau-b ') > .5
+    lines = re.findall(r'^(-?\d+\.\d{4}) ({.*})$', output, re.M)
+    scores, found = [float(score) for score, _ in lines], [ast.literal_eval(x) for _, x in lines]
+    assert len(found) == 5 and scores == sorted(scores, reverse=True)
+    rest = [sample for sample in every[100:] if sample['width'] >= 32 * sample['heads']]
+    assert all(sample in rest for sample in found)
+    assert np.mean(list(map(truth, found))) > np.quantile(list(map(truth, rest)), .95)
