@@ -16,13 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import kendalltau
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.benchmark import digits
-from nni_rankreg.space import decode_depth, decode_nasbench201
+from nni_rankreg.latency import TunasLatency
+from nni_rankreg.predictor import read_weak
+from nni_rankreg.space import ProxylessNAS, decode_depth, decode_nasbench201, decode_proxyless
 
 EXAMPLES = Path(__file__).parents[1] / 'examples'
+DATA = EXAMPLES.parents[1] / 'shared' / 'data'
+TUNAS = DATA / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob('*.py'))
 
 
@@ -46,6 +51,17 @@ def check_models(output, archive, decode, best=max):
     ranked = sorted(archive.results().metrics, reverse=best is max)
     assert metrics == pytest.approx(ranked[:5], abs=1e-4)
     assert [archive.metric(decode(text)) for _, text in lines] == pytest.approx(metrics, abs=1e-4)
+
+
+def read_images(count):
+    """Return images (N, 32, 32, 3) and labels of CIFAR-10, or random ones where it is absent."""
+    if not (DATA / 'cifar10').exists():
+        generator = np.random.default_rng(0)
+        return (generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8),
+                generator.integers(10, size=count))
+    montage = np.asarray(Image.open(DATA / 'cifar10' / 'train_00.webp').convert('RGB'))
+    images = montage.reshape(40, 32, 50, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)
+    return images[:count], np.load(DATA / 'cifar10' / 'train_y.npy')[:count]
 
 
 def supernets(archive):
@@ -146,3 +162,26 @@ def test_rank_csv(run, tmp_path):
     rest = [sample for sample in every[100:] if sample['width'] >= 32 * sample['heads']]
     assert all(sample in rest for sample in found)
     assert np.mean(list(map(truth, found))) > np.quantile(list(map(truth, rest)), .95)
+
+
+@pytest.mark.parametrize('latency, bounds', [
+    pytest.param(TUNAS, (70., 85.), marks=pytest.mark.skipif(
+        not TUNAS.exists(), reason='the latency tables are absent')), (None, (4., 6.))])
+def test_imagenet_search(run, tmp_path, latency, bounds):
+    """Whatever is scored or trained is within the bounds, which most of the space is not."""
+    for index, (image, label) in enumerate(zip(*read_images(100))):
+        (tmp_path / 'train' / f'n{label:08}').mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / 'train' / f'n{label:08}' / f'{index}.png')
+    output = run('imagenet_search.py', '--data', 'train', '--bounds', str(list(bounds)),
+                 '--pixels', '32', '--batch_size', '24', '--workers', '0', '--epochs', '1',
+                 '--supernet_epochs', '1', '--weak', '20', '--rounds', '2', '--budget', '4',
+                 '--top', '1', '--pool', '30', *(['--latency', str(latency)] if latency else []))
+    archive = Archive(tmp_path / 'runs' / 'imagenet' / 'results.sqlite')
+    weak = read_weak(archive.path.with_name('results-weak.csv'))
+    assert len(archive) == 5 and len(weak.samples) == 20
+    check_models(output, archive, lambda line: decode_proxyless(
+        ast.literal_eval(line[line.index('('):])))
+    samples = [*archive.results().samples, *weak.samples]
+    costs = (TunasLatency(latency).latency(samples).tolist() if latency else
+             [ProxylessNAS(10).cost(sample, 32).macs / 1e6 for sample in samples])
+    assert all(bounds[0] <= cost <= bounds[1] for cost in costs)
