@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 
+import nni
 import pytest
 import torch
 from nni.mutable import Categorical
 from scipy.stats import chisquare
 
-from nni_rankreg.constraint import Between
+from nni_rankreg.constraint import Between, MacsConstraint
 from nni_rankreg.sampler import LandmarkSampler, MarginPairSampler, UniformSampler, hamming_distance
+from nni_rankreg.space import NasBench201, ProxylessNAS, ResNet48
 from nni_rankreg.typing import sample_key
 
 SPACE = {label: Categorical([0, 1, 2, 3], label=label) for label in 'abcd'}
@@ -102,3 +104,21 @@ def test_an_infeasible_filter_tells_the_range(draw):
     with pytest.raises(ValueError, match=r'is accepted by Between\(12.5, inf\), numbers found '
                                          r'from \d+ to 1\d, got none in 10000 draws'):
         draw(accept)
+
+
+@pytest.mark.parametrize('space, pixels', [(ProxylessNAS(10, (8,) * 9), 32),
+                                           (ResNet48(10, (16, 16, 24, 24)), 64)])
+def test_multiply_accumulates_here_and_in_a_trial(space, pixels):
+    samples = UniformSampler(space, seed=3).distinct(60)
+    macs = [space.cost(one, pixels).macs for one in samples]
+    low, high = sorted(macs)[20], sorted(macs)[40]
+    accept = MacsConstraint(space, minimum=low / 1e6, maximum=high / 1e6, pixels=pixels)
+    copy = nni.load(nni.dump(accept))
+    for constraint in (accept, copy):
+        assert [constraint(one) for one in samples] == [low <= one <= high for one in macs]
+    assert accept.highest == max(macs) / 1e6
+
+
+def test_multiply_accumulates_of_a_space_that_has_none():
+    with pytest.raises(TypeError, match='Expected a space that knows the cost .* got NasBench201'):
+        MacsConstraint(NasBench201(4, 1), maximum=1.)

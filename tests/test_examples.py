@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import ast
+import csv
+import importlib
+import itertools
+import math
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.stats import kendalltau
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.space import decode_depth
+from nni_rankreg.benchmark import digits
+from nni_rankreg.latency import TunasLatency
+from nni_rankreg.predictor import read_weak
+from nni_rankreg.space import ProxylessNAS, decode_depth, decode_nasbench201, decode_proxyless
 
 EXAMPLES = Path(__file__).parents[1] / 'examples'
+DATA = EXAMPLES.parents[1] / 'shared' / 'data'
+TUNAS = DATA / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
+SCRIPTS = sorted(path.name for path in EXAMPLES.glob('*.py'))
 
 
 @pytest.fixture
@@ -30,6 +44,66 @@ def run(tmp_path):
     return program
 
 
+def check_models(output, archive, decode, best=max):
+    """Check that the output lists the five best results of the archive, the best first."""
+    lines = re.findall(r'^(\d+\.\d{4}) (.+)$', output, re.M)
+    metrics = [float(metric) for metric, _ in lines]
+    ranked = sorted(archive.results().metrics, reverse=best is max)
+    assert metrics == pytest.approx(ranked[:5], abs=1e-4)
+    assert [archive.metric(decode(text)) for _, text in lines] == pytest.approx(metrics, abs=1e-4)
+
+
+def read_images(count):
+    """Return images (N, 32, 32, 3) and labels of CIFAR-10, or random ones where it is absent."""
+    if not (DATA / 'cifar10').exists():
+        generator = np.random.default_rng(0)
+        return (generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8),
+                generator.integers(10, size=count))
+    montage = np.asarray(Image.open(DATA / 'cifar10' / 'train_00.webp').convert('RGB'))
+    images = montage.reshape(40, 32, 50, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)
+    return images[:count], np.load(DATA / 'cifar10' / 'train_y.npy')[:count]
+
+
+def supernets(archive):
+    """Return what the super-net trainings of a search have left."""
+    jobs = archive.jobs()
+    return [archive.job_result(key) for key in jobs['key'][jobs['kind'] == 'SuperNet']]
+
+
+def number(output, text):
+    """Return the number after a text at the begin of a line."""
+    return float(re.search(rf'^{re.escape(text)}([-+.\d]+)', output, re.M).group(1))
+
+
+@pytest.mark.parametrize('name', SCRIPTS)
+def test_form(name):
+    """Short, with public names only, described in the README, and run by a test of this module."""
+    text = (EXAMPLES / name).read_text()
+    assert len(text.splitlines()) <= 80
+    assert f'examples/{name}' in (EXAMPLES.parent / 'README.md').read_text()
+    assert callable(globals()[f'test_{name.removesuffix(".py")}'])
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)
+               and (node.module or '').startswith('nni_rankreg')]
+    for node in imports:
+        assert not any(part.startswith('_') or part == 'host' for part in node.module.split('.'))
+        public = importlib.import_module(node.module).__all__
+        assert {alias.name for alias in node.names} <= set(public)
+
+
+def test_digits_search(run, tmp_path):
+    output = run('digits_search.py', '--epochs', '1', '--supernet_epochs', '2', '--landmarks', '3',
+                 '--top', '1', '--iterations', '1', '--evaluations', '4', '--ranked', '20')
+    archive = Archive(tmp_path / 'runs' / 'digits' / 'results.sqlite')
+    assert len(archive) == 4
+    check_models(output, archive, decode_nasbench201)
+    measured, landmarks = supernets(archive)[0]['measured'], archive.results().samples[:3]
+    table = digits().subset(20, seed=0)
+    truth = [table.metrics[row] for row in range(20) if table.samples[row] not in landmarks]
+    assert measured['metrics'] == pytest.approx(truth)
+    tau = number(output, 'Kendall tau with the table: ')
+    assert tau == pytest.approx(kendalltau(measured['scores'], truth)[0], abs=1e-3)
+
+
 def test_depth_search(run, tmp_path):
     generator = np.random.default_rng(0)
     arrays = {}
@@ -42,9 +116,72 @@ def test_depth_search(run, tmp_path):
                  '--channels', '8', '--pixels', '32', '--batch_size', '4', '--epochs', '1',
                  '--supernet_epochs', '2', '--landmarks', '3', '--top', '1', '--iterations', '1',
                  '--evaluations', '4')
-    found = re.findall(r'^(\d+\.\d{4}) (\|.*\|)$', output, re.MULTILINE)
     archive = Archive(tmp_path / 'runs' / 'depth' / 'results.sqlite')
-    losses = [float(loss) for loss, _ in found]
-    assert len(found) == len(archive) == 4 and losses == sorted(losses)
-    for loss, (_, code) in zip(losses, found):
-        assert archive.metric(decode_depth(code)) == pytest.approx(loss, abs=1e-4)
+    assert len(archive) == 4
+    check_models(output, archive, decode_depth, best=min)
+
+
+def test_own_space(run, tmp_path):
+    """Both methods share one archive, though each process pickles the space of the script anew."""
+    counts, arguments = [], ['--epochs', '1', '--supernet_epochs', '2', '--trainings', '4']
+    archive = Archive(tmp_path / 'runs' / 'own.sqlite')
+    for method in ('false', 'true'):
+        known = archive.results()
+        output = run('own_space.py', '--acenas', method, *arguments)
+        counts.append(len(archive))
+        assert archive.results().samples[:len(known.samples)] == known.samples
+        check_models(output, archive, ast.literal_eval)
+        predicted = [ast.literal_eval(one) for one in re.findall(r'^{.*}$', output, re.M)]
+        assert len(predicted) == 3 and all(one['width'] in (8, 16, 24) for one in predicted)
+    assert counts[0] == 7 < counts[1] <= 14
+    landmarks, weak = supernets(archive)
+    assert len(landmarks['best']) == 3 and not landmarks['weak']
+    assert not weak['best'] and {len(one) for one in weak['weak'].values()} == {200}
+
+
+def test_rank_csv(run, tmp_path):
+    """The results are a known function of the choices, so that all others have a true rank."""
+    script = runpy.run_path(str(EXAMPLES / 'rank_csv.py'))
+    worth = {'relu': 0., 'gelu': 1., 'silu': .7, 'before': 2., 'after': 0.}
+
+    def truth(sample):
+        return (math.log(sample['layers']) * 4 + sample['width'] / 128 - sample['expansion'] / 4
+                + worth[sample['activation']] + worth[sample['norm']])
+    every = [dict(zip(script['CHOICES'], choices))
+             for choices in itertools.product(*script['CHOICES'].values())]
+    np.random.default_rng(0).shuffle(every)
+    with open(tmp_path / 'results.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, [*script['CHOICES'], 'metric'])
+        writer.writeheader()
+        writer.writerows({**sample, 'metric': truth(sample)} for sample in every[:100])
+    output = run('rank_csv.py', '--table', 'results.csv', '--top', '5')
+    assert number(output, 'Held out 20 of 100: Kendall tau-b ') > .5
+    lines = re.findall(r'^(-?\d+\.\d{4}) ({.*})$', output, re.M)
+    scores, found = [float(score) for score, _ in lines], [ast.literal_eval(x) for _, x in lines]
+    assert len(found) == 5 and scores == sorted(scores, reverse=True)
+    rest = [sample for sample in every[100:] if sample['width'] >= 32 * sample['heads']]
+    assert all(sample in rest for sample in found)
+    assert np.mean(list(map(truth, found))) > np.quantile(list(map(truth, rest)), .95)
+
+
+@pytest.mark.parametrize('latency, bounds', [
+    pytest.param(TUNAS, (70., 85.), marks=pytest.mark.skipif(
+        not TUNAS.exists(), reason='the latency tables are absent')), (None, (4., 6.))])
+def test_imagenet_search(run, tmp_path, latency, bounds):
+    """Whatever is scored or trained is within the bounds, which most of the space is not."""
+    for index, (image, label) in enumerate(zip(*read_images(100))):
+        (tmp_path / 'train' / f'n{label:08}').mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / 'train' / f'n{label:08}' / f'{index}.png')
+    output = run('imagenet_search.py', '--data', 'train', '--bounds', str(list(bounds)),
+                 '--pixels', '32', '--batch_size', '24', '--workers', '0', '--epochs', '1',
+                 '--supernet_epochs', '1', '--weak', '20', '--rounds', '2', '--budget', '4',
+                 '--top', '1', '--pool', '30', *(['--latency', str(latency)] if latency else []))
+    archive = Archive(tmp_path / 'runs' / 'imagenet' / 'results.sqlite')
+    weak = read_weak(archive.path.with_name('results-weak.csv'))
+    assert len(archive) == 5 and len(weak.samples) == 20
+    check_models(output, archive, lambda line: decode_proxyless(
+        ast.literal_eval(line[line.index('('):])))
+    samples = [*archive.results().samples, *weak.samples]
+    costs = (TunasLatency(latency).latency(samples).tolist() if latency else
+             [ProxylessNAS(10).cost(sample, 32).macs / 1e6 for sample in samples])
+    assert all(bounds[0] <= cost <= bounds[1] for cost in costs)

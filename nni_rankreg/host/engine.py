@@ -25,6 +25,7 @@ from nni.nas.execution.event import (
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
 from ..plan import Failure, Job, SearchError, SuperNet, SuperNetOutcome
+from .description import describe_model
 from .resume import adopt, finished_trials
 from .standalone_job import StandAloneModelSpace
 from .supernet_job import SuperNetModelSpace, dump_model
@@ -61,8 +62,8 @@ class EngineRunner:
         self._ends = 0
 
     def describe(self, job: Job) -> str:
-        """Return the serialised job."""
-        return dump_model(self._model(job, summarise=False))
+        """Return the serialised job, the same in every process."""
+        return describe_model(self._model(job, summarise=False))
 
     def run(self, jobs: Sequence[Job], done: Callable[[int, Any], None]) -> None:
         """Run the jobs, as many at a time as the engine has workers.

@@ -275,6 +275,55 @@ def test_descriptions_are_the_same_in_every_process():
     assert others == [descriptions()]
 
 
+SCRIPT = '''
+import sys
+import nni
+from nni.nas.evaluator import Evaluator, FunctionalEvaluator
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.nas.space import SimplifiedModelSpace
+from torch import nn
+from nni_rankreg.host.engine import EngineRunner
+from nni_rankreg.plan import StandAlone, SuperNet
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.typing import Results
+
+class Space(ModelSpace):
+    def __init__(self):
+        super().__init__()
+        self.x = LayerChoice({'0': nn.Identity(), '1': nn.Tanh()}, label='x')
+
+class Teacher:
+    def __init__(self, weight):
+        self.weight = weight
+
+def train(model, epochs):
+    nni.report_final_result(1.)
+
+def strategy(bound):
+    return SPOS(filter=lambda sample: sample['x'] != bound, truth=Teacher(bound))
+
+evaluator = FunctionalEvaluator(train, epochs=int(sys.argv[1]))
+runner = EngineRunner(SequentialExecutionEngine(), SimplifiedModelSpace.from_model(
+    Space(), evaluator), evaluator)
+print(runner.describe(StandAlone({'x': '0'})))
+print(runner.describe(SuperNet(strategy(sys.argv[2]), Results([], []), 1)))
+'''
+
+
+def test_descriptions_of_what_a_script_defines(tmp_path):
+    """NNI pickles it by value, which differs in each process."""
+    (tmp_path / 'script.py').write_text(SCRIPT)
+
+    def describe(*arguments):
+        return subprocess.run([sys.executable, '-W', 'ignore', 'script.py', *arguments],
+                              cwd=tmp_path, check=True, capture_output=True, text=True
+                              ).stdout.splitlines()
+    job, supernet = describe('1', 'a')
+    assert [job, supernet] == describe('1', 'a')
+    assert job != describe('2', 'a')[0] and supernet != describe('1', 'b')[1]
+
+
 @pytest.mark.parametrize('one', [job(3), supernet()])
 def test_descriptions_tell_what_would_be_computed(manager, one):
     described = sequential().describe(one)
