@@ -98,8 +98,12 @@ def _execute(job: Any) -> None:
 
 
 def _run_oneshot(content: Mapping[str, Any], parameters: Mapping[str, Any], top: int) -> None:
+    from .host.distributed import is_first_process  # not above: torch takes seconds to import
+
     search = build_search(content, parameters)
     supernet = _oneshot(search.strategy).train(search.space, search.evaluator)
+    if not is_first_process():
+        return
     metrics = supernet.history[-1] if supernet.history else search.strategy.measure()
     best = search.strategy.best(top)
     nni.report_final_result({**metrics, 'best': str(best[0] if best else None)})

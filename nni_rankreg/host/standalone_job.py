@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from copy import deepcopy
 from typing import Any
 
 from nni.nas.space import SimplifiedModelSpace
 
 from ..plan import StandAlone
+from .distributed import is_first_process
 from .supernet_job import SUMMARY
+from .trial import outside_trial
 
 __all__ = ['StandAloneModelSpace']
 
@@ -30,6 +33,11 @@ class StandAloneModelSpace(SimplifiedModelSpace):
         model = cls(space.model, space.mutables, space.evaluator).freeze(dict(job.sample))
         model.stage = job.stage
         return model
+
+    def execute(self) -> Any:
+        """Train and evaluate; of the processes of a distributed training only the first reports."""
+        with nullcontext() if is_first_process() else outside_trial():
+            return super().execute()
 
     def _dump(self) -> dict[str, Any]:
         return {SUMMARY: {'stage': self.stage, **deepcopy(self.sample or {})}, **super()._dump()}

@@ -15,6 +15,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 from ..plan import SuperNet
 from ..sampler import UniformDraw
 from ..typing import Results
+from .distributed import is_first_process
 from .weak_label import weak_labels
 
 __all__ = ['SUMMARY', 'SuperNetModelSpace', 'dump_model', 'save_weights']
@@ -59,6 +60,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
             job.oneshot.checkpoint_folder = Path(folder, job.title.replace(' ', '-'))
         supernet = job.oneshot.train(space, self.evaluator, job.results,
                                      weights=job.weights if warmed_up else None)
+        if not is_first_process():
+            return
         if job.save is not None:
             save_weights(supernet.model, job.save)
         best = job.oneshot.best(job.top, exclude=job.results.samples) if job.top else []

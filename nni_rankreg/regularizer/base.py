@@ -24,7 +24,14 @@ class SupportsSubnetLoss(Protocol):
         ...
 
     def subnet_loss(self, sample: Sample, batch: Any) -> Tensor:
-        """Return the training loss of one architecture on a batch, a scalar; nothing is logged."""
+        """Return the training loss of one architecture on a batch, a scalar; nothing is logged.
+
+        All processes of a distributed training ask for the same ones, and get the same value.
+        """
+        ...
+
+    def of_first_process(self, batch: Any) -> Any:
+        """Return the batch that the first process of a distributed training has."""
         ...
 
 

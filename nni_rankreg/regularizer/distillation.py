@@ -119,7 +119,7 @@ class RankingDistillation(Regularizer):
         if factor == 0 and not self.cross_entropy:
             return None
         if not self._scorers:
-            self._start(batch)
+            self._start(supernet.of_first_process(batch))
         drawn = [self.sampler.sample() for _ in range(self.pairs)]
         losses = torch.stack([supernet.subnet_loss(sample, batch)
                               for pair in drawn for sample in pair])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Callable, Mapping, Protocol
+from typing import Any, Callable, Mapping, Protocol, Sequence, TypeVar
 
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable
@@ -15,9 +15,12 @@ from ..typing import Sample
 from .choice import ChoiceSpace, Dimension
 from .uniform import UniformSampler
 
-__all__ = ['PathSampler', 'FairSampler', 'SandwichSampler']
+__all__ = ['PathSampler', 'FairSampler', 'SandwichSampler', 'first_accepted']
 
-_ATTEMPTS = 1000  # sets of architectures; each of them may violate a constraint
+_ATTEMPTS = 1000        # sets of architectures; each of them may violate a constraint
+_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
+
+Drawn = TypeVar('Drawn')
 
 
 class PathSampler(Protocol):
@@ -177,3 +180,36 @@ def _extreme(space: ChoiceSpace, parameters: Mapping[str, Mapping[Any, int]],
         elif dimension.choices and all(isinstance(one, Real) for one in dimension.choices):
             extreme[dimension.label] = select(dimension.choices)
     return extreme
+
+
+def first_accepted(draw: Callable[[], Drawn], samples: Callable[[Drawn], Sequence[Sample]],
+                   accept: Callable[[Sample], bool] | None) -> Drawn:
+    """Return the first draw whose architectures a filter accepts.
+
+    Parameters
+    ----------
+    draw
+        Draws architectures in any form.
+    samples
+        Returns the architectures of what was drawn.
+    accept
+        The filter; None accepts all.
+
+    Raises
+    ------
+    RuntimeError
+        If the filter rejects 100 draws in a row.
+
+    Examples
+    --------
+    >>> numbers = iter([5, 6, 7])
+    >>> first_accepted(lambda: next(numbers), lambda number: [{'width': number}],
+    ...                lambda sample: sample['width'] > 5)
+    6
+    """
+    for _ in range(_FILTER_PATIENCE):
+        drawn = draw()
+        if accept is None or all(map(accept, samples(drawn))):
+            return drawn
+    raise RuntimeError('Expected the filter to accept all architectures of a step, got '
+                       f'{_FILTER_PATIENCE} rejections in a row: {accept}. Widen its bounds.')

@@ -15,6 +15,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
+from ..host.distributed import prepare_distributed
 from ..host.subnet import SubnetModelSpace
 from ..metric import kendall_tau
 from ..regularizer import Regularizer, ResultsSource, read_results
@@ -67,6 +68,10 @@ class SuperNetStrategy(RandomOneShot):
         As of NNI's `RandomOneShot`: accepts or rejects an architecture.
     seed
         Of the drawn architectures and of the split.
+    same_paths
+        In a distributed training (``strategy='ddp'`` of the evaluator's trainer): True lets all
+        processes train the same architectures in a step, which is then that of one process with
+        all their batches; False lets each draw its own, as many more in a step.
     **kwargs
         As of NNI's `OneShotStrategy`, for example ``mutation_hooks``.
 
@@ -79,14 +84,15 @@ class SuperNetStrategy(RandomOneShot):
                  ranking_batch_size: int | None = None, metric: str | None = None,
                  mode: str = 'max', score_batches: int | None = None,
                  calibration_batches: int = 0, checkpoint_folder: str | Path | None = None,
-                 filter: Any = None, seed: int = 0, **kwargs: Any):
+                 filter: Any = None, seed: int = 0, same_paths: bool = True, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
         self.regularizers, self.truth = list(regularizers), truth
         self.ranking_dataloader, self.ranking_batch_size = ranking_dataloader, ranking_batch_size
         metric_sign(mode)  # refuses another
         self.metric, self.mode, self.score_batches = metric, mode, score_batches
         self.calibration_batches, self.seed = calibration_batches, seed
-        self.checkpoint_folder = checkpoint_folder
+        self.checkpoint_folder, self.same_paths = checkpoint_folder, same_paths
+        self._processes: dict[str, int] = {}
         self._module: SuperNetModule | None = None
         self._training_loader: Any = None
         self._ranking_loader: Any = None
@@ -131,12 +137,14 @@ class SuperNetStrategy(RandomOneShot):
         """Return the super-net module around the evaluator's module; NNI calls this."""
         self._module = self.make_module(
             training_module, regularizers=self.regularizers, accept=self.filter, seed=self.seed,
+            same_paths=self.same_paths,
             ranking_batches=lambda: self._ranking_loader,
             training_batches=lambda: self._training_loader, measure=self.measure)
         return self._module
 
     def mutate_evaluator(self, evaluator: Lightning) -> Lightning:
         """Return the evaluator that trains the super-net; NNI calls this."""
+        self._processes = prepare_distributed(evaluator.trainer)
         evaluator = super().mutate_evaluator(evaluator)
         if self.checkpoint_folder is not None:
             keep_checkpoints(evaluator, self.checkpoint_folder)
@@ -148,7 +156,8 @@ class SuperNetStrategy(RandomOneShot):
         loader, self._ranking_loader = train_dataloader_fn(), self.ranking_dataloader
         if self.holds_out and self.ranking_dataloader is None:
             loader, self._ranking_loader = split_loader(
-                loader, seed=self.seed, ranking_batch_size=self.ranking_batch_size)
+                loader, seed=self.seed, ranking_batch_size=self.ranking_batch_size,
+                **self._processes)
         self._training_loader = loader
         if self._module is not None:
             self._module.resume_loader()
@@ -183,7 +192,8 @@ class SuperNetStrategy(RandomOneShot):
         else:
             name, known = 'kendall_tau', [*self._known, *(s for one in seen for s in one.samples)]
             results = read_results(self.truth, self.mode).without(known)
-        metrics = {key: float(value) for key, value in module.trainer.callback_metrics.items()
+        metrics = {key: module.ranks.mean(value).item()
+                   for key, value in module.trainer.callback_metrics.items()
                    if key.startswith('val_')}
         if len(results.samples) >= 2:
             scores = self.scorer()(results.samples).tolist()

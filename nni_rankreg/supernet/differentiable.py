@@ -105,7 +105,8 @@ class DifferentiableModule(SuperNetModule):
         """
         logits = self.architecture.logits
         with self.mixed(self.search_mixture()):
-            logits.grad, = torch.autograd.grad(self.architecture_loss(batch), [logits])
+            gradient, = torch.autograd.grad(self.architecture_loss(batch), [logits])
+        logits.grad = self.ranks.mean(gradient)
         self.architecture_optimizer.step()
         logits.grad = None
 

@@ -15,14 +15,14 @@ from ..host.activation import Activator
 from ..host.trial import outside_trial
 from ..regularizer import Regularizer
 from ..sampler import PathSampler, UniformSampler
+from ..sampler.path import first_accepted
 from ..typing import Sample, sample_key
 from .batches import EndlessBatches
 from .checkpoint import CheckpointedModule
 from .quiet import quiet_loss
+from .ranks import Ranks
 
 __all__ = ['SuperNetModule']
-
-_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
 
 Drawn = TypeVar('Drawn')
 
@@ -54,11 +54,15 @@ class SuperNetModule(CheckpointedModule):
         intermediate result, ``default`` among them. May return nothing.
     seed
         Of the drawn architectures.
+    same_paths
+        Whether all processes of a distributed training draw the same architectures.
 
     Attributes
     ----------
     held_out
         The held-out batches, in order.
+    ranks
+        The processes of a distributed training.
     history, measured
         Metrics of each epoch; scores and truth of the architectures on which they were measured
         last.
@@ -70,10 +74,12 @@ class SuperNetModule(CheckpointedModule):
                  training_batches: Callable[[], Any] = lambda: None,
                  sampler: PathSampler | None = None,
                  accept: Callable[[Sample], bool] | None = None,
-                 measure: Callable[[], dict[str, float]] | None = None, seed: int = 0):
+                 measure: Callable[[], dict[str, float]] | None = None, seed: int = 0,
+                 same_paths: bool = True):
         super().__init__(training_module, training_batches)
         self.regularizers = list(regularizers)
         self.accept, self.measure, self.seed = accept, measure, seed
+        self.ranks = Ranks(self, same_paths)
         self.history: list[dict[str, float]] = []
         self.measured: dict[str, list[float]] = {}
         self.held_out = EndlessBatches(ranking_batches)
@@ -109,7 +115,7 @@ class SuperNetModule(CheckpointedModule):
         ValueError
             If the filter rejects 10,000 architectures in a row.
         """
-        return self.sampler.sample()
+        return self.ranks.drawn(self.sampler.sample)
 
     def paths(self) -> list[Sample]:
         """Return the architectures of a training step.
@@ -126,20 +132,9 @@ class SuperNetModule(CheckpointedModule):
                  samples: Callable[[Drawn], Sequence[Sample]]) -> Drawn:
         """Return the first draw whose architectures the filter accepts.
 
-        `samples` returns the architectures of what was drawn.
-
-        Raises
-        ------
-        RuntimeError
-            If the filter rejects 100 draws in a row.
+        Parameters as of `first_accepted`; in a distributed training see `Ranks.drawn`.
         """
-        for _ in range(_FILTER_PATIENCE):
-            drawn = draw()
-            if self.accept is None or all(map(self.accept, samples(drawn))):
-                return drawn
-        raise RuntimeError('Expected the filter to accept all architectures of a step, got '
-                           f'{_FILTER_PATIENCE} rejections in a row: {self.accept}. Widen its '
-                           'bounds.')
+        return self.ranks.drawn(lambda: first_accepted(draw, samples, self.accept))
 
     def activate(self, sample: Sample) -> None:
         """Switch the super-net to an exact architecture."""
@@ -158,9 +153,16 @@ class SuperNetModule(CheckpointedModule):
         return self.draw()
 
     def subnet_loss(self, sample: Sample, batch: Any) -> Tensor:
-        """Return the training loss of one architecture on a batch, a scalar; nothing is logged."""
+        """Return the training loss of one architecture on a batch, a scalar; nothing is logged.
+
+        In a distributed training it is the mean over the batches of all processes.
+        """
         self.activate(sample)
-        return quiet_loss(self.training_module, batch)
+        return self.ranks.mean(quiet_loss(self.training_module, batch))
+
+    def of_first_process(self, batch: Any) -> Any:
+        """Return the batch that the first process of a distributed training has."""
+        return self.to_device(self.ranks.of_first(batch))
 
     def to_device(self, batch: Any) -> Any:
         """Return a batch on the device of the super-net."""
@@ -204,7 +206,7 @@ class SuperNetModule(CheckpointedModule):
         self.history.append(metrics)
         self.log_dict({name: value for name, value in metrics.items()
                        if name not in ('default', 'epoch')}, prog_bar=True)
-        if nni.get_current_parameter() is not None:
+        if nni.get_current_parameter() is not None and self.trainer.is_global_zero:
             nni.report_intermediate_result(metrics)
 
     def on_fit_end(self) -> None:

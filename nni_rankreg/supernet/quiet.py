@@ -96,13 +96,14 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
 
 
 def _states(metric: Metric) -> dict[str, Any]:
-    """Return the state of a metric with what torchmetrics derives from it."""
-    derived = ('_update_count', '_computed', '_forward_cache')
+    """Return the state of a metric with what torchmetrics derives from it, and its setting."""
+    derived = ('_update_count', '_computed', '_forward_cache', 'distributed_available_fn')
     return {**metric.metric_state, **{name: getattr(metric, name) for name in derived}}
 
 
 def _clear(metric: Metric) -> None:
     for name, value in metric.metric_state.items():
         if isinstance(value, list):
-            setattr(metric, name, [])  # reset() would empty the list that is kept
+            setattr(metric, name, [])                # reset() would empty the list that is kept
     metric.reset()
+    metric.distributed_available_fn = lambda: False  # processes score different architectures

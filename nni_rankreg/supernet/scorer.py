@@ -13,7 +13,7 @@ from ..batch_norm import batch_statistics
 from ..typing import Sample, metric_sign
 from .calibration import calibrate
 from .module import SuperNetModule
-from .quiet import quiet_metric
+from .quiet import quiet_loss, quiet_metric
 
 __all__ = ['SuperNetScorer']
 
@@ -62,9 +62,9 @@ class SuperNetScorer:
         self.module.eval()
         try:
             with nullcontext() if self.calibration else batch_statistics(self.module):
-                return torch.tensor([self._score(sample) for sample in tqdm(
-                    samples, 'Scoring', disable=not self.progress, leave=False)],
-                    dtype=torch.float64)
+                scores = self.module.ranks.shared(self._score, samples, lambda part: tqdm(
+                    part, 'Scoring', disable=not self.progress, leave=False))
+                return torch.tensor(scores, dtype=torch.float64)
         finally:
             self.module.train(training)
 
@@ -72,13 +72,13 @@ class SuperNetScorer:
         self.module.activate(sample)
         if self.calibration:
             calibrate(self.module, [batch[0] for batch in self.calibration])
-        scores = [self._batch_score(sample, batch) for batch in self.batches]
+        scores = [self._batch_score(batch) for batch in self.batches]
         sizes = [_batch_size(batch) for batch in self.batches]
         return sum(score * size for score, size in zip(scores, sizes)) / sum(sizes)
 
-    def _batch_score(self, sample: Sample, batch: Any) -> float:
+    def _batch_score(self, batch: Any) -> float:
         if self.metric is None:
-            return -self.module.subnet_loss(sample, batch).item()
+            return -quiet_loss(self.module.training_module, batch).item()
         return self._sign * quiet_metric(self.module.training_module, batch, self.metric).item()
 
 

@@ -18,8 +18,8 @@ from torch.utils.data import (
 __all__ = ['split_loader']
 
 
-def split_loader(loader: DataLoader, *, seed: int = 0,
-                 ranking_batch_size: int | None = None) -> tuple[DataLoader, DataLoader]:
+def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int | None = None,
+                 rank: int = 0, processes: int = 1) -> tuple[DataLoader, DataLoader]:
     """Return loaders of two random halves of a loader's data, with its settings.
 
     Parameters
@@ -31,6 +31,9 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
         Of the split and of the order of both halves.
     ranking_batch_size
         Batch size of the second half; None is that of `loader`.
+    rank, processes
+        Of a distributed training, whose processes divide the second half; Lightning divides the
+        first.
 
     Returns
     -------
@@ -61,10 +64,12 @@ def split_loader(loader: DataLoader, *, seed: int = 0,
     order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))
     mixed = [int(indices[position]) for position in order.tolist()]
     half = (len(mixed) + 1) // 2
+    part = (len(mixed) - half) // processes  # of the same size for all
+    held_out = mixed[half:][rank::processes][:part]
     shuffle = not isinstance(loader.sampler, SequentialSampler)
     return (_rebuild(loader, Subset(loader.dataset, mixed[:half]), seed, shuffle,
                      loader.batch_size),
-            _rebuild(loader, Subset(loader.dataset, mixed[half:]), seed + 1, True,
+            _rebuild(loader, Subset(loader.dataset, held_out), seed + 1, True,
                      ranking_batch_size or loader.batch_size))
 
 

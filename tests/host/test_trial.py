@@ -8,10 +8,16 @@ from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
+from pytorch_lightning.utilities import rank_zero_only
+from test_engine import OneShot, Scripted, job, simplified
 
+from nni_rankreg.host.standalone_job import StandAloneModelSpace
+from nni_rankreg.host.supernet_job import SuperNetModelSpace
 from nni_rankreg.host.trial import outside_trial
+from nni_rankreg.plan import SuperNet
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.supernet import Evolution
+from nni_rankreg.typing import Results
 
 
 @pytest.fixture
@@ -63,3 +69,22 @@ def test_reports_of_a_supernet_training(strategy, finals, intermediates, trial, 
     assert len(trial['final']) == finals
     assert len(trial['intermediate']) == intermediates
     assert nni.get_current_parameter() == {'x': 1}
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_of_several_processes_the_first_reports(trial, tmp_path, monkeypatch, rank):
+    """Lightning runs a trial that asks for more devices once for each of them."""
+    monkeypatch.setattr(rank_zero_only, 'rank', rank)
+    file = tmp_path / 'weights.pt'
+    supernet = SuperNet(OneShot(), Results([], []), 1, save=str(file))
+    monkeypatch.setattr(Scripted, '_execute', reporting)
+    for model in (StandAloneModelSpace.freeze_from(simplified(), job(3)),
+                  SuperNetModelSpace(simplified().model, Scripted(), supernet)):
+        model.execute()
+    assert len(trial['final']) == (0 if rank else 2) and file.exists() == (rank == 0)
+
+
+def reporting(evaluator, model):
+    """Report in a trial only, as NNI's own evaluators do."""
+    if nni.get_current_parameter() is not None:
+        nni.report_final_result(0.5)

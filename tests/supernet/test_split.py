@@ -116,3 +116,15 @@ def test_other_samplers(sampler):
     with pytest.raises(ValueError, match='Expected a loader that draws each index once, .*got one '
                                          'with a .*Pass ranking_dataloader'):
         split_loader(DataLoader(DATA, 2, sampler=sampler))
+
+
+@pytest.mark.parametrize('count, part', [(20, 3), (21, 3), (23, 3), (24, 4)])
+def test_processes_divide_the_half_that_ranks(count, part):
+    """In parts of one size, in an order of their own; Lightning divides the other half."""
+    loader = DataLoader(TensorDataset(torch.arange(count)), 4)
+    train, whole = map(drawn, split_loader(loader))
+    divided = [split_loader(loader, rank=rank, processes=3) for rank in range(3)]
+    assert all(drawn(first) == train for first, _ in divided)
+    parts = [drawn(second) for _, second in divided]
+    assert [len(one) for one in parts] == [part] * 3
+    assert len(set().union(*parts)) == 3 * part and set().union(*parts) <= set(whole)
