@@ -17,7 +17,7 @@ import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import pytorch_lightning as pl
@@ -37,6 +37,9 @@ from nni_rankreg.strategy.base import SuperNetStrategy
 from nni_rankreg.typing import Results, Sample
 
 Setting = dict[str, Any]
+
+COLUMNS = ('Kendall tau-b', '95 % interval', 'sparse tau (0.1)', 'each seed', 'seconds', 'cost',
+           'hinge active')
 
 
 class Problem(NamedTuple):
@@ -139,28 +142,35 @@ def run(problem: Problem, name: str, seed: int, data: Path, out: Path,
                 bootstrap=bootstrap_interval(kendall_tau, scores, targets))
 
 
-def report(results: list[dict[str, Any]]) -> str:
-    """Return a Markdown table: mean over seeds and its 95 % interval (Student's t)."""
+def report(results: list[dict[str, Any]], arms: Mapping[str, str] | None = None,
+           columns: Sequence[str] = COLUMNS) -> str:
+    """Return a Markdown table: mean over seeds and its 95 % interval (Student's t).
+
+    `arms` are the rows, by the name of an arm what the table calls it; None takes all arms.
+    """
     seconds = {row['seed']: row['seconds'] for row in results if row['arm'] == 'spos'}
     lines = []
-    for arm in ARMS:
-        rows = [row for row in results if row['arm'] == arm]
-        taus = np.array([row['kendall_tau'] for row in rows])
-        if len(rows) < 2:
-            continue
-        half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
-        costs = [row['seconds'] / seconds[row['seed']] for row in rows if row['seed'] in seconds]
-        lines.append([
-            arm, str(len(rows)), f'{taus.mean():+.3f}',
-            f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}',
-            f'{np.mean([row["sparse_kendall_tau"] for row in rows]):+.3f}',
-            ', '.join(f'{tau:+.3f}' for tau in taus),
-            f'{np.mean([row["seconds"] for row in rows]):.0f}',
-            f'{np.mean(costs):.2f} ({min(costs):.2f} .. {max(costs):.2f})' if costs else '',
-            f'{np.mean([row["active"] for row in rows]):.0%}' if 'landmark' in arm
-            else ''])
-    return markdown_table(['arm', 'seeds', 'Kendall tau-b', '95 % interval', 'sparse tau (0.1)',
-                           'each seed', 'seconds', 'cost', 'hinge active'], lines)
+    for arm, title in (arms or {arm: arm for arm in ARMS}).items():
+        rows = sorted((row for row in results if row['arm'] == arm), key=lambda row: row['seed'])
+        if len(rows) > 1:
+            cells = _cells(rows, seconds)
+            lines.append([title, *(cells[column] for column in columns)])
+    return markdown_table(['arm', *columns], lines)
+
+
+def _cells(rows: list[dict[str, Any]], seconds: Mapping[int, float]) -> dict[str, str]:
+    """Return all columns of an arm; `seconds` are those of plain SPOS, seed by seed."""
+    taus = np.array([row['kendall_tau'] for row in rows])
+    half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
+    costs = [row['seconds'] / seconds[row['seed']] for row in rows if row['seed'] in seconds]
+    mean = {name: np.mean([row[name] for row in rows])
+            for name in ('sparse_kendall_tau', 'seconds', 'active')}
+    return dict(zip(COLUMNS, [
+        f'{taus.mean():+.3f}', f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}',
+        f'{mean["sparse_kendall_tau"]:+.3f}', ', '.join(f'{tau:+.3f}' for tau in taus),
+        f'{mean["seconds"]:.0f}',
+        f'{np.mean(costs):.2f} ({min(costs):.2f} .. {max(costs):.2f})' if costs else '',
+        f'{mean["active"]:.0%}' if 'landmark' in rows[0]['arm'] else '']))
 
 
 def teachers(problem: Problem, setting: Setting, data: Path, out: Path, seeds: int) -> str:

@@ -1,0 +1,91 @@
+"""Write the tables of rankings in docs/results.md from the runs in benchmarks/results.
+
+A table stands between the comments ``<!-- name -->`` and ``<!-- end -->``. Copy new runs into
+benchmarks/results/<name of the benchmark> first.
+
+    python benchmarks/render.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from jsonargparse import CLI
+from ranking import COLUMNS, report
+
+SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
+LANDMARKS = {
+    'spos': 'plain SPOS', 'equal-cost': 'SPOS at equal cost', 'landmark': 'SPOS + landmarks',
+    'landmark_128': '... ranking batch 128', 'landmark_64': '... ranking batch 64',
+    'landmark_32': '... ranking batch 32',
+}
+DISTILLATION = {
+    'spos': 'plain SPOS, as many steps', 'spos, longer': 'SPOS, 2.27 times the epochs',
+    'two more sub-nets': 'two more sub-nets a step (RD with a weight of 0)',
+    'FairNAS': 'FairNAS', 'sandwich': 'sandwich rule', 'RD flops': 'RD, FLOPs',
+    'RD synflow': 'RD, synflow', 'RD naswot': 'RD, NASWOT',
+    'RD naswot, Hamming': 'RD, NASWOT, Hamming distance of at least 5',
+    'RD naswot, no margin': 'RD, NASWOT, no margin',
+    'RD naswot, gap': 'RD, NASWOT, half of the pairs that differ most',
+    'landmark': 'landmarks', 'landmark_64, 4 pairs': 'landmarks, 4 pairs of 64 images',
+    'RD naswot, strong': 'strong RD, NASWOT', 'RD vote, strong': 'strong RD, vote of four',
+    'landmark + RD vote, strong': 'landmarks + strong RD, vote of four',
+}
+ALGORITHMS = {
+    'spos': 'SPOS', 'equal-cost': 'SPOS at equal cost', 'landmark_64, 4 pairs': 'SPOS + landmarks',
+    'gdas': 'GDAS', 'gdas, equal-cost': 'GDAS at equal cost', 'gdas + landmark': 'GDAS + landmarks',
+    'nao': 'NAO', 'nao, equal-cost': 'NAO at equal cost', 'nao + landmark': 'NAO + landmarks',
+}
+
+
+class Table(NamedTuple):
+    """A table: the folder of its runs, how many seeds it shows, and its rows and columns."""
+
+    folder: str
+    seeds: int
+    arms: dict[str, str]
+    columns: tuple[str, ...] = SHORT
+
+
+TABLES = {
+    'landmarks': Table('nb201_ranking', 5, LANDMARKS, COLUMNS),
+    'distillation, 5 operations': Table('nb201_ranking', 3, DISTILLATION),
+    'distillation, 4 operations': Table('nb201_4', 3, DISTILLATION),
+    'algorithms, NAS-Bench-201': Table('nb201_ranking', 3, ALGORITHMS),
+    'algorithms, NAS-Bench-101': Table('nb101_ranking', 3, ALGORITHMS),
+}
+
+
+def render(table: Table, results: Path) -> str:
+    """Return a table as Markdown."""
+    files = sorted((results / table.folder).glob('*.json'))
+    runs = [json.loads(path.read_text()) for path in files]
+    return report([run for run in runs if run['seed'] < table.seeds], table.arms, table.columns)
+
+
+def main(document: Path = Path('docs/results.md'),
+         results: Path = Path('benchmarks/results')) -> None:
+    """Write the tables anew.
+
+    Parameters
+    ----------
+    document
+        the file that they stand in
+    results
+        folder of the runs
+    """
+    text = document.read_text()
+    for name, table in TABLES.items():
+        begin, end = f'<!-- {name} -->\n', '\n<!-- end -->'
+        if begin not in text:
+            raise ValueError(f'Expected a line {begin.strip()} in {document}, got none.')
+        text = re.sub(f'{re.escape(begin)}.*?{end}',
+                      lambda _: f'{begin}{render(table, results)}{end}', text, flags=re.DOTALL)
+    document.write_text(text)
+
+
+if __name__ == '__main__':
+    CLI(main, as_positional=False)
