@@ -74,10 +74,10 @@ sys.exit(nnictl.parse_args())
 class Search:
     """A search in a folder, handled by nnictl."""
 
-    def __init__(self, folder):
-        self.folder, self.port = folder, free_port(18300)
-        (folder / 'search.yml').write_text(SEARCH)
-        (folder / 'experiment.yml').write_text(EXPERIMENT)
+    def __init__(self, folder, search=SEARCH, experiment=EXPERIMENT, port=18300):
+        self.folder, self.port = folder, free_port(port)
+        (folder / 'search.yml').write_text(search)
+        (folder / 'experiment.yml').write_text(experiment)
         write_table(folder / 'table.csv')
 
     def nnictl(self, *words):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
     def execute(self) -> None:
         """Train and search the super-net, and report its best architectures as final result."""
         job = self.job
+        if job.save is not None:
+            _check_folder(Path(job.save).parent)
         pl.seed_everything(job.oneshot.seed, workers=True, verbose=False)
         space = self.space.trace_copy().get()
         warmed_up = job.weights is not None and Path(job.weights).exists()
@@ -97,9 +100,17 @@ class SuperNetModelSpace(ExecutableModelSpace):
         return cls(space, state['evaluator'], job, SUMMARY in state)
 
 
+def _check_folder(folder: Path) -> None:
+    """Tell at once, not after the training, that a machine does not see where weights are kept."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'Expected the folder {folder} of the weights on {platform.node()}, got none. Let it be '
+            'on a file system that all machines mount at the same place, and give it to the search '
+            'as work_dir.')
+
+
 def save_weights(supernet: torch.nn.Module, path: str) -> None:
     """Write the weights so that the file is either complete or not there."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     torch.save(supernet.state_dict(), f'{path}.part')
     os.replace(f'{path}.part', path)
 

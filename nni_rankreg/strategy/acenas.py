@@ -77,6 +77,9 @@ class AceNAS(PlanStrategy):
         the predictor learns; they do not count as budget.
     mode
         ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
+    work_dir
+        Folder in which trials leave the super-net's weights; on several machines it must be one
+        that all share, under the same path. None is that of the archive.
     seed
         Of all draws and of the predictor.
 
@@ -113,8 +116,9 @@ class AceNAS(PlanStrategy):
                  candidates: Sequence[Sample] | None = None,
                  constraint: Callable[[Sample], bool] | None = None, pool: int = 100_000,
                  generations: int = 10, archive: Archive | str | Path = 'runs/acenas.sqlite',
-                 known: ResultsSource | None = None, mode: str = 'max', seed: int = 0):
-        super().__init__(supernet_evaluator, archive, mode)
+                 known: ResultsSource | None = None, mode: str = 'max',
+                 work_dir: str | Path | None = None, seed: int = 0):
+        super().__init__(supernet_evaluator, archive, mode, work_dir)
         for name, value in dict(rounds=rounds, top=top, pool=pool, generations=generations).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
@@ -192,7 +196,7 @@ class AceNAS(PlanStrategy):
         if self.supernet is not None:
             known = Results(list(results.samples), list(results.metrics))
             self.supernet_outcome, = yield [SuperNet(
-                self.supernet, known, 0, save=str(self.file('supernet.pt')), weak=draw)]
+                self.supernet, known, 0, save=self.shared_file('supernet.pt'), weak=draw)]
             found = self.supernet_outcome.weak     # in any order, as the archive keeps it
             labels = {name: found[name] for name in LABELS if name in found}
         labels = {**labels, **{name: scorer(samples).tolist()

@@ -50,6 +50,9 @@ class LandmarkSearch(PlanStrategy):
         for comparison, for example plain SPOS at equal cost; it has no say in the search.
     threshold, pairwise
         Of the `LandmarkSampler`.
+    work_dir
+        Folder in which trials exchange the super-nets' weights; on several machines it must be
+        one that all share, under the same path. None is that of the archive.
     seed
         Of the landmarks.
 
@@ -78,8 +81,8 @@ class LandmarkSearch(PlanStrategy):
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
                  control: SuperNetStrategy | None = None, threshold: int | None = None,
-                 pairwise: bool = False, seed: int = 0):
-        super().__init__(supernet_evaluator, archive, mode)
+                 pairwise: bool = False, work_dir: str | Path | None = None, seed: int = 0):
+        super().__init__(supernet_evaluator, archive, mode, work_dir)
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
@@ -139,7 +142,7 @@ class LandmarkSearch(PlanStrategy):
             arms.append(('control', self.control, self.controls, 0))
         outcomes = yield [
             SuperNet(oneshot, known, count, before[-1].weights if before else None,
-                     str(self.file(f'{name}-{iteration + 1}.pt')), f'{name} {iteration + 1}')
+                     self.shared_file(f'{name}-{iteration + 1}.pt'), f'{name} {iteration + 1}')
             for name, oneshot, before, count in arms]
         for (name, _, before, _), outcome in zip(arms, outcomes):
             if isinstance(outcome, Failure):

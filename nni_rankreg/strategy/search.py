@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
@@ -35,10 +36,15 @@ class PlanStrategy(Strategy):
         an interrupted search: what it holds is not run again.
     mode
         ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
+    work_dir
+        Folder of the super-nets' weights, which is the same one on all machines that run trials;
+        None is that of the archive. The archive itself is read and written by this process alone.
     """
 
-    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max'):
+    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
+                 work_dir: str | Path | None = None):
         super().__init__()
+        self.work_dir = None if work_dir is None else Path(os.path.abspath(work_dir))
         self.mode, self._sign = mode, metric_sign(mode)
         self.supernet_evaluator = supernet_evaluator
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)
@@ -85,6 +91,14 @@ class PlanStrategy(Strategy):
         """Return the path of a file of the search, beside its archive."""
         return self.archive.path.with_name(f'{self.archive.path.stem}-{name}')
 
+    def shared_file(self, name: str) -> str:
+        """Return the path of a file that trials exchange: in `work_dir`, or beside the archive."""
+        return str(self._shared_folder / self.file(name).name)
+
+    @property
+    def _shared_folder(self) -> Path:
+        return self.archive.path.parent if self.work_dir is None else self.work_dir
+
     def _initialize(self, model_space: ExecutableModelSpace,
                     engine: ExecutionEngine) -> ExecutableModelSpace:
         if not isinstance(model_space, SimplifiedModelSpace):
@@ -99,6 +113,7 @@ class PlanStrategy(Strategy):
         # What cannot be serialised is refused now, not after hours of training.
         for job in self.supernet_jobs():
             runner.describe(job)
+        self._shared_folder.mkdir(parents=True, exist_ok=True)
         self._check_archive(runner.describe(StandAlone(UniformSampler(space).sample())))
         drive(self.plan(space), runner, self.archive)
 

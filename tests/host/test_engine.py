@@ -210,7 +210,7 @@ def supernet(numbers=(7, 5), top=2, **options):
 
 
 def test_supernet_outcome(tmp_path):
-    path = tmp_path / 'deep' / 'first.pt'
+    path = tmp_path / 'first.pt'
     (outcome, again), _ = run(sequential(), [supernet(save=str(path))] * 2)
     score = outcome.scores[0]
     assert 1 < score < 2
@@ -231,6 +231,15 @@ def test_supernet_starts_from_weights(tmp_path, caplog):
     assert torch.load(second)['weight'].item() == 1
     assert [record.message for record in caplog.records] == [
         f'Weights {first} are not on this machine; the super-net starts anew.']
+
+
+def test_machine_without_the_folder_of_the_weights(tmp_path):
+    """Is told of before the training."""
+    job = supernet(save=str(tmp_path / 'shared' / 'first.pt'))
+    outcome, = run(sequential(), [job])[0]
+    assert re.search(rf'Expected the folder {tmp_path}/shared of the weights on .*, got none. '
+                     'Let it .* as work_dir.', outcome.error)
+    assert not hasattr(job.oneshot, 'level')
 
 
 def test_weights_are_replaced_at_once(tmp_path, monkeypatch):
