@@ -79,11 +79,11 @@ def main(document: Path = Path('docs/results.md'),
     """
     text = document.read_text()
     for name, table in TABLES.items():
-        begin, end = f'<!-- {name} -->\n', '\n<!-- end -->'
+        begin, end = f'<!-- {name} -->\n', '<!-- end -->'
         if begin not in text:
             raise ValueError(f'Expected a line {begin.strip()} in {document}, got none.')
         text = re.sub(f'{re.escape(begin)}.*?{end}',
-                      lambda _: f'{begin}{render(table, results)}{end}', text, flags=re.DOTALL)
+                      lambda _: f'{begin}{render(table, results)}\n{end}', text, flags=re.DOTALL)
     document.write_text(text)
 
 
