@@ -34,3 +34,14 @@ def test_depth_snippet_runs(tmp_path):
                             capture_output=True, text=True, timeout=900)
     assert result.returncode == 0, result.stderr[-2000:]
     assert 'min 60' in result.stdout and (tmp_path / 'runs' / 'depth.sqlite').exists()
+
+
+def test_scaling_snippet_runs(tmp_path):
+    """It only prepares the search; tests/strategy/test_distributed.py trains by two processes."""
+    program, = (text for text in re.findall(r'```python\n(.*?)```', README.read_text(), re.DOTALL)
+                if 'work_dir' in text)
+    program += 'print(search.supernet_evaluator.trainer.world_size, search.work_dir)'
+    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', program], cwd=tmp_path,
+                            capture_output=True, text=True, timeout=900)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert f'2 {tmp_path}/runs/shared' in result.stdout

@@ -104,9 +104,9 @@ def _check_folder(folder: Path) -> None:
     """Tell at once, not after the training, that a machine does not see where weights are kept."""
     if not folder.is_dir():
         raise FileNotFoundError(
-            f'Expected the folder {folder} of the weights on {platform.node()}, got none. Let it be '
-            'on a file system that all machines mount at the same place, and give it to the search '
-            'as work_dir.')
+            f'Expected the folder {folder} of the weights on {platform.node()}, got none. Let it '
+            'be on a file system that all machines mount at the same place, and give it to the '
+            'search as work_dir.')
 
 
 def save_weights(supernet: torch.nn.Module, path: str) -> None:

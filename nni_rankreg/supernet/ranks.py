@@ -1,4 +1,8 @@
-"""The processes that train one super-net together, as Lightning's DDP does."""
+"""The processes that train one super-net together, as Lightning's DDP does.
+
+If each draws its own path, all draw as many as there are processes and take theirs, so that the
+random numbers, and a checkpoint of the first, remain those of all.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -75,3 +77,12 @@ def test_space_without_a_form_in_the_web_ui(caplog):
 class _NoForm:
     def as_legacy_dict(self):
         raise NotImplementedError
+
+
+def test_nothing_heavy_before_it_runs():
+    """NNI waits ten seconds for the connection, and PyTorch may take longer on a cold disk."""
+    code = ('import sys, nni_rankreg.tuner; '
+            'print({"torch", "pytorch_lightning", "nni.nas"} & set(sys.modules))')
+    output = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True, text=True,
+                            capture_output=True).stdout
+    assert output == 'set()\n'
