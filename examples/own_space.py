@@ -1,6 +1,6 @@
 """Search a space of your own with an evaluator of your own, by landmarks or by AceNAS.
 
-Run ``python examples/own_space.py``, or ``python examples/own_space.py --acenas true``.
+Run ``python examples/own_space.py --acenas true``; 'ts' for 'sequential' below makes NNI trials.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main(acenas: bool = False, archive: Path = Path('runs/own.sqlite'), training
     search = (AceNAS(*supernet, landmarks=trainings // 2, budget=trainings, rounds=2, weak=200,
                      top=3, archive=archive) if acenas else
               LandmarkSearch(*supernet, landmarks=trainings, iterations=1, top=3, archive=archive))
-    config = NasExperimentConfig('sequential', 'simplified', 'local')  # 'ts': each an NNI trial
+    config = NasExperimentConfig('sequential', 'simplified', 'local', trial_concurrency=1)
     experiment = NasExperiment(ConvNet(), training(epochs), search, config)
     experiment.run(8080)
     for model in experiment.export_top_models(5):
