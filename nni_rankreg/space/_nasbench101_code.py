@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from functools import lru_cache
 from typing import Any, Callable, Iterable, NamedTuple, Sequence, Tuple
 
@@ -17,6 +18,7 @@ from nni.mutable import (
 )
 
 from ..typing import Sample
+from ._codec import codec
 from ._nasbench101_graph import MAX_EDGES, VERTICES, Matrix, edges, prune, unpack, valid_matrices
 from .joint import JointDraw
 
@@ -50,6 +52,7 @@ class ModelSpec(NamedTuple):
     ops: Tuple[str, ...]
 
 
+@codec
 def encode_nasbench101(sample: Sample) -> ModelSpec:
     """Return the pruned matrix and operations of an architecture.
 
@@ -113,6 +116,7 @@ def _checked(matrix: Sequence[Sequence[int]], ops: Sequence[str]) -> ModelSpec:
     return ModelSpec(pruned, tuple(ops[vertex] for vertex in kept))
 
 
+@codec
 def decode_nasbench101(spec: tuple[Sequence[Sequence[int]], Sequence[str]]) -> Sample:
     """Return the architecture of a cell, given by its matrix and operations, pruned or not.
 
@@ -135,7 +139,7 @@ def decode_nasbench101(spec: tuple[Sequence[Sequence[int]], Sequence[str]]) -> S
     1
     """
     matrix, ops = spec
-    rows = [list(map(int, row)) for row in matrix]
+    rows = [list(map(operator.index, row)) for row in matrix]
     count = len(rows)
     if (not 2 <= count <= VERTICES or len(ops) != count or any(len(row) != count for row in rows)
             or any(value not in ((0, 1) if target > source else (0,))

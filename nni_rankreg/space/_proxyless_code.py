@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Iterator, NamedTuple, Sequence
 
 from ..typing import Sample
+from ._codec import codec
 
 __all__ = ['OPERATIONS', 'SKIP', 'WIDTHS', 'BLOCKS', 'Position', 'block_positions',
            'encode_proxyless', 'decode_proxyless']
@@ -49,6 +51,7 @@ _STARTS = [start + 3 * index for start, count in zip((3, 16, 29, 42, 55, 68), BL
 _LONG = 73
 
 
+@codec
 def encode_proxyless(sample: Sample) -> tuple[int, ...]:
     """Return TuNAS' 22 numbers of an architecture.
 
@@ -81,6 +84,7 @@ def encode_proxyless(sample: Sample) -> tuple[int, ...]:
     return (0, *(numbers[sample[label]] for label in _LABELS))
 
 
+@codec
 def decode_proxyless(code: str | Sequence[int]) -> Sample:
     """Return the architecture of one of TuNAS' codes.
 
@@ -101,13 +105,15 @@ def decode_proxyless(code: str | Sequence[int]) -> Sample:
     >>> sample['s2_i0'], sample['s2_i1'], sample['s7_i0']
     ('k5e3', 'skip', 'k7e6')
     """
-    numbers = [int(one) for one in (code.split(':') if isinstance(code, str) else code)]
+    if isinstance(code, str):
+        code = list(map(int, code.split(':')))
+    numbers = list(map(operator.index, code))
     if len(numbers) == _LONG:
         numbers = [numbers[1], *(6 if numbers[start + 2] else numbers[start]
                                  + 3 * numbers[start + 1] for start in _STARTS)]
     if len(numbers) != len(_LABELS) + 1 or numbers[0] != 0 or not set(numbers) <= set(range(7)):
         raise ValueError('Expected 22 numbers from 0 to 6, or 73 as in the tables of TuNAS, with '
-                         f'the kernel of stage 1, number 0, fixed to 3; got {code}.')
+                         f'the kernel of stage 1, number 0, fixed to 3; got {code!r}.')
     names = [*OPERATIONS, SKIP]
     sample = dict(zip(_LABELS, (names[number] for number in numbers[1:])))
     encode_proxyless(sample)  # the first blocks cannot be skipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..typing import Sample
+from ._codec import codec
 
 __all__ = ['RATIOS', 'DEPTHS', 'encode_resnet48', 'decode_resnet48', 'width_distance']
 
@@ -24,6 +25,7 @@ _FORM = ("Expected 52 digits: 1, four depths of 2 to 5 (2 to 8 in stage 3), the 
          'of the stem in stage 1, with 00 for absent blocks at the end of a stage')
 
 
+@codec
 def encode_resnet48(sample: Sample) -> str:
     """Return the 52 digits of an architecture, as in the CVPR 2022 NAS challenge, track 1.
 
@@ -62,6 +64,7 @@ def encode_resnet48(sample: Sample) -> str:
     return ''.join(digits)
 
 
+@codec
 def decode_resnet48(code: str) -> Sample:
     """Return the architecture of 52 digits; absent blocks get the ratio 1.
 

@@ -8,6 +8,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor, nn
 
 from ..typing import Sample
+from ._codec import codec
 from ._depth_network import EDGES, OPERATIONS, UPSAMPLERS, Backbone, FusionBlock, depth_head
 
 __all__ = ['DepthDecoder', 'encode_depth', 'decode_depth']
@@ -104,6 +105,7 @@ _PATTERN = re.compile(r'\|{}\|{}\|\+\|{}\|{}\|{}\|(?:\^(\w+))?'.format(
     *(_EDGE.format(source) for source, _ in EDGES)))
 
 
+@codec
 def encode_depth(sample: Sample) -> str:
     """Return a readable code of an architecture of `DepthDecoder`.
 
@@ -137,6 +139,7 @@ def encode_depth(sample: Sample) -> str:
     return ' > '.join(_encode_block(block, sample) for block in blocks)
 
 
+@codec
 def decode_depth(code: str) -> Sample:
     """Return the architecture that a code of `encode_depth` describes.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Iterable, Literal, NamedTuple, Protocol, Sequence, Tuple
 
 from ..typing import Sample
+from ._codec import codec
 
 __all__ = ['Genotype', 'encode_nds', 'decode_nds']
 
@@ -42,6 +44,7 @@ class _Family(Protocol):
     merge: str
 
 
+@codec
 def encode_nds(sample: Sample, family: _Family) -> Genotype:
     """Return the genotype of an architecture.
 
@@ -77,11 +80,13 @@ def encode_nds(sample: Sample, family: _Family) -> Genotype:
         pairs[cell] = tuple((sample[operation], sample[source][0])
                             for operation, source in _labels(cell, family))
         _check(pairs[cell], family)
+    _check_size(sample.get('width'), sample.get('depth'))
     return Genotype(pairs['normal'], _concat(pairs['normal'], family),
                     pairs['reduce'], _concat(pairs['reduce'], family),
                     sample.get('width'), sample.get('depth'))
 
 
+@codec
 def decode_nds(genotype: Genotype, family: _Family) -> Sample:
     """Return the architecture of a genotype.
 
@@ -99,18 +104,17 @@ def decode_nds(genotype: Genotype, family: _Family) -> Sample:
     """
     sample: Sample = {}
     for cell in _CELLS:
-        pairs = tuple((str(name), int(source)) for name, source in getattr(genotype, cell))
+        pairs = tuple((name, source) for name, source in getattr(genotype, cell))
         _check(pairs, family)
         merged, wanted = getattr(genotype, f'{cell}_concat'), _concat(pairs, family)
         if tuple(merged) != wanted:
             raise ValueError(f'Expected the nodes {list(wanted)} to be merged in the {cell} cell, '
                              f'got {list(merged)}.')
         for (operation, source), pair in zip(_labels(cell, family), pairs):
-            sample[operation], sample[source] = pair[0], [pair[1]]
-    for label, choice in (('width', genotype.width), ('depth', genotype.depth)):
-        if choice is not None:
-            sample[label] = choice
-    return sample
+            sample[operation], sample[source] = str(pair[0]), [int(pair[1])]
+    _check_size(genotype.width, genotype.depth)
+    sizes = {'width': genotype.width, 'depth': genotype.depth}
+    return {**sample, **{label: size for label, size in sizes.items() if size is not None}}
 
 
 def _labels(cell: str, family: _Family) -> list[tuple[str, str]]:
@@ -136,3 +140,8 @@ def _check(pairs: _Pairs, family: _Family) -> None:
         raise ValueError(f'Expected {2 * family.nodes} pairs of an operation among '
                          f'{list(family.operations)} and an earlier node, two for each node in '
                          f'turn, got {list(pairs)}.')
+
+
+def _check_size(*sizes: int | None) -> None:
+    if not all(size is None or isinstance(size, Integral) and size > 0 for size in sizes):
+        raise ValueError(f'Expected a width and a depth of at least 1, or None, got {sizes}.')

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..typing import Sample
 from ._average_pool import AveragePool3x3
+from ._codec import codec
 
 __all__ = ['NasBench201', 'encode_nasbench201', 'decode_nasbench201', 'CHOICES', 'EDGES']
 
@@ -109,6 +110,7 @@ _PATTERN = re.compile(r'\|\+\|'.join(
 ).join((r'\|', r'\|')))
 
 
+@codec
 def encode_nasbench201(sample: Sample) -> str:
     """Return the NAS-Bench-201 string of an architecture.
 
@@ -140,6 +142,7 @@ def encode_nasbench201(sample: Sample) -> str:
     return '+'.join(f'|{"|".join(group)}|' for group in (names[:1], names[1:3], names[3:]))
 
 
+@codec
 def decode_nasbench201(string: str) -> Sample:
     """Return the architecture that a NAS-Bench-201 string describes.
 
