@@ -1,10 +1,14 @@
-"""Whatever is in a file: it is read, or refused by a documented exception of one line."""
+"""Whatever is in a file: it is read, or refused by a documented exception of one line.
+
+FUZZ_EXAMPLES=5000 in the environment tries more.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
+import os
 import string
 
 import numpy as np
@@ -20,7 +24,8 @@ from nni_rankreg.cli import main
 from nni_rankreg.config import ConfigError, read_config
 from nni_rankreg.space import decode_nasbench201, encode_nasbench201
 
-FUZZ = settings(max_examples=60, deadline=None, derandomize=True,
+FUZZ = settings(max_examples=int(os.environ.get('FUZZ_EXAMPLES', 60)), deadline=None,
+                derandomize=True,
                 suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = st.sampled_from(['space', 'evaluator', 'strategy', 'class_path', 'init_args', 'parameter',
                         'default', 'x']) | st.text(max_size=3) | st.integers() | st.none()

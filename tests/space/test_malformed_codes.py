@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import copy
-import os
 from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from test_untrusted_files import FUZZ
 
 from nni_rankreg import space as spaces
 from nni_rankreg.sampler import UniformSampler
 
-FUZZ = settings(max_examples=int(os.environ.get('FUZZ_EXAMPLES', 60)), deadline=None,
-                derandomize=True)
 NDS = spaces.ENAS
 CODECS = {
     'nasbench101': (spaces.encode_nasbench101, spaces.decode_nasbench101,
