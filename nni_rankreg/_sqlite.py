@@ -72,7 +72,7 @@ def transaction(path: Path, *, write: bool, mode: str = 'rw') -> Iterator[sqlite
 def _as_archive_error(path: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError, OverflowError) as error:
+    except (sqlite3.Error, OSError, OverflowError, UnicodeDecodeError) as error:
         raise ArchiveError(f'Expected a sound and accessible archive at {path}, got: {error}'
                            ) from error
 

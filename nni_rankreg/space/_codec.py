@@ -28,7 +28,9 @@ def codec(function: Codec) -> Codec:
     def checked(code: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return function(code, *args, **kwargs)
-        except (TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        except (TypeError, LookupError, AttributeError, ArithmeticError, ValueError) as error:
+            if str(error).startswith('Expected'):
+                raise                              # it has told by itself
             raise ValueError(f'Expected what {function.__name__} takes, got {code!r}: {error}'
                              ) from error
     return checked  # type: ignore[return-value]

@@ -135,7 +135,7 @@ def encode_depth(sample: Sample) -> str:
     choices = _choices(blocks, f'{blocks[0]}/up' in sample)
     if set(sample) != set(choices) or not all(
             sample[label] in allowed for label, allowed in choices.items()):
-        raise ValueError(f'Expected choices of DepthDecoder, {choices}, got {sample}.')
+        raise ValueError(f'Expected choices of DepthDecoder, {choices}, got {sample!r}.')
     return ' > '.join(_encode_block(block, sample) for block in blocks)
 
 

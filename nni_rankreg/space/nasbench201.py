@@ -137,7 +137,7 @@ def encode_nasbench201(sample: Sample) -> str:
     labels = [f'cell/{source}_{target}' for source, target in EDGES]
     if set(sample) != set(labels) or not all(sample[label] in CHOICES for label in labels):
         raise ValueError(f'Expected the labels {labels} with choices among {list(CHOICES)}, '
-                         f'got {sample}.')
+                         f'got {sample!r}.')
     names = [f'{CHOICES[sample[label]]}~{source}' for label, (source, _) in zip(labels, EDGES)]
     return '+'.join(f'|{"|".join(group)}|' for group in (names[:1], names[1:3], names[3:]))
 

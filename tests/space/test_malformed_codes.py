@@ -84,6 +84,13 @@ def test_architectures(codec, data):
     check(encode, decode, spoiled(data.draw(st.sampled_from(samples)), data))
 
 
+@pytest.mark.parametrize('junk', [None, 3, .5, '', '\n', b'', [], (), {}, [[]], {'\n': '\n'}])
+def test_neither(codec, junk):
+    for function in codec[:2]:
+        with pytest.raises(ValueError, match=r'\AExpected [^\n]*\Z'):
+            function(junk)
+
+
 def test_whole_ones_go_both_ways(codec):
     encode, decode, samples = codec
     assert [encode(decode(encode(one))) for one in samples] == list(map(encode, samples))
