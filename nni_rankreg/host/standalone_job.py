@@ -9,7 +9,7 @@ from typing import Any
 from nni.nas.space import SimplifiedModelSpace
 
 from ..plan import StandAlone
-from .distributed import is_first_process
+from .distributed import hand_on_trial, is_first_process
 from .supernet_job import SUMMARY
 from .trial import outside_trial
 
@@ -36,6 +36,8 @@ class StandAloneModelSpace(SimplifiedModelSpace):
 
     def execute(self) -> Any:
         """Train and evaluate; of the processes of a distributed training only the first reports."""
+        if getattr(getattr(self.evaluator, 'trainer', None), 'world_size', 1) > 1:
+            hand_on_trial()
         with nullcontext() if is_first_process() else outside_trial():
             return super().execute()
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import nni
 import pytest
 from nni.nas.evaluator.pytorch import ClassificationModule
@@ -82,6 +87,32 @@ def test_of_several_processes_the_first_reports(trial, tmp_path, monkeypatch, ra
                   SuperNetModelSpace(simplified().model, Scripted(), supernet)):
         model.execute()
     assert len(trial['final']) == (0 if rank else 2) and file.exists() == (rank == 0)
+
+
+def test_other_processes_find_the_parameters(tmp_path, monkeypatch):
+    """The manager would not answer them."""
+    model = StandAloneModelSpace.freeze_from(simplified(Devices(2)), job(3))
+    monkeypatch.setattr(nni.trial, '_params', {'parameters': model, 'parameter_id': 3})
+    for name, value in dict(NNI_TRIAL_COMMAND_CHANNEL='http://localhost:1/env',
+                            NNI_PLATFORM='local', NNI_SYS_DIR=tmp_path,
+                            NNI_OUTPUT_DIR=tmp_path, NNI_TRIAL_JOB_ID='x',
+                            PYTHONPATH=os.pathsep.join(sys.path)).items():
+        monkeypatch.setenv(name, str(value))
+    model.execute()
+    code = ('import sys, nni, test_trial; '
+            'print(nni.get_next_parameter().sample, file=sys.__stdout__)')
+    output = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True, text=True,
+                            capture_output=True, timeout=600).stdout
+    assert output == f'{model.sample}\n'
+
+
+@nni.trace
+class Devices(Scripted):
+    """An evaluator with a trainer that asks for more devices."""
+
+    def __init__(self, world_size):
+        super().__init__()
+        self.trainer = SimpleNamespace(world_size=world_size)
 
 
 def reporting(evaluator, model):
