@@ -152,7 +152,7 @@ def test_offending_hyper_parameter(check, changes, key):
 
 def test_search_file_alone(tmp_path, capsys):
     path = tmp_path / 'search.yml'
-    path.write_text(SEARCH.replace('nni_rankreg.space.NasBench201', 'their_space.Space'))
+    path.write_text(SEARCH.replace('nni_rankreg.space.NasBench201', 'no_such_package.Space'))
     assert main(['check', str(path)]) == 2
     assert 'space.class_path: Expected a class of' in capsys.readouterr().err
     assert main(['check', str(path), '--trust']) == 2

@@ -42,7 +42,7 @@ from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.host import engine as engine_module
 from nni_rankreg.host.engine import EngineRunner
-from nni_rankreg.host.supernet_job import SuperNetModelSpace, save_weights
+from nni_rankreg.host.supernet_job import SuperNetModelSpace, dump_model, save_weights
 from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome
 from nni_rankreg.space import NasBench201
 from nni_rankreg.supernet import ScoredSample
@@ -350,7 +350,7 @@ def test_descriptions_tell_what_would_be_computed(manager, one):
 def test_payload_as_large_as_nni_takes_it():
     """NNI's limit for a trial is 64 KiB of pickled objects, for other uses 4 KiB."""
     runner = sequential(Scripted({'1': SimpleNamespace(text='x' * 10_000)}))
-    assert len(runner.describe(job(2))) > 10_000
+    assert len(dump_model(runner.space.freeze(job(2).sample))) > 10_000
     assert run(runner, [job(2)]) == ([2 / 8], [0])
     with pytest.raises(nni.common.serializer.PayloadTooLarge):
         nni.dump(runner.space.freeze(job(2).sample))

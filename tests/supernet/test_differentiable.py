@@ -50,7 +50,8 @@ def fit(make_loader):
 def test_the_architecture_step_trains_the_logits_only(kind, make_module, make_batches,
                                                       monkeypatch):
     module, (batch,) = make_module(kind, learning_rate=0.1), make_batches([6])
-    monkeypatch.setattr(kind, 'trainer', SimpleNamespace(current_epoch=0, max_epochs=2))
+    monkeypatch.setattr(kind, 'trainer', SimpleNamespace(
+        current_epoch=0, max_epochs=2, world_size=1, state=SimpleNamespace(status=None)))
     before = {name: one.clone() for name, one in module.named_parameters()}
     module.architecture_step(batch)
     changed = {name for name, one in module.named_parameters()
