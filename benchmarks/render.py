@@ -55,7 +55,6 @@ TABLES = {
     'distillation, 5 operations': Table('nb201_ranking', 3, DISTILLATION),
     'distillation, 4 operations': Table('nb201_4', 3, DISTILLATION),
     'algorithms, NAS-Bench-201': Table('nb201_ranking', 3, ALGORITHMS),
-    'algorithms, NAS-Bench-101': Table('nb101_ranking', 3, ALGORITHMS),
 }
 
 
