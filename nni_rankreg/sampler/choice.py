@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, TypeVar
 
 import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutable, MutableSymbol
@@ -20,6 +20,7 @@ from ..typing import Sample, sample_key
 __all__ = ['ATTEMPTS', 'Accept', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
 
 Accept = Callable[[Sample], bool]
+Drawn = TypeVar('Drawn')
 
 ATTEMPTS = 10_000
 """Draws in a row that may fail before a sampler gives up."""
@@ -69,7 +70,8 @@ class Dimension:
             index = random.randint(len(self.choices) - 1)
             return _copy(self.choices[index + (index >= self.choices.index(choice))])
         return first_accepted(lambda: self.draw(random, 0.), lambda other: other != choice,
-                              lambda: f'another choice of {self.label!r} than {choice!r}')
+                              lambda: _none_of(f'another choice of {self.label!r} than '
+                                               f'{choice!r}'))
 
     def canonical(self, choice: Any) -> Any:
         """Return `choice` as this label spells it."""
@@ -105,14 +107,25 @@ def _copy(choice: Any) -> Any:
     return choice[:] if type(choice) is list else choice
 
 
-def first_accepted(draw: Callable[[], Any], accept: Callable[[Any], bool],
-                   wanted: Callable[[], str]) -> Any:
-    """Return the first draw that is accepted; raise ValueError after many that are not."""
-    for _ in range(ATTEMPTS):
+def first_accepted(draw: Callable[[], Drawn], accept: Callable[[Drawn], bool],
+                   failure: Callable[[], Exception], attempts: int = ATTEMPTS) -> Drawn:
+    """Return the first draw that is accepted; raise the failure after so many that are not.
+
+    Examples
+    --------
+    >>> numbers = iter([5, 6, 7])
+    >>> first_accepted(lambda: next(numbers), lambda number: number > 5, ValueError)
+    6
+    """
+    for _ in range(attempts):
         drawn = draw()
         if accept(drawn):
             return drawn
-    raise ValueError(f'Expected {wanted()}, got none in {ATTEMPTS} draws: loosen the constraints.')
+    raise failure()
+
+
+def _none_of(wanted: str) -> ValueError:
+    return ValueError(f'Expected {wanted}, got none in {ATTEMPTS} draws: loosen the constraints.')
 
 
 class ChoiceSpace:
@@ -161,7 +174,7 @@ class ChoiceSpace:
         """Return the first of the proposed samples that is allowed."""
         if not self.constraints and self.accept is None:
             return propose()
-        return first_accepted(propose, self.allowed, lambda: (
+        return first_accepted(propose, self.allowed, lambda: _none_of(
             'a sample that satisfies the constraints'
             + ('' if self.accept is None else f' and is accepted by {self.accept}')))
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .._random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
-from .choice import ATTEMPTS, ChoiceSpace, hamming_distance
+from .choice import ATTEMPTS, ChoiceSpace, first_accepted, hamming_distance
 from .uniform import UniformSampler
 
 __all__ = ['PairSampler', 'MarginPairSampler', 'group_distance']
@@ -220,14 +220,16 @@ class MarginPairSampler:
 
     def sample(self) -> tuple[Sample, Sample]:
         """Return two architectures in the order in which they were drawn."""
-        for _ in range(ATTEMPTS):
-            pair = self._sampler.sample(), self._sampler.sample()
-            self.drawn += 1
-            if self._measure(*pair) >= self.margin:
-                self.accepted += 1
-                return pair
-        raise ValueError(f'Expected a pair at a distance of at least {self.margin}, got none in '
-                         f'{ATTEMPTS} draws: lower the margin.')
+        pair = first_accepted(
+            self._draw, lambda drawn: self._measure(*drawn) >= self.margin, lambda: ValueError(
+                f'Expected a pair at a distance of at least {self.margin}, got none in '
+                f'{ATTEMPTS} draws: lower the margin.'), ATTEMPTS)
+        self.accepted += 1
+        return pair
+
+    def _draw(self) -> tuple[Sample, Sample]:
+        self.drawn += 1
+        return self._sampler.sample(), self._sampler.sample()
 
     def _check_margin(self, space: ChoiceSpace) -> None:
         """Raise ValueError if the margin is above the largest distance of any two samples."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, Callable, Mapping, Protocol, Sequence, TypeVar
+from typing import Any, Callable, Mapping, Protocol
 
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable
@@ -12,15 +12,12 @@ from torch import nn
 from .._random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
-from .choice import ChoiceSpace, Dimension
+from .choice import ChoiceSpace, Dimension, first_accepted
 from .uniform import UniformSampler
 
-__all__ = ['PathSampler', 'FairSampler', 'SandwichSampler', 'first_accepted']
+__all__ = ['PathSampler', 'FairSampler', 'SandwichSampler']
 
-_ATTEMPTS = 1000        # sets of architectures; each of them may violate a constraint
-_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
-
-Drawn = TypeVar('Drawn')
+_ATTEMPTS = 1000  # sets of architectures; each of them may violate a constraint
 
 
 class PathSampler(Protocol):
@@ -80,14 +77,10 @@ class FairSampler(OwnsGenerator):
 
     def paths(self) -> list[Sample]:
         """Return as many architectures as a label has choices at most."""
-        for _ in range(_ATTEMPTS):
-            columns = {dimension.label: self._column(dimension, left)
-                       for dimension, left in zip(self._space.dimensions, self._left)}
-            paths = [dict(zip(columns, row)) for row in zip(*columns.values())]
-            if all(map(self._space.valid, paths)):
-                return paths
-        raise ValueError('Expected a space whose choices can be drawn independently, got none of '
-                         f'{_ATTEMPTS} draws within its constraints: use another sampler.')
+        return first_accepted(
+            self._draw, lambda paths: all(map(self._space.valid, paths)), lambda: ValueError(
+                'Expected a space whose choices can be drawn independently, got none of '
+                f'{_ATTEMPTS} draws within its constraints: use another sampler.'), _ATTEMPTS)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the generator, and what is left of the permutations."""
@@ -97,6 +90,12 @@ class FairSampler(OwnsGenerator):
         """Continue from what `state_dict` has returned."""
         super().load_state_dict(state)
         self._left = [list(left) for left in state['left']]
+
+    def _draw(self) -> list[Sample]:
+        """Return architectures that may violate a constraint."""
+        columns = {dimension.label: self._column(dimension, left)
+                   for dimension, left in zip(self._space.dimensions, self._left)}
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
     def _column(self, dimension: Dimension, left: list[int]) -> list[Any]:
         """Return the next choices of a label; its permutations continue over the steps."""
@@ -180,36 +179,3 @@ def _extreme(space: ChoiceSpace, parameters: Mapping[str, Mapping[Any, int]],
         elif dimension.choices and all(isinstance(one, Real) for one in dimension.choices):
             extreme[dimension.label] = select(dimension.choices)
     return extreme
-
-
-def first_accepted(draw: Callable[[], Drawn], samples: Callable[[Drawn], Sequence[Sample]],
-                   accept: Callable[[Sample], bool] | None) -> Drawn:
-    """Return the first draw whose architectures a filter accepts.
-
-    Parameters
-    ----------
-    draw
-        Draws architectures in any form.
-    samples
-        Returns the architectures of what was drawn.
-    accept
-        The filter; None accepts all.
-
-    Raises
-    ------
-    RuntimeError
-        If the filter rejects 100 draws in a row.
-
-    Examples
-    --------
-    >>> numbers = iter([5, 6, 7])
-    >>> first_accepted(lambda: next(numbers), lambda number: [{'width': number}],
-    ...                lambda sample: sample['width'] > 5)
-    6
-    """
-    for _ in range(_FILTER_PATIENCE):
-        drawn = draw()
-        if accept is None or all(map(accept, samples(drawn))):
-            return drawn
-    raise RuntimeError('Expected the filter to accept all architectures of a step, got '
-                       f'{_FILTER_PATIENCE} rejections in a row: {accept}. Widen its bounds.')

@@ -15,7 +15,7 @@ from ..host.activation import Activator
 from ..host.trial import outside_trial
 from ..regularizer import Regularizer
 from ..sampler import PathSampler, UniformSampler
-from ..sampler.path import first_accepted
+from ..sampler.choice import first_accepted
 from ..typing import Sample, sample_key
 from .batches import EndlessBatches
 from .checkpoint import CheckpointedModule
@@ -23,6 +23,8 @@ from .quiet import quiet_loss
 from .ranks import Ranks
 
 __all__ = ['SuperNetModule']
+
+_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
 
 Drawn = TypeVar('Drawn')
 
@@ -132,9 +134,20 @@ class SuperNetModule(CheckpointedModule):
                  samples: Callable[[Drawn], Sequence[Sample]]) -> Drawn:
         """Return the first draw whose architectures the filter accepts.
 
-        Parameters as of `first_accepted`; in a distributed training see `Ranks.drawn`.
+        `samples` returns the architectures of what was drawn; in a distributed training see
+        `Ranks.drawn`.
+
+        Raises
+        ------
+        RuntimeError
+            If the filter rejects 100 draws in a row.
         """
-        return self.ranks.drawn(lambda: first_accepted(draw, samples, self.accept))
+        accept = self.accept
+        return self.ranks.drawn(lambda: first_accepted(
+            draw, lambda drawn: accept is None or all(map(accept, samples(drawn))),
+            lambda: RuntimeError('Expected the filter to accept all architectures of a step, got '
+                                 f'{_FILTER_PATIENCE} rejections in a row: {accept}. Widen its '
+                                 'bounds.'), _FILTER_PATIENCE))
 
     def activate(self, sample: Sample) -> None:
         """Switch the super-net to an exact architecture."""
