@@ -19,7 +19,8 @@ from typing import Any, Iterator, Mapping, NamedTuple, Sequence
 
 import yaml
 
-__all__ = ['ConfigError', 'Search', 'read_config', 'build_search', 'placeholders', 'TRUSTED']
+__all__ = ['ConfigError', 'Search', 'read_config', 'load_yaml', 'build_search', 'placeholders',
+           'TRUSTED']
 
 TRUSTED = ('nni_rankreg', 'nni.nas', 'torch.nn', 'torch.optim', 'torch.utils.data', 'torchvision',
            'pytorch_lightning', 'torchmetrics')
@@ -63,10 +64,7 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
     ...     print(error)
     none.yml: Expected a search file, got: [Errno 2] No such file or directory: 'none.yml'
     """
-    try:
-        config = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f'{path}: Expected a search file, got: {_line(error)}') from error
+    config = load_yaml(path, 'search file')
     if not isinstance(config, dict) or set(config) != set(KEYS):
         got = sorted(map(str, config)) if isinstance(config, dict) else type(config).__name__
         raise ConfigError(f'{path}: Expected the keys {", ".join(KEYS)}, got {got}.')
@@ -76,6 +74,14 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
     for key, node in _nodes(config):
         _check_form(key, node, trust)
     return config
+
+
+def load_yaml(path: str | os.PathLike[str], what: str = 'YAML file') -> Any:
+    """Return what a YAML file holds, or raise ConfigError that `what` was expected."""
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f'{path}: Expected a {what}, got: {_line(error)}') from error
 
 
 def build_search(config: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Search:

@@ -15,7 +15,7 @@ import nni
 import yaml
 from nni.experiment.config import ExperimentConfig, utils
 
-from .config import ConfigError, build_search, placeholders, read_config
+from .config import ConfigError, build_search, load_yaml, placeholders, read_config
 from .host.registry import algorithm_path, register_algorithms, unregister_algorithms
 from .host.tuner import PlanTuner, check_strategy
 
@@ -52,11 +52,11 @@ def check(config: Path, trust: bool = False) -> None:
     trust
         allow search files to name classes of any package
     """
-    content = _load(config)
+    content = load_yaml(config)
     if isinstance(content, dict) and 'strategy' in content:
         _check_search(config, config.name, trust)
     else:
-        _check_experiment(config)
+        _check_experiment(config, content)
     print(f'{config}: fine')
 
 
@@ -118,16 +118,8 @@ def _oneshot(strategy: Any) -> Any:
     return strategy
 
 
-def _load(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f'{path}: Expected a YAML file, got: {" ".join(str(error).split())}'
-                          ) from error
-
-
-def _check_experiment(path: Path) -> None:
-    config = _host_config(path)
+def _check_experiment(path: Path, content: Any) -> None:
+    config = _host_config(path, content)
     folder = Path(config.trial_code_directory)
     sys.path.append(str(folder))
     arguments = config.tuner.class_args or {}
@@ -142,9 +134,8 @@ def _check_experiment(path: Path) -> None:
         _check_trial(words, folder, config.search_space)
 
 
-def _host_config(path: Path) -> Any:
+def _host_config(path: Path, content: Any) -> Any:
     """Return the configuration as NNI completes it; its paths begin at the folder of the file."""
-    content = _load(path)
     utils.set_base_path(path.absolute().parent)
     try:
         config = ExperimentConfig(**content)

@@ -48,6 +48,7 @@ class _Group:
                             else module)
 
     def activate(self, sample: Sample) -> None:
+        """Set the modules to the choices of a sample, unless they have them."""
         choices = repr([sample[label] for label in self.labels])
         if choices == self.active:
             return
