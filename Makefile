@@ -1,10 +1,13 @@
 # make demo   installs what is missing into .venv and runs the demonstration
 # make test   the same for the tests
 # make lint   flake8, isort, mypy
+# make bench  what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
 PYTHON ?= python3
 VENV := .venv
+DATA ?= ../shared/data
+OUT ?= benchmarks/results
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: $(VENV)/.installed
 	@echo 'Starting the demonstration; PyTorch and NNI take some seconds to load.'
@@ -17,6 +20,10 @@ lint: $(VENV)/.installed-test
 	$(VENV)/bin/flake8 nni_rankreg tests benchmarks examples
 	$(VENV)/bin/isort --check nni_rankreg tests benchmarks examples
 	$(VENV)/bin/mypy
+
+bench: $(VENV)/.installed-test
+	$(VENV)/bin/python benchmarks/suite.py --data $(DATA) --out $(OUT)
+	$(VENV)/bin/python benchmarks/render.py --results $(OUT)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

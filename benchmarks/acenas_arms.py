@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,10 +187,3 @@ def pretrained(table: Table, seed: int) -> Ranker:
         ranker.pretrain(table.graphs.rows(torch.from_numpy(table.weak_rows[chosen])),
                         {name: values[chosen] for name, values in table.weak.items()})
     return ranker
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file so that it is either complete or as it was."""
-    part = path.with_suffix('.part')
-    part.write_text(text)
-    os.replace(part, path)

@@ -28,19 +28,21 @@ Each seed has a file of its own, written after each search: an interrupted bench
 from __future__ import annotations
 
 import copy
-import json
 import multiprocessing
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
+from typing import Any, Sequence
 
 import acenas_arms as arms
 import numpy as np
+import pandas as pd
 import torch
 from jsonargparse import CLI
 from scipy import stats
+from stored import read, write
 from tqdm.auto import tqdm
 
 from nni_rankreg.report import markdown_table
@@ -71,11 +73,11 @@ def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]
     """Run the searches of one seed that its file lacks."""
     torch.set_num_threads(1)
     file = out / f'seed-{seed}.json'
-    results = json.loads(file.read_text()) if file.exists() else {}
+    done = read(file)
     rankers: dict[tuple[str, str], tuple[arms.Ranker, float]] = {}
     for experiment, method, pretraining in wanted:
         missing = [budget for budget in budgets
-                   if f'{experiment}/{method}/{pretraining}/{budget}' not in results]
+                   if f'{experiment}/{method}/{pretraining}/{budget}' not in done]
         table = load(experiment, pretraining, data, out) if missing else None
         for budget in missing:
             assert table is not None
@@ -92,18 +94,21 @@ def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]
                 ranker.encoder = table.encode
                 ranker.loss, ranker.target = arms.LOSSES[method]
                 rows = arms.acenas(table, lambda _: ranker, budget, seed)
-            results[f'{experiment}/{method}/{pretraining}/{budget}'] = {
-                'rows': rows, 'seconds': time.perf_counter() - started,
-                'pretraining_seconds': seconds}
-            arms.write(file, json.dumps(results))
+            done[f'{experiment}/{method}/{pretraining}/{budget}'] = {
+                **outcome(rows, table), 'seconds': time.perf_counter() - started + seconds}
+            write(file, done)
 
 
-def outcome(rows: list[int], table: arms.Table) -> dict[str, float]:
-    """Return what a search found: the best by the searched metric, and what it is worth."""
+def outcome(rows: list[int], table: arms.Table) -> dict[str, Any]:
+    """Return what a search found, the best by the searched metric, and what it is worth.
+
+    `trained` is the number of trainings with which the optimum of the table was found, None if it
+    was not.
+    """
     chosen, optimum = rows[int(np.argmax(table.metric[rows]))], int(np.argmax(table.metric))
-    return dict(test=table.test[chosen], rank=1. + (table.metric > table.metric[chosen]).sum(),
-                found=float(chosen == optimum),
-                trained=rows.index(optimum) + 1 if optimum in rows else np.inf)
+    return dict(row=chosen, test=float(table.test[chosen]),
+                rank=1 + int((table.metric > table.metric[chosen]).sum()),
+                trained=rows.index(optimum) + 1 if optimum in rows else None)
 
 
 def interval(values: np.ndarray) -> str:
@@ -114,39 +119,65 @@ def interval(values: np.ndarray) -> str:
     return f'{values.mean():.3f} ± {half:.3f}'
 
 
-def report(out: Path, data: Path, seeds: range) -> str:
-    """Return a Markdown table of all searches in the files of these seeds."""
-    tables: dict[str, arms.Table] = {}
-    found: dict[str, list[dict[str, float]]] = {}
-    for seed in seeds:
-        path = out / f'seed-{seed}.json'
-        for key, result in (json.loads(path.read_text()) if path.exists() else {}).items():
-            experiment = key.split('/')[0]
-            if experiment not in tables:
-                tables[experiment] = load(experiment, 'none', data, out)
-            row = outcome(result['rows'], tables[experiment])
-            found.setdefault(key, []).append(
-                {**row, 'seconds': result['seconds'] + result['pretraining_seconds']})
-    lines = []
-    for key in sorted(found, key=_order):
-        rows = {name: np.array([row[name] for row in found[key]]) for name in found[key][0]}
-        experiment, method, pretraining, budget = key.split('/')
-        lines.append([experiment, method, pretraining, f'{budget} + {arms.TOP}', len(rows['test']),
-                      interval(rows['test']), f'{np.median(rows["rank"]):.0f}',
-                      f'{rows["rank"].max():.0f}', f'{int(rows["found"].sum())}',
-                      f'{int((rows["trained"] <= 60).sum())}',
-                      f'{np.median(rows["trained"]):.0f}', f'{rows["seconds"].mean():.1f}'])
+def results(out: Path) -> pd.DataFrame:
+    """Return all searches in a folder, a row each."""
+    return pd.DataFrame([
+        {**dict(zip(('experiment', 'method', 'pretraining', 'budget'), key.split('/'))), **row}
+        for path in sorted(out.glob('seed-*.json')) for key, row in read(path).items()]
+    ).astype({'budget': int})
+
+
+def report(out: Path, experiments: Sequence[str] | None = None) -> str:
+    """Return a Markdown table of a folder's searches, of some experiments or of all."""
+    lines, frame = [], results(out)
+    wanted = frame[frame['experiment'].isin(experiments or frame['experiment'].unique())]
+    for (experiment, method, pretraining, budget), rows in wanted.groupby(
+            ['experiment', 'method', 'pretraining', 'budget']):
+        trained = rows['trained'].fillna(np.inf)
+        lines.append([experiment, method, pretraining, f'{budget} + {arms.TOP}', len(rows),
+                      interval(rows['test'].to_numpy()), int(rows['rank'].median()),
+                      int(rows['rank'].max()), int(np.isfinite(trained).sum()),
+                      int((trained <= 60).sum()), f'{trained.median():.0f}',
+                      f'{rows["seconds"].mean():.1f}'])
     return markdown_table(['experiment', 'method', 'pretraining', 'trained', 'seeds',
                            'test accuracy', 'median rank', 'worst rank', 'optimum found',
                            'in the first 60', 'median trained', 'seconds'], lines)
 
 
-def _order(key: str) -> tuple[str, str, str, int]:
-    experiment, method, pretraining, budget = key.split('/')
-    return experiment, method, pretraining, int(budget)
+def by_budget(out: Path, experiment: str) -> str:
+    """Return the accuracies of all methods, a column for each budget, as Markdown.
+
+    In brackets: in how many of the searches the optimum of the table was found.
+    """
+    frame = results(out)
+    frame = frame[(frame['experiment'] == experiment) & frame['budget'].isin(BUDGETS)
+                  & frame['pretraining'].isin(['weights', ''])]
+    return _cross(frame, 'method', ('LambdaRank', *RIVALS), 'budget', BUDGETS)
 
 
-def main(data: Path, out: Path = Path('runs/acenas_tables'), seeds: int = 50, first: int = 0,
+def ablation(out: Path, experiment: str = 'c100', budget: int = 50) -> str:
+    """Return the accuracies of all losses, a column for each pretraining, as Markdown."""
+    frame = results(out)
+    frame = frame[(frame['experiment'] == experiment) & (frame['budget'] == budget)]
+    return _cross(frame, 'method', (*arms.LOSSES, *RIVALS), 'pretraining',
+                  ('none', 'size', 'weights', 'proxies', ''))
+
+
+def _cross(frame: pd.DataFrame, row: str, rows: Sequence, column: str, columns: Sequence) -> str:
+    """Return test accuracies with intervals, crossed by two properties of the searches."""
+    lines = []
+    for one in rows:
+        cells = []
+        for other in columns:
+            part = frame[(frame[row] == one) & (frame[column] == other)]
+            found = part['trained'].notna().sum()
+            cells.append(f'{interval(part["test"].to_numpy())} ({found}/{len(part)})'
+                         if len(part) else None)
+        lines.append([one, *cells])
+    return markdown_table([row, *(str(other) or 'without predictor' for other in columns)], lines)
+
+
+def main(data: Path, out: Path = Path('benchmarks/results/acenas'), seeds: int = 50, first: int = 0,
          experiments: list[str] = ['c100', 'c10'], budgets: list[int] = list(BUDGETS),
          losses: list[str] = ['LambdaRank'], pretraining: list[str] = ['weights'],
          rivals: list[str] = list(RIVALS), jobs: int = 2) -> None:
@@ -184,9 +215,7 @@ def main(data: Path, out: Path = Path('runs/acenas_tables'), seeds: int = 50, fi
                    for seed in range(first, first + seeds)]
         for future in tqdm(futures, 'Seeds'):
             future.result()
-    text = report(out, data, range(first, first + seeds))
-    arms.write(out / 'table.md', text + '\n')
-    print(text)
+    print(report(out))
 
 
 if __name__ == '__main__':

@@ -19,7 +19,6 @@ training is kept in `out` the moment it ends, so that an interrupted benchmark c
 from __future__ import annotations
 
 import itertools
-import json
 import multiprocessing
 import time
 import warnings
@@ -34,6 +33,7 @@ from jsonargparse import CLI
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
 from scipy import stats
+from stored import read, stored, write
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
@@ -51,8 +51,8 @@ TERMS: dict[str, Callable[[dict[str, Any], int], list[Regularizer]]] = {
     'equal-cost': lambda setting, seed: [EqualCostControl(2)],
     'landmark': lambda setting, seed: [LandmarkRegularizer(weight=setting['weight'], seed=seed)],
 }
-PAPER = [['V1', 'spos', 0.751, 0.0960], ['V1', 'landmark', 0.781, 0.0958],
-         ['V2', 'spos', 0.401, 0.0957], ['V2', 'landmark', 0.555, 0.0936]]
+PAPER = {('V1', 'spos'): '0.751, 0.0960', ('V1', 'landmark'): '0.781, 0.0958',
+         ('V2', 'spos'): '0.401, 0.0957', ('V2', 'landmark'): '0.555, 0.0936'}
 
 
 def search(place: Place, name: str, arm: str, seed: int, seeds: int) -> dict[str, Any]:
@@ -86,58 +86,58 @@ def search(place: Place, name: str, arm: str, seed: int, seeds: int) -> dict[str
                 best=best, best_loss=best_loss)
 
 
-def report(place: Place, results: list[dict[str, Any]], seeds: int) -> str:
-    """Return a table beside that of the paper, and how far the truth repeats itself."""
+def reliability(place: Place, name: str, seeds: int) -> dict[str, Any]:
+    """Return how far the truth of a space repeats itself."""
+    losses = seed_losses(place, name, seeds)
+    between = [kendall_tau(*pair) for pair in itertools.combinations(losses, 2)]
+    return dict(architectures=losses.shape[1], lowest=losses.min(), highest=losses.max(),
+                between_seeds=float(np.mean(between or [np.nan])))
+
+
+def report(out: Path) -> str:
+    """Return a Markdown table of a folder's results, beside that of the paper."""
+    results = [read(path) for path in sorted(out.glob('V*.json'))]
     rows: list[list[Any]] = []
-    for name in SPACES:
-        for arm in TERMS:
-            found = [row for row in results if (row['space'], row['arm']) == (name, arm)]
-            if len(found) < 2:
-                continue
-            taus, losses = (np.array([row[key] for row in found])
-                            for key in ('kendall_tau', 'best_loss'))
-            half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
-            published = [f'{row[2]:.3f}, {row[3]:.4f}' for row in PAPER if row[:2] == [name, arm]]
-            rows.append([
-                name, arm, f'{taus.mean():+.3f}', f'{taus.mean() - half:+.3f} .. '
-                f'{taus.mean() + half:+.3f}', ', '.join(f'{tau:+.3f}' for tau in taus),
-                f'{np.mean([row["sparse_kendall_tau"] for row in found]):+.3f}',
-                f'{losses.mean():.4f} ± {losses.std(ddof=1):.4f}',
-                f'{np.mean([row["seconds"] for row in found]):.0f}', *published])
-    lines = [markdown_table(
-        ['space', 'arm', 'Kendall tau-b', '95 % interval', 'each seed', 'sparse tau (1e-4)',
-         'best loss', 'CPU seconds', 'paper: S-KdT, loss'],
-        [row + [None] * (9 - len(row)) for row in rows])]
-    for name in sorted({row['space'] for row in results}):
-        losses = seed_losses(place, name, seeds)
-        between = [kendall_tau(*pair) for pair in itertools.combinations(losses, 2)]
-        lines.append(f'{name}: {losses.shape[1]} architectures, losses {losses.min():.4f} to '
-                     f'{losses.max():.4f}, tau between two seeds '
-                     f'{np.mean(between or [np.nan]):+.3f}')
-    return '\n'.join(lines)
-
-
-def pictures(place: Place, results: list[dict[str, Any]]) -> None:
-    """Draw the rankings of seed 0, and what the best network and the worst of the truth predict."""
-    for name in SPACES:
-        first = {row['arm']: row for row in results if (row['space'], row['seed']) == (name, 0)}
-        if not first:
+    for name, arm in itertools.product(SPACES, TERMS):
+        found = [row for row in results if (row['space'], row['arm']) == (name, arm)]
+        if len(found) < 2:
             continue
-        for arm, row in first.items():
-            rank_scatter(place.out / f'rank-{name}-{arm}.png', {arm: row['scores']}, row['losses'],
-                         xlabel='validation loss, trained stand-alone', mode='min')
-        known = place.shared(name).results()
-        order = np.argsort(known.metrics)
-        loader = place.evaluator(1).val_dataloaders
-        images, targets = (part[[0, 24, 48]] for part in next(iter(loader)))
-        predictions = {}
-        for label, index in (('best', order[0]), ('worst', order[-1])):
-            _, network = train(place, name, known.samples[index])
-            with torch.no_grad():
-                predictions[f'{label}, loss {known.metrics[index]:.3f}'] = network.eval()(images)
-        shown = images.permute(0, 2, 3, 1) * torch.tensor([.229, .224, .225])
-        depth_maps(place.out / f'depth-{name}.png', (shown + torch.tensor([.485, .456, .406])
-                                                     ).clamp(0, 1), targets, predictions)
+        taus, losses = (np.array([row[key] for row in found])
+                        for key in ('kendall_tau', 'best_loss'))
+        half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
+        rows.append([
+            name, arm, f'{taus.mean():+.3f}', f'{taus.mean() - half:+.3f} .. '
+            f'{taus.mean() + half:+.3f}', ', '.join(f'{tau:+.3f}' for tau in taus),
+            f'{np.mean([row["sparse_kendall_tau"] for row in found]):+.3f}',
+            f'{losses.mean():.4f} ± {losses.std(ddof=1):.4f}',
+            f'{np.mean([row["seconds"] for row in found]):.0f}', PAPER.get((name, arm))])
+    table = markdown_table(
+        ['space', 'arm', 'Kendall tau-b', '95 % interval', 'each seed', 'sparse tau (1e-4)',
+         'best loss', 'CPU seconds', 'paper: S-KdT, loss'], rows)
+    return '\n'.join([table, '', *(
+        '{}: {architectures} architectures, losses {lowest:.4f} to {highest:.4f}, tau between two '
+        'seeds {between_seeds:+.3f}.'.format(name, **truth)
+        for name, truth in read(out / 'truth.json').items())])
+
+
+def pictures(place: Place, name: str, results: list[dict[str, Any]]) -> None:
+    """Draw the rankings of seed 0, and what the best network and the worst of the truth predict."""
+    for row in results:
+        if row['seed'] == 0:
+            rank_scatter(place.out / f'rank-{name}-{row["arm"]}.png', {row['arm']: row['scores']},
+                         row['losses'], xlabel='validation loss, trained stand-alone', mode='min')
+    known = place.shared(name).results()
+    order = np.argsort(known.metrics)
+    loader = place.evaluator(1).val_dataloaders
+    images, targets = (part[[0, 24, 48]] for part in next(iter(loader)))
+    predictions = {}
+    for label, index in (('best', order[0]), ('worst', order[-1])):
+        _, network = train(place, name, known.samples[index])
+        with torch.no_grad():
+            predictions[f'{label}, loss {known.metrics[index]:.3f}'] = network.eval()(images)
+    shown = images.permute(0, 2, 3, 1) * torch.tensor([.229, .224, .225])
+    depth_maps(place.out / f'depth-{name}.png', (shown + torch.tensor([.485, .456, .406])
+                                                 ).clamp(0, 1), targets, predictions)
 
 
 def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, jobs: int = 2,
@@ -164,30 +164,33 @@ def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, job
     place = Place(data.absolute(), out, setting)
     out.mkdir(parents=True, exist_ok=True)
     kept = out / 'setting.json'
-    if kept.exists() and json.loads(kept.read_text()) != {**setting, 'seeds': seeds}:
+    if kept.exists() and read(kept) != {**setting, 'seeds': seeds}:
         raise ValueError(f'Expected results of {setting} with {seeds} seeds, got others in {out}. '
                          'Give another folder as --out.')
-    kept.write_text(json.dumps({**setting, 'seeds': seeds}))
+    write(kept, {**setting, 'seeds': seeds})
+    missing = {job: path for job in itertools.product(spaces, range(seeds), TERMS)
+               if not (path := out / '{0}-{2}-{1}.json'.format(*job)).exists()}
+    unknown = [name for name in spaces if name in {job[0] for job in missing}
+               or name not in read(out / 'truth.json')]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
         waiting = []
-        for name in spaces:
+        for name in unknown:
             samples, landmarks = draw(place, name, seeds)
             waiting += [pool.submit(measure, place, name, sample, seed)
                         for sample in samples for seed in range(setting['truth_seeds'])]
             waiting += [pool.submit(measure, place, name, sample, 0) for sample in landmarks]
         for one in waiting:
             one.result()
-        futures = {out / f'{name}-{arm}-{seed}.json': pool.submit(
-            search, place, name, arm, seed, seeds)
-            for name in spaces for seed in range(seeds) for arm in TERMS
-            if not (out / f'{name}-{arm}-{seed}.json').exists()}
+        futures = {path: pool.submit(search, place, name, arm, seed, seeds)
+                   for (name, seed, arm), path in missing.items()}
         for path, future in futures.items():
-            path.write_text(json.dumps(future.result()))
+            write(path, future.result())
             print(f'{path.stem}: tau {future.result()["kendall_tau"]:+.3f}', flush=True)
-    results = [json.loads(path.read_text()) for path in sorted(out.glob('V*.json'))]
+    for name in unknown:
+        stored(out / 'truth.json', name, lambda: reliability(place, name, seeds))
+        pictures(place, name, [read(path) for path in sorted(out.glob(f'{name}-*.json'))])
     print(f'RGB-D images of one scene, lower is better; {setting}')
-    print(report(place, results, seeds))
-    pictures(place, results)
+    print(report(out))
 
 
 if __name__ == '__main__':

@@ -16,12 +16,15 @@ import numpy as np
 from jsonargparse import CLI
 from lightgbm import LGBMRegressor
 from nb201_ranking import SMALL, make_space, read_table
+from stored import read, stored
 from torch.nn.functional import one_hot
 from tqdm.auto import tqdm
 
 from nni_rankreg.metric import kendall_tau
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.report import markdown_table
+
+FILE = 'nao_controller.json'
 
 
 def measure(data: Path, column: str, known: int, seed: int) -> list[float]:
@@ -39,13 +42,24 @@ def measure(data: Path, column: str, known: int, seed: int) -> list[float]:
             kendall_tau(trees.predict(inputs[known:]), metrics[known:])]
 
 
-def main(data: Path, column: str = 'xvalid_c10_200', known: int = 600, seeds: int = 5) -> None:
-    """Fit a controller for each seed and print the table.
+def report(file: Path) -> str:
+    """Return the table of a file of results, as Markdown."""
+    return markdown_table(
+        ['seed', 'reconstructed %', 'others %', 'tau of others', 'tau, LightGBM'],
+        [[seed, *(f'{value:.{digits}f}' for value, digits in zip(row, (1, 1, 3, 3)))]
+         for seed, row in read(file).items()])
+
+
+def main(data: Path, out: Path = Path('benchmarks/results'), column: str = 'xvalid_c10_200',
+         known: int = 600, seeds: int = 5) -> None:
+    """Fit a controller for each seed that is missing and print the table.
 
     Parameters
     ----------
     data
         folder with nb201.npz
+    out
+        folder of the results
     column
         of the table
     known
@@ -53,11 +67,10 @@ def main(data: Path, column: str = 'xvalid_c10_200', known: int = 600, seeds: in
     seeds
         number of seeds
     """
-    results = [measure(data, column, known, seed) for seed in tqdm(range(seeds), 'Seeds')]
+    for seed in tqdm(range(seeds), 'Seeds'):
+        stored(out / FILE, str(seed), lambda: measure(data, column, known, seed))
     print(f'{known} architectures learned from, {known} others; {column}')
-    print(markdown_table(
-        ['seed', 'reconstructed %', 'others %', 'tau of others', 'tau, LightGBM'],
-        [[seed, *(f'{value:.3f}' for value in row)] for seed, row in enumerate(results)]))
+    print(report(out / FILE))
 
 
 if __name__ == '__main__':

@@ -1,20 +1,29 @@
-"""Write the tables of rankings in docs/results.md from the runs in benchmarks/results.
+"""Write the tables and pictures of docs/results.md from what is in benchmarks/results.
 
-A table stands between the comments ``<!-- name -->`` and ``<!-- end -->``. Copy new runs into
-benchmarks/results/<name of the benchmark> first.
+A table stands between the comments ``<!-- name -->`` and ``<!-- end -->``; one that has no results
+stays as it is.
 
     python benchmarks/render.py
 """
 
 from __future__ import annotations
 
-import json
 import re
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
+import acenas_tables
+import depth_ranking
+import nao_controller
+import peers
+import pictures
+import proxies
+import ranking
+import resnet48_proxies
+import speed
 from jsonargparse import CLI
-from ranking import COLUMNS, report
+from stored import read
 
 SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
 LANDMARKS = {
@@ -41,49 +50,76 @@ ALGORITHMS = {
 }
 
 
-class Table(NamedTuple):
-    """A table: the folder of its runs, how many seeds it shows, and its rows and columns."""
+def runs(folder: Path, seeds: int) -> list[dict[str, Any]]:
+    """Return the rankings in a folder, of the first seeds."""
+    found = [read(path) for path in sorted(folder.glob('*.json'))]
+    return [run for run in found if run['seed'] < seeds]
 
-    folder: str
-    seeds: int
-    arms: dict[str, str]
-    columns: tuple[str, ...] = SHORT
+
+class Table(NamedTuple):
+    """A table: what of the results it shows, and what makes it from that, as Markdown."""
+
+    source: str
+    make: Callable[[Path], str]
+
+
+def ranking_table(folder: str, seeds: int, arms: Mapping[str, str],
+                  columns: Sequence[str] = SHORT) -> Table:
+    """Return a table of rankings: of some runs, with these rows and columns."""
+    return Table(folder, lambda path: ranking.report(runs(path, seeds), arms, columns))
 
 
 TABLES = {
-    'landmarks': Table('nb201_ranking', 5, LANDMARKS, COLUMNS),
-    'distillation, 5 operations': Table('nb201_ranking', 3, DISTILLATION),
-    'distillation, 4 operations': Table('nb201_4', 3, DISTILLATION),
-    'algorithms, NAS-Bench-201': Table('nb201_ranking', 3, ALGORITHMS),
+    'landmarks': ranking_table('nb201_ranking', 5, LANDMARKS, ranking.COLUMNS),
+    'distillation, 5 operations': ranking_table('nb201_ranking', 3, DISTILLATION),
+    'distillation, 4 operations': ranking_table('nb201_4', 3, DISTILLATION),
+    'algorithms, NAS-Bench-201': ranking_table('nb201_ranking', 3, ALGORITHMS),
+    'algorithms, NAS-Bench-101': ranking_table('nb101_ranking', 3, ALGORITHMS),
+    'NAO controller': Table(nao_controller.FILE, nao_controller.report),
+    'AceNAS, CIFAR-100': Table('acenas', partial(acenas_tables.by_budget, experiment='c100')),
+    'AceNAS, CIFAR-10': Table('acenas', partial(acenas_tables.by_budget, experiment='c10')),
+    'AceNAS, ablation': Table('acenas', acenas_tables.ablation),
+    'AceNAS, NAS-Bench-101': Table('acenas', partial(
+        acenas_tables.report, experiments=acenas_tables.NASBENCH101)),
+    'depth': Table('depth', depth_ranking.report),
+    'proxies': Table(proxies.FILE, proxies.report),
+    'seconds of proxies': Table(proxies.FILE, proxies.report_seconds),
+    'ResNet48': Table(resnet48_proxies.FILE, resnet48_proxies.report),
+    'speed': Table(speed.FILE, speed.report),
+    'peers': Table('.', peers.report),
 }
 
 
-def render(table: Table, results: Path) -> str:
-    """Return a table as Markdown."""
-    files = sorted((results / table.folder).glob('*.json'))
-    runs = [json.loads(path.read_text()) for path in files]
-    return report([run for run in runs if run['seed'] < table.seeds], table.arms, table.columns)
+def draw(results: Path, folder: Path) -> None:
+    """Draw the pictures."""
+    pictures.rankings(folder / 'results_ranking.png', {
+        'NAS-Bench-201, 5 operations': (runs(results / 'nb201_ranking', 3), DISTILLATION),
+        'NAS-Bench-201, 4 operations': (runs(results / 'nb201_4', 3), DISTILLATION)})
+    pictures.budgets(folder / 'results_acenas.png', acenas_tables.results(results / 'acenas'))
 
 
 def main(document: Path = Path('docs/results.md'),
          results: Path = Path('benchmarks/results')) -> None:
-    """Write the tables anew.
+    """Write the tables anew, and the pictures beside the document.
 
     Parameters
     ----------
     document
         the file that they stand in
     results
-        folder of the runs
+        folder of the results
     """
     text = document.read_text()
     for name, table in TABLES.items():
         begin, end = f'<!-- {name} -->\n', '<!-- end -->'
         if begin not in text:
             raise ValueError(f'Expected a line {begin.strip()} in {document}, got none.')
-        text = re.sub(f'{re.escape(begin)}.*?{end}',
-                      lambda _: f'{begin}{render(table, results)}\n{end}', text, flags=re.DOTALL)
+        source = results / table.source
+        if source.exists():
+            text = re.sub(f'{re.escape(begin)}.*?{end}',
+                          lambda _: f'{begin}{table.make(source)}\n{end}', text, flags=re.DOTALL)
     document.write_text(text)
+    draw(results, document.parent)
 
 
 if __name__ == '__main__':

@@ -17,7 +17,6 @@ neither the resolution nor the images are those of the truth. They cover the 30 
 
 from __future__ import annotations
 
-import time
 import warnings
 from pathlib import Path
 
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 from jsonargparse import CLI
 from ranking import load_cifar10
+from stored import read, stored
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, spearman
@@ -33,6 +33,7 @@ from nni_rankreg.report import markdown_table
 from nni_rankreg.space import ResNet48, decode_resnet48
 from nni_rankreg.typing import Sample
 
+FILE = 'resnet48_proxies.json'
 NAMES = ['synflow', 'naswot', 'zen', 'snip', 'grad_norm', 'l2_norm']
 
 
@@ -40,30 +41,42 @@ def depth(sample: Sample) -> int:
     return sum(choice for label, choice in sample.items() if label.endswith('depth'))
 
 
-def row(name: str, scores: np.ndarray, stand_alone: np.ndarray, supernet: np.ndarray,
-        seconds: float) -> list[str]:
+def correlations(scores: np.ndarray, stand_alone: np.ndarray, supernet: np.ndarray
+                 ) -> dict[str, list[float]]:
     """Return both rank correlations of a proxy; the first 30 scores are of the 30 codes."""
+    supernet = supernet[:len(scores)]
     known = np.isfinite(supernet) & np.isfinite(scores)
-    cells = [name]
-    for left, right in ((scores[:30], stand_alone), (scores[known], supernet[known])):
-        low, high = bootstrap_interval(kendall_tau, left, right, resamples=100)
-        cells += [str(len(left)), f'{kendall_tau(left, right):+.3f} ({low:+.3f} .. {high:+.3f})',
-                  f'{spearman(left, right):+.3f}']
-    return [*cells, f'{seconds:.2g}']
+    return {truth: [len(left), kendall_tau(left, right),
+                    *bootstrap_interval(kendall_tau, left, right, resamples=100),
+                    spearman(left, right)]
+            for truth, left, right in (('stand-alone', scores[:30], stand_alone),
+                                       ('super-net', scores[known], supernet[known]))}
 
 
-def main(data: Path, out: Path = Path('runs/resnet48_proxies'), names: list[str] = NAMES,
-         count: int = 70, pixels: int = 64, batch_size: int = 16, seed: int = 0) -> None:
-    """Measure and print the table.
+def report(file: Path) -> str:
+    """Return the table of a file of results, as Markdown."""
+    rows = [[name, *(cell for count, tau, low, high, rho in truths.values() for cell in (
+        count, f'{tau:+.3f} ({low:+.3f} .. {high:+.3f})', f'{rho:+.3f}'))]
+        for name, truths in read(file).items()]
+    return markdown_table(['proxy', *(title for truth in ('stand-alone', 'super-net')
+                                      for title in ('codes', f'tau-b, {truth}', 'Spearman'))], rows)
+
+
+def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = NAMES,
+         cache: Path = Path('runs/resnet48_proxies'), count: int = 70, pixels: int = 64,
+         batch_size: int = 16, seed: int = 0) -> None:
+    """Measure what is missing and print the table.
 
     Parameters
     ----------
     data
         folder with resnet48_track1.npz and cifar10/
     out
-        folder of the archive of scores
+        folder of the results
     names
         proxies that need a network
+    cache
+        folder of the archive of scores
     count
         codes besides the 30 on which these are computed
     pixels
@@ -81,25 +94,18 @@ def main(data: Path, out: Path = Path('runs/resnet48_proxies'), names: list[str]
     order = np.concatenate([indices, np.random.default_rng(seed).permutation(others)])
     samples, supernet = [decode_resnet48(codes[index].decode()) for index in order], supernet[order]
     space = ResNet48()
-    started = time.process_time()
-    costs = np.array([space.cost(sample) for sample in samples], dtype=float)
-    seconds = (time.process_time() - started) / len(samples)
-    rows = [row(name, scores, stand_alone, supernet, seconds) for name, scores in (
-        ('params', costs[:, 0]), ('macs', costs[:, 1]),
-        ('depth', np.array([depth(sample) for sample in samples], dtype=float)))]
-    few = samples[:30 + count]
+    costs = np.array([[*space.cost(sample), depth(sample)] for sample in samples], dtype=float)
+    for name, scores in zip(('params', 'multiply-accumulates', 'depth'), costs.T):
+        stored(out / FILE, name, lambda: correlations(scores, stand_alone, supernet))
     images, labels = load_cifar10(data / 'cifar10', 32 * seed, batch_size, 32)
     images = torch.nn.functional.interpolate(images, size=pixels, mode='bilinear')
-    archive = Archive(out / 'scores.sqlite')
+    archive = Archive(cache / 'scores.sqlite')
     for name in names:
         scorer = ProxyScorer(name, space, (images, labels), seed=seed, cache=archive, progress=True)
-        known, started = len(archive.scores(scorer.key)), time.process_time()
-        scores = scorer(few).numpy()
-        spent = (time.process_time() - started) / max(1, len(few) - known)
-        rows.append(row(name, scores, stand_alone, supernet[:len(few)], spent))
+        stored(out / FILE, name, lambda: correlations(
+            scorer(samples[:30 + count]).numpy(), stand_alone, supernet))
     print(f'{pixels} pixels, batch of {batch_size}, seed {seed}')
-    print(markdown_table(['proxy', 'codes', 'tau-b, stand-alone', 'Spearman', 'codes',
-                          'tau-b, super-net', 'Spearman', 'seconds'], rows), flush=True)
+    print(report(out / FILE), flush=True)
 
 
 if __name__ == '__main__':

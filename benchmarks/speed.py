@@ -1,13 +1,15 @@
 """How fast is it? Ratios, measured side by side in one run.
 
-1. A training step of ``SPOS()`` against NNI's ``RandomOneShot``: same space, evaluator and data.
+1. A training step of each strategy against that of NNI that trains the same: ``SPOS``, ``NAO`` and
+   ``FairNAS``, which trains five architectures in a step, against ``RandomOneShot``; ``DARTS``
+   against ``DARTS``; ``GDAS`` against ``GumbelDARTS``, which executes every operation, and against
+   ``SPOS``. Same space, evaluator and data; of the last two also the bytes that are kept for the
+   backward pass.
 2. Activating an architecture, against NNI's ``resample(memo=sample)`` on every module.
-3. The weight step of ``GDAS()`` against that of ``SPOS()``, and both its steps against NNI's
-   ``GumbelDARTS``, which executes every operation: seconds, and bytes kept for the backward pass.
 
 The two contenders of a row run in turns, each repetition with another seed, for both the same; the
-ratio is that of the medians. What landmark regularisation costs is in `nb201_ranking.py`, since it
-depends on how often a hinge is violated.
+ratio is that of the medians. What landmark regularisation costs is a column of the rankings, since
+it depends on how often a hinge is violated. Each row is kept the moment it is measured.
 
     python benchmarks/speed.py
 """
@@ -19,6 +21,7 @@ import time
 import warnings
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any, Callable
 
@@ -30,7 +33,9 @@ from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.hub.pytorch import DARTS
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.space import RawFormatModelSpace
+from nni.nas.strategy import DARTS as NNIDARTS
 from nni.nas.strategy import GumbelDARTS, RandomOneShot
+from stored import read, stored
 from torch.autograd.graph import saved_tensors_hooks
 
 from nni_rankreg.data import ImageTensors, image_loader
@@ -38,9 +43,24 @@ from nni_rankreg.host.activation import Activator
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import GDAS, SPOS
+from nni_rankreg.strategy import DARTS as OurDARTS
+from nni_rankreg.strategy import GDAS, NAO, SPOS, FairNAS
 
-Row = list[str]
+FILE = 'speed.json'
+STEPS: dict[str, tuple[Callable[[int], Any], Callable[[int], Any], float, float | None]] = {
+    # what -> ours, the other, work of ours in units of the other's, target of the ratio
+    'SPOS / RandomOneShot': (lambda seed: SPOS(seed=seed), lambda seed: RandomOneShot(), 1, 0.95),
+    'NAO / RandomOneShot': (lambda seed: NAO(seed=seed), lambda seed: RandomOneShot(), 1, 0.95),
+    'FairNAS / 5 x RandomOneShot': (
+        lambda seed: FairNAS(seed=seed), lambda seed: RandomOneShot(), 5, 0.95),
+    'DARTS / DARTS': (lambda seed: OurDARTS(seed=seed), lambda seed: NNIDARTS(), 1, 0.95),
+    'GDAS / GumbelDARTS': (lambda seed: GDAS(seed=seed), lambda seed: GumbelDARTS(), 1, 0.4),
+    'weights of GDAS / SPOS': (
+        lambda seed: GDAS(seed=seed, warmup_epochs=1), lambda seed: SPOS(seed=seed), 1, 1.3),
+}
+IN_BYTES = ('GDAS / GumbelDARTS', 'weights of GDAS / SPOS')
+
+Row = dict[str, Any]
 Measure = Callable[[int], list[float]]
 
 
@@ -150,36 +170,22 @@ def compare(first: Measure, second: Measure, repetitions: int) -> tuple[float, f
     return median(means[0]), median(means[1])
 
 
-def training_step(cells: int, steps: int, repetitions: int) -> Row:
-    """Compare a training step of `SPOS` with one of NNI's `RandomOneShot` on NAS-Bench-201."""
-    data = random_images(32 * steps, 8)
-    ours, nni_seconds = compare(
-        lambda seed: train(SPOS(seed=seed), data, cells, seed),
-        lambda seed: train(RandomOneShot(), data, cells, seed), repetitions)
-    return [f'training step, NB201, {cells} cells per stage', f'{1e3 * ours:.2f} ms',
-            f'{1e3 * nni_seconds:.2f} ms', f'{ours / nni_seconds:.2f}', '0.95']
+def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row:
+    """Compare a training step of two strategies on NAS-Bench-201, in seconds or in bytes."""
+    ours, other, work, target = STEPS[name]
+
+    def measure(make: Callable[[int], Any], seed: int) -> list[float]:
+        strategy = make(seed)
+        images = 32 * steps * (2 if getattr(strategy, 'holds_out', False) else 1)
+        return train(strategy, random_images(images, 8), cells, seed, probe)
+
+    first, second = compare(partial(measure, ours), partial(measure, other), repetitions)
+    unit, scale = ('ms', 1e3) if probe is Clock else ('MB', 1e-6)
+    return dict(unit=unit, ours=scale * first, other=scale * second,
+                ratio=first / second / work, target=target)
 
 
-def gdas_step(cells: int, steps: int, repetitions: int, probe: Any) -> list[Row]:
-    """Compare GDAS with SPOS, weights only, and with NNI's GumbelDARTS, in bytes or seconds."""
-    data = random_images(32 * steps, 8)
-    twice = random_images(64 * steps, 8)  # half of it is held out
-    unit, scale, what = ('ms', 1e3, 'time') if probe is Clock else ('MB', 1e-6, 'activations')
-    rows = []
-    for name, ours, other, target in [
-            ('weight step of GDAS against SPOS', lambda seed: GDAS(seed=seed, warmup_epochs=1),
-             lambda seed: SPOS(seed=seed), '1.3'),
-            ('both steps of GDAS against GumbelDARTS', lambda seed: GDAS(seed=seed),
-             lambda seed: GumbelDARTS(), '0.4')]:
-        first, second = compare(
-            lambda seed: train(ours(seed), twice, cells, seed, probe),
-            lambda seed: train(other(seed), data, cells, seed, probe), repetitions)
-        rows.append([f'{name}, NB201, {cells} cells per stage, {what}', f'{scale * first:.2f} '
-                     f'{unit}', f'{scale * second:.2f} {unit}', f'{first / second:.2f}', target])
-    return rows
-
-
-def activation(name: str, space: Any, target: str, count: int) -> Row:
+def activation(space: Any, target: str, count: int) -> Row:
     """Compare the activation of architectures with NNI's `resample`, choices once seen."""
     supernet = RandomOneShot().mutate_model(space)
     activate, sampler = Activator(supernet), UniformSampler(supernet)
@@ -199,29 +205,44 @@ def activation(name: str, space: Any, target: str, count: int) -> Row:
             run(sample)
         seconds.append((now() - started) / len(part))
     ours, nni_seconds = seconds
-    return [f'activation, {name}', f'{1e3 * ours:.4f} ms', f'{1e3 * nni_seconds:.1f} ms',
-            f'{ours / nni_seconds:.5f}', target]
+    return dict(unit='ms', ours=1e3 * ours, other=1e3 * nni_seconds, ratio=ours / nni_seconds,
+                target=target)
 
 
-def main(quick: bool = False, threads: int = 1) -> None:
-    """Measure and print the table.
+def report(file: Path) -> str:
+    """Return the table of a file of results, as Markdown."""
+    rows = [[what, f'{row["ours"]:.3g} {row["unit"]}', f'{row["other"]:.3g} {row["unit"]}',
+             f'{row["ratio"]:.2g}', row['target']]
+            for what, row in read(file).items()]
+    return markdown_table(['what', 'ours', 'other', 'ratio', 'aim'], rows)
+
+
+def main(out: Path = Path('benchmarks/results'), quick: bool = False, threads: int = 1) -> None:
+    """Measure what is missing and print the table.
 
     Parameters
     ----------
+    out
+        folder of the results
     quick
         only check that it runs
     threads
         of PyTorch
     """
     torch.set_num_threads(threads)
-    repetitions, steps = (1, 6) if quick else (5, 80)
-    rows = [training_step(cells, steps, repetitions) for cells in (1, 5)]
-    for cells in (1, 5):
-        rows += gdas_step(cells, steps // 2, repetitions, Clock)
-        rows += gdas_step(cells, min(steps, 10), 1, Activations)
-    rows.append(activation('NB201, 1 cell', NasBench201(16, 1, 10), '0.3 ms', 500))
-    rows.append(activation('DARTS, default', DARTS(), '5 ms', 200))
-    print(markdown_table(['what', 'ours', 'other', 'ratio', 'target'], rows))
+    repetitions, steps = (1, 10) if quick else (5, 80)
+    for name in STEPS:
+        many = steps if 'RandomOneShot' in name else steps // 2
+        for cells in (1, 5):
+            what = f'step, {name}, N = {cells}'
+            stored(out / FILE, what, lambda: step(name, cells, many, repetitions, Clock))
+            if name in IN_BYTES:
+                stored(out / FILE, f'{what}, activations',
+                       lambda: step(name, cells, min(steps, 10), 1, Activations))
+    for name, space, target, count in (('NB201, 1 cell', NasBench201(16, 1, 10), '0.3 ms', 500),
+                                       ('DARTS, default', DARTS(), '5 ms', 200)):
+        stored(out / FILE, f'activation, {name}', lambda: activation(space, target, count))
+    print(report(out / FILE))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,56 @@
+"""Others at the same work: a table of ratios from the results of the other benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import acenas_tables
+import proxies
+import speed
+from stored import read
+
+from nni_rankreg.report import markdown_table
+
+BUDGET = 40                        # architectures that a search trains before the top ten
+OPTIMUM = 73.513333                # highest accuracy in the searched column, CIFAR-100
+PEERS = {'random': 'random search', 'evolution': 'regularised evolution',
+         'LightGBM': "LightGBM's LambdaRank in place of the predictor"}
+
+
+def report(results: Path) -> str:
+    """Return the table, as Markdown; a ratio below 1 is in our favour."""
+    rows = [*_steps(results), *_searches(results), *_proxies(results)]
+    return markdown_table(['what', 'ours', 'peer', 'its value', 'ratio'], rows)
+
+
+def _steps(results: Path) -> list[list[Any]]:
+    rows = []
+    for name, row in read(results / speed.FILE).items():
+        if name.startswith('step') and not name.endswith('activations') and 'of GDAS' not in name:
+            ours, peer = name.removeprefix('step, ').split(', N')[0].split(' / ')
+            rows.append([f'step of {ours}, N{name.split(", N")[1]}', f'{row["ours"]:.1f} ms',
+                         f"NNI's {peer}", f'{row["other"]:.1f} ms', f'{row["ratio"]:.2f}'])
+    return rows
+
+
+def _searches(results: Path) -> list[list[Any]]:
+    frame = acenas_tables.results(results / 'acenas')
+    frame = frame[(frame['experiment'] == 'c100') & (frame['budget'] == BUDGET)]
+    regret = {method: OPTIMUM - rows['test'].mean() for method, rows in frame[
+        frame['pretraining'].isin(['weights', ''])].groupby('method')}
+    ours = regret['LambdaRank']
+    return [[f'points below the best of CIFAR-100, {BUDGET + acenas_tables.arms.TOP} trainings',
+             f'{ours:.3f}', title, f'{regret[name]:.3f}', f'{ours / regret[name]:.2f}']
+            for name, title in PEERS.items()]
+
+
+def _proxies(results: Path) -> list[list[Any]]:
+    rows = []
+    for name, row in read(results / proxies.FILE)['seconds'].items():
+        for peer, seconds in (('freeze and score', sum(row.get('straightforward', []))),
+                              ('NASLib, as published, another machine', row.get('published'))):
+            if seconds:
+                rows.append([f'{name} of an architecture', f'{row["ours"]:.3f} s', peer,
+                             f'{seconds:.3f} s', f'{row["ours"] / seconds:.2f}'])
+    return rows
