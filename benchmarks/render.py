@@ -18,6 +18,7 @@ import depth_ranking
 import nao_controller
 import peers
 import pictures
+import predictor
 import proxies
 import ranking
 import resnet48_proxies
@@ -86,6 +87,7 @@ TABLES = {
     'seconds of proxies': Table(proxies.FILE, proxies.report_seconds),
     'ResNet48': Table(resnet48_proxies.FILE, resnet48_proxies.report),
     'speed': Table(speed.FILE, speed.report),
+    'predictor': Table(predictor.FILE, predictor.report),
     'peers': Table('.', peers.report),
 }
 

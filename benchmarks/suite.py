@@ -29,6 +29,7 @@ STEPS: dict[str, list[str]] = {
     'NAS-Bench-101': ['nb101_ranking.py', 'nb101_ranking', '--arms', json.dumps(NB201[:3]),
                       '--overrides', '{"epochs": 16}'],
     'AceNAS': ['acenas_tables.py', 'acenas', '--seeds', '10'],
+    'predictor': ['predictor.py', ''],
     'depth': ['depth_ranking.py', 'depth', '--spaces', '[V1]'],
     'NAO controller': ['nao_controller.py', ''],
     'proxies': ['proxies.py', '', '--count', '120'],
