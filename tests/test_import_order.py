@@ -38,7 +38,7 @@ evaluator
 report
 demo
 _argument
-proxy_table rank
+proxy_table rank extensions
 tuner retiarii
 nnictl
 cli
