@@ -36,7 +36,7 @@ def make_space(setting: Setting) -> NasBench101:
 
 
 def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
-    """Return a column of the table, three trials each, of cells drawn uniformly from the space."""
+    """Return a column of the table in %, three trials each, of cells drawn uniformly from the space."""
     with np.load(data / 'nb101_weightsharing.npz') as table:
         rows = np.unique(table['run_arch_index'][table['run_space'] == b'full'])
         rows = np.random.default_rng(0).permutation(rows)[:_ROWS]
@@ -45,7 +45,7 @@ def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
     samples = [decode_nasbench101((matrix[:size, :size].tolist(),
                                    [_NAMES[operation] for operation in names[:size].tolist()]))
                for matrix, names, size in zip(matrices, operations, sizes)]
-    return TabularBenchmark(samples, values)
+    return TabularBenchmark(samples, 100 * values)
 
 
 def draw_landmarks(space: NasBench101, table: TabularBenchmark, count: int, seed: int,
