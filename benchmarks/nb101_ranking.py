@@ -36,7 +36,7 @@ def make_space(setting: Setting) -> NasBench101:
 
 
 def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
-    """Return a column of the table in %, three trials each, of cells drawn uniformly from the space."""
+    """Return a column of the table in %, three trials each, of cells drawn uniformly."""
     with np.load(data / 'nb101_weightsharing.npz') as table:
         rows = np.unique(table['run_arch_index'][table['run_space'] == b'full'])
         rows = np.random.default_rng(0).permutation(rows)[:_ROWS]
