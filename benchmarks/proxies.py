@@ -25,10 +25,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jsonargparse import CLI
-from ranking import load_cifar10
 from torch import Tensor, nn
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.bench.images import load_cifar10
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, pearson, spearman
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.report import markdown_table
@@ -162,7 +162,7 @@ def main(data: Path, out: Path = Path('runs/proxies'), names: list[str] = list(N
     """
     torch.set_num_threads(1)
     space, rows = NasBench201(16, 5, 10), read(data)[:count]
-    batch = load_cifar10(data / 'cifar10', 32 * seed, 32, 32)
+    batch = load_cifar10(data, 32 * seed, 32, 32)
     if timed:
         samples = [decode_nasbench201(row['arch_str']) for row in rows[:timed]]
         print(markdown_table(

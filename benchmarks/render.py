@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jsonargparse import CLI
-from ranking import COLUMNS, report
+
+from nni_rankreg.bench.tables import COLUMNS, report
 
 SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
 LANDMARKS = {

@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from jsonargparse import CLI
-from ranking import load_cifar10
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.bench.images import load_cifar10
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, spearman
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.report import markdown_table
@@ -88,7 +88,7 @@ def main(data: Path, out: Path = Path('runs/resnet48_proxies'), names: list[str]
         ('params', costs[:, 0]), ('macs', costs[:, 1]),
         ('depth', np.array([depth(sample) for sample in samples], dtype=float)))]
     few = samples[:30 + count]
-    images, labels = load_cifar10(data / 'cifar10', 32 * seed, batch_size, 32)
+    images, labels = load_cifar10(data, 32 * seed, batch_size, 32)
     images = torch.nn.functional.interpolate(images, size=pixels, mode='bilinear')
     archive = Archive(out / 'scores.sqlite')
     for name in names:
