@@ -61,6 +61,6 @@ class BFloat16(MixedPrecision):
 class ChannelsLast(pl.Callback):
     """Lays the weights of convolutions out channels last, as the tensor cores of a GPU want it."""
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Lay them out; what convolutions return follows."""
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Lay them out, before the optimiser is made; what convolutions return follows."""
         pl_module.to(memory_format=torch.channels_last)

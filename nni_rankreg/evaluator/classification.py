@@ -88,6 +88,11 @@ class SGDClassificationModule(ClassificationModule):
         optimizer = torch.optim.SGD(
             self.parameters(), lr=self.hparams.learning_rate, momentum=self.momentum,
             weight_decay=self.hparams.weight_decay, fused=self.fused or None)
+        if self.fused:
+            # PyTorch takes the momentum of all parameters or of none to be missing; in the first
+            # step of a super-net few have a gradient. Zero is the same as missing.
+            for parameter in self.parameters():
+                optimizer.state[parameter]['momentum_buffer'] = torch.zeros_like(parameter)
         return [optimizer], [{'scheduler': self._schedule(optimizer),
                               'interval': 'step' if self.per_step else 'epoch'}]
 
