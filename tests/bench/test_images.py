@@ -86,12 +86,12 @@ def loader(count=32):
                                      torch.arange(count) % 10), 8)
 
 
-def train(callbacks=(), **options):
+def train(callbacks=(), folder=None, epochs=2, **options):
     torch.manual_seed(0)
-    strategy = SPOS()
+    strategy = SPOS(checkpoint_folder=folder)
     evaluator = Classification(
-        loader(), loader(8), num_classes=10, learning_rate=1., max_epochs=2, limit_val_batches=0,
-        gradient_clip_val=0.01, accelerator='cpu', enable_progress_bar=False,
+        loader(), loader(8), num_classes=10, learning_rate=1., max_epochs=epochs,
+        limit_val_batches=0, gradient_clip_val=0.01, accelerator='cpu', enable_progress_bar=False,
         callbacks=list(callbacks), **options)
     return strategy.train(NasBench201(2, 1, 10), evaluator)
 
@@ -118,6 +118,19 @@ def test_channels_last_changes_the_layout_only():
     assert any(not one.is_contiguous() for one in weights)
     for one, other in zip(plain.parameters(), laid_out.parameters()):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_momentum_has_the_layout_of_the_weights(tmp_path):
+    """Kernels for all parameters at a time want it, also after a training was resumed."""
+    for epochs in (1, 2):
+        module = train([ChannelsLast()], tmp_path, epochs, fused=True, plugins=BFloat16('cpu'))
+        state = module.trainer.optimizers[0].state
+        weights = [one for one in module.parameters() if one.ndim == 4]
+        assert len(state) == len(list(module.parameters())) and len(weights) > 30
+        for one in weights:
+            momentum = state[one]['momentum_buffer']
+            assert momentum.is_contiguous(memory_format=torch.channels_last)
+    assert module.trainer.current_epoch == 2
 
 
 def test_proxies_are_exact_within_mixed_precision():

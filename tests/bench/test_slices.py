@@ -19,6 +19,7 @@ from nni_rankreg.bench.watch import Watch
 from nni_rankreg.cli import main
 
 ARMS = ('landmark', 'RD flops', 'gdas + landmark')  # all steps, fewer steps, another strategy
+PART = ('--minutes', '0.6')  # 34 looks at the clock
 
 
 @pytest.fixture
@@ -45,13 +46,10 @@ def test_slices_give_what_a_whole_run_gives(run_bench, clock, tmp_path, capsys):
     assert not list((tmp_path / 'whole' / 'state').iterdir())
     progress, results = [], {}
     while len(results) < 3:
-        results = run_bench(tmp_path / 'parts', ARMS, 1, '--minutes', '0.6')
+        results = run_bench(tmp_path / 'parts', ARMS, 1, *PART)
         text = capsys.readouterr().out
         progress.append([int(one) for one in re.findall(r': (\d) of 6 epochs', text)])
-        assert ('3 of 3' in text) is (progress[-1] == [] != len(results)) or len(results) < 3
-    assert len(progress) >= 6                   # several slices for each of them
-    assert progress[0][0] in (1, 2, 3) and progress[0][1:] == [0, 0]
-    assert progress[-1] == []
+    assert len(progress) == 6 and progress[0] == [4, 0, 0] and progress[-1] == []
     assert without_times(results) == without_times(whole)
     seconds = [one['seconds'] for one in results.values()]
     assert seconds == pytest.approx([whole[key]['seconds'] for key in results], rel=0.2)
@@ -100,13 +98,14 @@ def test_a_kill_within_an_epoch_loses_only_that(run_bench, tmp_path, monkeypatch
 
 
 def test_a_state_of_another_training_is_refused(run_bench, clock, tmp_path, capsys, data):
-    run_bench(tmp_path, ('landmark',), 1, '--minutes', '0.6')
-    setting = '{"epochs": 7, "pixels": 8, "images": 64, "channels": 2, "batch_size": 16}'
+    run_bench(tmp_path, ('landmark',), 1, *PART)
+    setting = ('{"epochs": 7, "pixels": 8, "images": 64, "channels": 2, "batch_size": 16, '
+               '"landmarks": 6, "averaged": 2, "validation_images": 16}')
     assert main(['bench', '--data', str(data), '--out', str(tmp_path), '--operations', '4',
                  '--arms', '["landmark"]', '--jobs', '1', '--overrides', setting]) == 2
     error = capsys.readouterr().err.strip()
     assert re.match(r"nni-rankreg: Expected a training of {.*'epochs': 7, .* got one with "
-                    r"{'epochs': 6, .*Remove it, or give another folder as --out.$", error)
+                    r"{'epochs': 6}. Remove it, or give another folder as --out.$", error)
     assert len(error.splitlines()) == 1
 
 
@@ -123,18 +122,16 @@ def test_several_at_a_time_in_slices(run_bench, tmp_path, data):
 
 def test_the_full_state_is_small_enough_to_be_carried(data, tmp_path, monkeypatch):
     """The network of the paper; every parameter has been trained, so that all have a momentum."""
-    setting = choose_setting(command.NASBENCH201, True, 5, dict(
+    setting = choose_setting(command.NASBENCH201, True, 4, dict(
         pixels=8, images=160, batch_size=2, epochs=2, validation_images=2, landmarks=6,
         warmup=0.))
     monkeypatch.setattr(Watch, 'on_train_epoch_start', lambda self, trainer, module: (
         trainer.current_epoch and self.slice.check(float('inf'))))
-    problem = command.NASBENCH201._replace(scored=2, table=lambda folder, column, _: (
-        command.NASBENCH201.table(folder, column, {'operations': 5})))
-    one = run.Run(problem, setting, data, tmp_path, 'cpu', 'equal-cost', 0)
+    one = run.Run(command.NASBENCH201, setting, data, tmp_path, 'cpu', 'equal-cost', 0)
     train(one)
     path = one.state / 'last.ckpt'
     checkpoint = torch.load(path, weights_only=True)
     (optimizer,) = checkpoint['optimizer_states']
-    assert len(optimizer['state']) == len(optimizer['param_groups'][0]['params']) > 900
+    assert len(optimizer['state']) == len(optimizer['param_groups'][0]['params']) > 500
     weights = sum(value.numel() for value in checkpoint['state_dict'].values())
     assert 8 * weights * 0.95 < path.stat().st_size < 16 * 2 ** 20
