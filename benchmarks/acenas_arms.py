@@ -10,11 +10,11 @@ from typing import Any, Callable, Sequence
 import lightgbm
 import numpy as np
 import torch
-from ranking import load_cifar10
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.bench.images import load_cifar10
 from nni_rankreg.loss import LambdaRankLoss, MeanSquaredLoss, RankNetLoss
 from nni_rankreg.metric import relevance
 from nni_rankreg.plan import StandAlone
@@ -68,7 +68,7 @@ def nasbench201(data: Path, out: Path, metric: str, test: str, pretraining: str)
 
 def proxy_labels(data: Path, out: Path, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
     """Return zero-cost proxies, kept in an archive: full-size networks, a batch of CIFAR-10."""
-    batch = load_cifar10(data / 'cifar10', 0, 32, 32)
+    batch = load_cifar10(data, 0, 32, 32)
     cache = Archive(out / 'proxies.sqlite')
     return {name: ProxyScorer(name, NasBench201(16, 5, 10), batch, cache=cache, progress=True)(
         samples).numpy() for name in PROXIES}

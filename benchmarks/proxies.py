@@ -25,12 +25,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jsonargparse import CLI
-from ranking import load_cifar10
 from stored import read, stored
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.bench.images import load_cifar10
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, pearson, spearman
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.report import markdown_table
@@ -194,7 +194,7 @@ def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = 
     """
     torch.set_num_threads(1)
     space, rows = NasBench201(16, 5, 10), read_rows(data)[:count]
-    batch = load_cifar10(data / 'cifar10', 32 * seed, 32, 32)
+    batch = load_cifar10(data, 32 * seed, 32, 32)
     stored(out / FILE, 'seconds', lambda: {
         name: seconds(name, space, rows[:timed], batch) for name in tqdm(names, 'Seconds')})
     print(report_seconds(out / FILE), flush=True)

@@ -20,11 +20,12 @@ import peers
 import pictures
 import predictor
 import proxies
-import ranking
 import resnet48_proxies
 import speed
 from jsonargparse import CLI
 from stored import read
+
+from nni_rankreg.bench.tables import COLUMNS, report
 
 SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
 LANDMARKS = {
@@ -67,11 +68,11 @@ class Table(NamedTuple):
 def ranking_table(folder: str, seeds: int, arms: Mapping[str, str],
                   columns: Sequence[str] = SHORT) -> Table:
     """Return a table of rankings: of some runs, with these rows and columns."""
-    return Table(folder, lambda path: ranking.report(runs(path, seeds), arms, columns))
+    return Table(folder, lambda path: report(runs(path, seeds), arms, columns))
 
 
 TABLES = {
-    'landmarks': ranking_table('nb201_ranking', 5, LANDMARKS, ranking.COLUMNS),
+    'landmarks': ranking_table('nb201_ranking', 5, LANDMARKS, COLUMNS),
     'distillation, 5 operations': ranking_table('nb201_ranking', 3, DISTILLATION),
     'distillation, 4 operations': ranking_table('nb201_4', 3, DISTILLATION),
     'algorithms, NAS-Bench-201': ranking_table('nb201_ranking', 3, ALGORITHMS),

@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jsonargparse import CLI
-from ranking import load_cifar10
 from stored import read, stored
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.bench.images import load_cifar10
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, spearman
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.report import markdown_table
@@ -97,7 +97,7 @@ def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = 
     costs = np.array([[*space.cost(sample), depth(sample)] for sample in samples], dtype=float)
     for name, scores in zip(('params', 'multiply-accumulates', 'depth'), costs.T):
         stored(out / FILE, name, lambda: correlations(scores, stand_alone, supernet))
-    images, labels = load_cifar10(data / 'cifar10', 32 * seed, batch_size, 32)
+    images, labels = load_cifar10(data, 32 * seed, batch_size, 32)
     images = torch.nn.functional.interpolate(images, size=pixels, mode='bilinear')
     archive = Archive(cache / 'scores.sqlite')
     for name in names:

@@ -15,37 +15,47 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from jsonargparse import CLI
 from tqdm.auto import tqdm
 
-HERE = Path(__file__).parent
 NB201 = ['spos', 'equal-cost', 'landmark_64, 4 pairs', 'RD vote, strong',
          'landmark + RD vote, strong']
-STEPS: dict[str, list[str]] = {
-    # name -> script, folder of its results, and its other arguments
-    'speed': ['speed.py', ''],
-    'NAS-Bench-201': ['nb201_ranking.py', 'nb201_ranking', '--arms', json.dumps(NB201)],
-    'NAS-Bench-101': ['nb101_ranking.py', 'nb101_ranking', '--arms', json.dumps(NB201[:3]),
-                      '--overrides', '{"epochs": 16}'],
-    'AceNAS': ['acenas_tables.py', 'acenas', '--seeds', '10'],
-    'predictor': ['predictor.py', ''],
-    'depth': ['depth_ranking.py', 'depth', '--spaces', '[V1]'],
-    'NAO controller': ['nao_controller.py', ''],
-    'proxies': ['proxies.py', '', '--count', '120'],
+
+
+class Step(NamedTuple):
+    """A command: script or module, folder of its results, and its other arguments."""
+
+    program: str
+    folder: str = ''
+    arguments: tuple[str, ...] = ()
+    needs_data: bool = True
+
+
+STEPS = {
+    'speed': Step('speed.py', needs_data=False),
+    'NAS-Bench-201': Step('bench', 'nb201_ranking', ('--arms', json.dumps(NB201))),
+    'NAS-Bench-101': Step('bench', 'nb101_ranking', (
+        '--space', 'nb101', '--arms', json.dumps(NB201[:3]), '--overrides', '{"epochs": 16}')),
+    'AceNAS': Step('acenas_tables.py', 'acenas', ('--seeds', '10')),
+    'predictor': Step('predictor.py'),
+    'depth': Step('depth_ranking.py', 'depth', ('--spaces', '[V1]')),
+    'NAO controller': Step('nao_controller.py'),
+    'proxies': Step('proxies.py', arguments=('--count', '120')),
 }
-WITHOUT_DATA = ('speed.py',)
 
 
 def run(name: str, data: Path, out: Path) -> bool:
     """Run a step; return whether it succeeded."""
-    script, folder, *arguments = STEPS[name]
-    log = out / 'logs' / f'{name}.log'
+    step, log = STEPS[name], out / 'logs' / f'{name}.log'
+    program = (['-m', 'nni_rankreg.cli', step.program] if step.program == 'bench'
+               else [str(Path(__file__).with_name(step.program))])
+    given = ['--data', str(data)] if step.needs_data else []
     log.parent.mkdir(parents=True, exist_ok=True)
-    given = [] if script in WITHOUT_DATA else ['--data', str(data)]
     with open(log, 'w') as file:
-        status = subprocess.run([sys.executable, str(HERE / script), '--out', str(out / folder),
-                                 *given, *arguments], stdout=file, stderr=subprocess.STDOUT)
+        status = subprocess.run([sys.executable, *program, '--out', str(out / step.folder), *given,
+                                 *step.arguments], stdout=file, stderr=subprocess.STDOUT)
     if status.returncode:
         tqdm.write(f'{name} failed, see {log}')
     return status.returncode == 0

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
-import warnings
 from importlib.metadata import version
 from typing import Callable, Sequence
 
 from jsonargparse import ArgumentError, ArgumentParser
 
+from ._quiet import quiet_host
+
 __all__ = ['main']
 
-_COMMANDS = {'demo': 'demo', 'proxies': 'proxy_table', 'rank': 'rank', 'register': 'nnictl',
-             'check': 'nnictl', 'trial': 'nnictl', 'report': 'report.page'}
-"""Command -> module of the function."""
+_COMMANDS = {
+    'demo': 'demo.demo', 'proxies': 'proxy_table.proxies', 'rank': 'rank.rank',
+    'register': 'nnictl.register', 'check': 'nnictl.check', 'trial': 'nnictl.trial',
+    'report': 'report.page.report', 'bench': 'bench.command.bench',
+    'list': 'extensions.list_extensions'}
+"""Command -> its function."""
 
 _OF_ONE_FILE = ('check', 'report')  # whose argument without a default is a word, not an option
-_FLAGS = ('--trust', '--unregister')
+_FLAGS = ('--trust', '--unregister', '--full')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,21 +65,8 @@ def _with_values(words: Sequence[str]) -> list[str]:
 
 
 def _command(name: str) -> Callable[..., None]:
-    return getattr(importlib.import_module(f'.{_COMMANDS[name]}', __package__), name)
-
-
-def quiet_host() -> None:
-    """Show our log; silence warnings of the host that a user can do nothing about."""
-    warnings.filterwarnings('ignore', module='nni|pytorch_lightning|lightning|torch')
-    for name in ('pytorch_lightning', 'lightning.pytorch', 'lightning.fabric'):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    logger = logging.getLogger('nni_rankreg')
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    if not logger.handlers:
-        handler = logging.StreamHandler(sys.stdout)
-        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s', '%H:%M:%S'))
-        logger.addHandler(handler)
+    module, function = _COMMANDS[name].rsplit('.', 1)
+    return getattr(importlib.import_module(f'.{module}', __package__), function)
 
 
 if __name__ == '__main__':

@@ -16,7 +16,7 @@ ROOT = Path(nni_rankreg.__file__).parent
 # it, modules may import each other as long as there is no circle.
 ORDER = """
 typing
-_sqlite _npz _random
+_sqlite _npz _random _quiet
 _table
 loss
 metric schedule batch_norm config
@@ -41,6 +41,7 @@ _argument
 proxy_table rank extensions
 tuner retiarii
 nnictl
+bench
 cli
 __main__
 """

@@ -20,12 +20,14 @@ Batch = Tuple[Tensor, Tensor]
 class ImageTensors(Dataset):
     """Labelled images in memory, optionally augmented by random crop and horizontal flip.
 
+    Batches are cut and augmented on the device of the images, by random numbers of the CPU.
+
     Parameters
     ----------
     images
         Shape (N, C, H, W), already normalised.
     labels
-        Class indices, shape (N,).
+        Class indices, shape (N,), on the device of the images.
     padding
         Zero padding, in pixels, of the random crop; 0 crops nothing.
     flip
@@ -60,21 +62,26 @@ class ImageTensors(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return one batch, images (B, C, H, W) and labels (B,); DataLoader calls this."""
-        index = torch.as_tensor(indices)
+        index = self._moved(torch.as_tensor(indices))
         return self._augment(self.images[index]), self.labels[index]
 
     def _augment(self, images: Tensor) -> Tensor:
         count, _, height, width = images.shape
         if self.flip:
-            flipped = torch.rand(count) < 0.5
-            images[flipped] = images[flipped].flip(-1)
+            flipped = self._moved(torch.rand(count) < 0.5)
+            images = torch.where(flipped[:, None, None, None], images.flip(-1), images)
         if self.padding:
             padded = F.pad(images, [self.padding] * 4).permute(0, 2, 3, 1)
-            top, left = torch.randint(2 * self.padding + 1, (2, count, 1))
-            rows = (top + torch.arange(height))[:, :, None]
-            columns = (left + torch.arange(width))[:, None, :]
-            images = padded[torch.arange(count)[:, None, None], rows, columns].permute(0, 3, 1, 2)
+            top, left = self._moved(torch.randint(2 * self.padding + 1, (2, count, 1)))
+            sample, row, column = (torch.arange(size, device=images.device)
+                                   for size in (count, height, width))
+            rows, columns = (top + row)[:, :, None], (left + column)[:, None, :]
+            images = padded[sample[:, None, None], rows, columns].permute(0, 3, 1, 2)
         return images.contiguous()
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        """Return a tensor, drawn on the CPU, where the images are; a GPU is not waited for."""
+        return tensor.to(self.images.device, non_blocking=True)
 
 
 @nni.trace

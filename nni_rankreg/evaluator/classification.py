@@ -53,6 +53,8 @@ class SGDClassificationModule(ClassificationModule):
         Epochs in which the learning rate first rises in a line, and from where.
     per_step
         Whether the learning rate changes in each step; otherwise in each epoch.
+    fused
+        Whether the optimiser is a single kernel, which is faster on a GPU.
 
     Raises
     ------
@@ -64,7 +66,7 @@ class SGDClassificationModule(ClassificationModule):
                  minimum_learning_rate: float = 0.001, weight_decay: float = 5e-4,
                  momentum: float = 0.9, label_smoothing: float = 0., decay: str = 'cosine',
                  warmup_epochs: int = 0, warmup_learning_rate: float = 0.,
-                 per_step: bool = False):
+                 per_step: bool = False, fused: bool = False):
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay,
                          optimizer=torch.optim.SGD, num_classes=num_classes)
         if decay not in ('cosine', 'linear'):
@@ -72,6 +74,7 @@ class SGDClassificationModule(ClassificationModule):
         self.minimum_learning_rate, self.momentum = minimum_learning_rate, momentum
         self.label_smoothing, self.decay, self.per_step = label_smoothing, decay, per_step
         self.warmup_epochs, self.warmup_learning_rate = warmup_epochs, warmup_learning_rate
+        self.fused = fused
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of a batch; the accuracy is measured in validation only."""
@@ -84,7 +87,12 @@ class SGDClassificationModule(ClassificationModule):
         """Return SGD and its schedule over the trainer's epochs."""
         optimizer = torch.optim.SGD(
             self.parameters(), lr=self.hparams.learning_rate, momentum=self.momentum,
-            weight_decay=self.hparams.weight_decay)
+            weight_decay=self.hparams.weight_decay, fused=self.fused or None)
+        if self.fused:
+            # PyTorch takes the momentum of all parameters or of none to be missing; in the first
+            # step of a super-net few have a gradient. Zero is the same as missing.
+            for parameter in self.parameters():
+                optimizer.state[parameter]['momentum_buffer'] = torch.zeros_like(parameter)
         return [optimizer], [{'scheduler': self._schedule(optimizer),
                               'interval': 'step' if self.per_step else 'epoch'}]
 
@@ -124,7 +132,7 @@ class Classification(SeededLightning):
     seed
         Seeds the weights and the order of the data; None leaves the generators alone.
     learning_rate, minimum_learning_rate, weight_decay, momentum, label_smoothing, decay, \
-    warmup_epochs, warmup_learning_rate, per_step
+    warmup_epochs, warmup_learning_rate, per_step, fused
         See `SGDClassificationModule`.
     **trainer_kwargs
         Passed to the Lightning trainer, for example ``max_epochs=30``.
@@ -144,10 +152,10 @@ class Classification(SeededLightning):
                  minimum_learning_rate: float = 0.001, weight_decay: float = 5e-4,
                  momentum: float = 0.9, label_smoothing: float = 0., decay: str = 'cosine',
                  warmup_epochs: int = 0, warmup_learning_rate: float = 0.,
-                 per_step: bool = False, **trainer_kwargs: Any):
+                 per_step: bool = False, fused: bool = False, **trainer_kwargs: Any):
         module = SGDClassificationModule(
             num_classes, learning_rate=learning_rate, weight_decay=weight_decay,
             minimum_learning_rate=minimum_learning_rate, momentum=momentum,
             label_smoothing=label_smoothing, decay=decay, warmup_epochs=warmup_epochs,
-            warmup_learning_rate=warmup_learning_rate, per_step=per_step)
+            warmup_learning_rate=warmup_learning_rate, per_step=per_step, fused=fused)
         super().__init__(module, train_dataloaders, val_dataloaders, seed, trainer_kwargs)

@@ -112,7 +112,8 @@ class ProxyScorer:
     def score(self, sample: Sample) -> float:
         """Return the score of one architecture, computed anew; NaN if it is not finite."""
         network = self._network(sample)
-        with seeded(self.seed, self.device):
+        # In a training of mixed precision the score is the same as elsewhere.
+        with seeded(self.seed, self.device), torch.autocast(self.device.type, enabled=False):
             value = float(self.proxy(network, self.batch, **self.options))
         return value if math.isfinite(value) else math.nan
 

@@ -65,6 +65,8 @@ class SuperNetModule(CheckpointedModule):
         The held-out batches, in order.
     ranks
         The processes of a distributed training.
+    ranking_loss
+        Sum of the regularisers' terms in the last step, or None if none is active.
     history, measured
         Metrics of each epoch; scores and truth of the architectures on which they were measured
         last.
@@ -85,6 +87,7 @@ class SuperNetModule(CheckpointedModule):
         self.history: list[dict[str, float]] = []
         self.measured: dict[str, list[float]] = {}
         self.held_out = EndlessBatches(ranking_batches)
+        self.ranking_loss: Tensor | None = None
         self._path_sampler = sampler
         self._sampler: UniformSampler | None = None
         self._activator: Activator | None = None
@@ -186,12 +189,14 @@ class SuperNetModule(CheckpointedModule):
         output = self.weight_loss(batch, batch_idx)
         epoch = self.trainer.current_epoch
         active = [one for one in self.regularizers if one.active(epoch, self.epochs)]
+        self.ranking_loss = None
         if not active:
             return output
         ranking_batch = self.to_device(self.held_out.next())
         terms = [one.loss(self, ranking_batch, epoch) for one in active]
         extra = sum(term for term in terms if term is not None)
-        self.log('ranking_loss', torch.as_tensor(extra, dtype=torch.float).detach(), prog_bar=True)
+        self.ranking_loss = torch.as_tensor(extra, dtype=torch.float).detach()
+        self.log('ranking_loss', self.ranking_loss, prog_bar=True)
         return _plus(output, extra)
 
     def weight_loss(self, batch: Any, batch_idx: int) -> Any:

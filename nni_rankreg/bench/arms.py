@@ -9,26 +9,39 @@ from typing import Any, Callable, NamedTuple, Sequence
 import numpy as np
 from torch import Tensor
 
-from nni_rankreg.archive import Archive
-from nni_rankreg.proxy import ProxyScorer
-from nni_rankreg.regularizer import (
-    EqualCostControl,
-    LandmarkRegularizer,
-    RankingDistillation,
-    Regularizer,
-)
-from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
-from nni_rankreg.schedule import Schedule
-from nni_rankreg.strategy import GDAS, NAO, SPOS, FairNAS
-from nni_rankreg.strategy.base import SuperNetStrategy
-from nni_rankreg.typing import Results, Scorer
+from ..archive import Archive
+from ..proxy import ProxyScorer
+from ..regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation, Regularizer
+from ..sampler import MarginPairSampler, SandwichSampler, UniformSampler
+from ..schedule import Schedule
+from ..strategy import GDAS, NAO, SPOS, FairNAS
+from ..strategy.base import SuperNetStrategy
+from ..typing import Results, Scorer
+
+__all__ = ['ARMS', 'VOTE', 'Arm', 'Inputs', 'steps', 'teacher']
 
 MARGIN = 6.7  # of RD-NAS, the mean group distance of two architectures
 VOTE = ('naswot', 'synflow', 'jacov', 'flops')
 
 
 class Inputs(NamedTuple):
-    """What the terms of an arm are made from."""
+    """What the terms of an arm are made from.
+
+    Parameters
+    ----------
+    setting
+        Sizes of networks, data and training.
+    seed
+        Of pairs and proxies.
+    landmarks
+        Architectures with their true performance.
+    space
+        The model space.
+    batch
+        Training images and labels, which the proxies see.
+    cache
+        File of the scores of the proxies.
+    """
 
     setting: dict[str, Any]
     seed: int
@@ -81,7 +94,15 @@ def two_more(inputs: Inputs) -> list[Regularizer]:
 
 
 def teacher(name: str, inputs: Inputs) -> Scorer:
-    """Return a proxy of the super-net's space, on 32 training images."""
+    """Return a proxy of the super-net's space, on 32 training images.
+
+    Parameters
+    ----------
+    name
+        Of the proxy.
+    inputs
+        What it is made from.
+    """
     return ProxyScorer(name, inputs.space, inputs.batch, seed=inputs.seed,
                        cache=Archive(inputs.cache))
 
@@ -118,6 +139,8 @@ def both(inputs: Inputs) -> list[Regularizer]:
     return landmark(inputs, pairs=4) + strong(inputs)
 
 
+# Those with ``passes`` have as many sub-net passes in an epoch as 'landmark' has on average. Of
+# 'nao' the passes that score its pool are not counted.
 ARMS = {
     'spos': Arm(),
     'equal-cost': Arm(control),
@@ -148,7 +171,20 @@ ARMS = {
 
 
 def steps(arm: Arm, setting: dict[str, Any]) -> int:
-    """Return the steps of an epoch with which an arm has as many passes as landmarks have."""
+    """Return the steps of an epoch with which an arm has as many passes as landmarks have.
+
+    Parameters
+    ----------
+    arm
+        One of `ARMS`.
+    setting
+        Sizes of data and training.
+
+    Raises
+    ------
+    ValueError
+        If the arm trains all operations of a layer and the space has no such layers.
+    """
     per_epoch = -(-setting['images'] // setting['batch_size'])
     if arm.passes is None:
         return per_epoch
@@ -156,5 +192,7 @@ def steps(arm: Arm, setting: dict[str, Any]) -> int:
     active = setting['epochs'] - warmup
     before, after = arm.passes
     if arm.strategy is FairNAS:  # as many as there are operations
+        if 'operations' not in setting:
+            raise ValueError('Expected the arm FairNAS with NAS-Bench-201, got another space.')
         before = after = setting['operations']
     return round(per_epoch * (warmup + 3 * active) / (before * warmup + after * active))
