@@ -39,7 +39,7 @@ class _BoxSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, input: Tensor) -> Tensor:
-        rows = _sum_of_neighbours(input.contiguous(), 3)
+        rows = _sum_of_neighbours(input, 3)
         return _sum_of_neighbours(rows, 2)
 
     @staticmethod
