@@ -22,7 +22,7 @@ Result = TypeVar('Result')
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 _CHUNKS = 8            # of each process, so that none waits long for the others
 
-_compute: Callable[[Any], Any]
+_work: list[Callable[[Any], Any]] = []  # of a process that was forked
 
 
 def fork_map(compute: Callable[[Item], Result], items: Sequence[Item], processes: int,
@@ -68,8 +68,7 @@ def fork_map(compute: Callable[[Item], Result], items: Sequence[Item], processes
 
 
 def _start(compute: Callable[[Any], Any]) -> None:
-    global _compute
-    _compute = compute
+    _work[:] = [compute]
     torch.set_num_threads(1)  # at once: OpenMP hangs if its threads were used before the fork
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the first process, and it the others
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody else would end them then
@@ -77,4 +76,4 @@ def _start(compute: Callable[[Any], Any]) -> None:
 
 
 def _run(item: Any) -> Any:
-    return _compute(item)
+    return _work[0](item)
