@@ -20,7 +20,7 @@ Item = TypeVar('Item')
 Result = TypeVar('Result')
 
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
-_CHUNKS = 8            # of each process, so that none waits long for the others
+_CHUNKS = 32           # of each process, so that none waits long for the others
 
 _work: list[Callable[[Any], Any]] = []  # of a process that was forked
 

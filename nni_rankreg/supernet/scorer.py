@@ -90,7 +90,8 @@ class SuperNetScorer:
             groups = [sum(groups, [])]  # statistics are those of an architecture, for all batches
         tasks = [(index, group) for group in groups for index in _alike_together(samples)]
         processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
-        with self._evaluating(self.shared_memory // processes):
+        alone = len(samples) == 1  # as in an evolution: it shares nothing
+        with self._evaluating(0 if alone else self.shared_memory // processes):
             parts = fork_map(partial(self._part, samples), tasks, processes, lambda parts: tqdm(
                 parts, 'Scoring', len(tasks), disable=not self.progress, leave=False))
         totals = [0.] * len(samples)
@@ -100,7 +101,7 @@ class SuperNetScorer:
 
     @contextmanager
     def _evaluating(self, shared_memory: int) -> Iterator[None]:
-        training = self.module.training
+        training, self._prefix, self._shared = self.module.training, None, []
         with ExitStack() as stack:
             stack.callback(self.module.train, training)
             self.module.eval()
@@ -108,8 +109,9 @@ class SuperNetScorer:
                 stack.enter_context(kept_memory())
             if not self.calibration:
                 stack.enter_context(batch_statistics(self.module))
-                self._prefix = stack.enter_context(SharedPrefix(self.module.model, shared_memory))
-                self._shared = []
+                if shared_memory:
+                    self._prefix = stack.enter_context(
+                        SharedPrefix(self.module.model, shared_memory))
             yield
 
     def _part(self, samples: Sequence[Sample], task: tuple[int, list[int]]) -> float:
@@ -131,7 +133,7 @@ class SuperNetScorer:
         self.module.activate(sample)
         if self.calibration:
             calibrate(self.module, [batch[0] for batch in self.calibration])
-        elif self._shared != group:
+        if self._prefix is not None and self._shared != group:
             self._shared = group
             self._prefix.begin(_tensors(batches))
         return sum(self._batch_score(batch) * _batch_size(batch) for batch in batches)
