@@ -48,7 +48,7 @@ class Case(NamedTuple):
     pixels: int
     images: int
     batch_size: int
-    count: int
+    architectures: int
 
 
 CASES = [
@@ -57,7 +57,7 @@ CASES = [
     Case('NAS-Bench-201, 5 cells per stage, 16x16', lambda: NasBench201(16, 5), 16, 512, 256, 64),
     Case('DARTS, 8 cells, width 16, 16x16', lambda: DARTS(16, 8), 16, 256, 128, 48),
 ]
-OFF = {
+OFF: dict[str, Any] = {
     'shared beginning': {'shared_memory': 0},
     'channels last': ('_prepared', lambda self, batch: batch),
     'kept memory': ('kept_memory', nullcontext),
@@ -167,11 +167,11 @@ def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
     space, loader = case.space(), loader_of(case)
     module = SuperNetModule(ClassificationModule(num_classes=10))
     module.set_model(RandomOneShot().mutate_model(case.space()))
-    samples = UniformSampler(space, seed=0).distinct(case.count)
+    samples = UniformSampler(space, seed=0).distinct(case.architectures)
     plain_loop(module, loader, samples[:2])  # allocates, and compiles what is compiled once
     rows = [*run_in_turns(contenders(module, loader, processes), samples, turns),
             *run_in_turns(labellers(module, loader, space, processes), samples, turns)]
-    return [{'case': case.name, 'architectures': case.count, **row} for row in rows]
+    return [{'case': case.name, 'architectures': case.architectures, **row} for row in rows]
 
 
 def main(out: Path = Path('benchmarks/results/scoring.json'), turns: int = 3, processes: int = 2,
@@ -192,7 +192,7 @@ def main(out: Path = Path('benchmarks/results/scoring.json'), turns: int = 3, pr
     cases = CASES
     if quick:
         turns = 1
-        cases = [case._replace(pixels=8, images=8, batch_size=4, count=8 * processes)
+        cases = [case._replace(pixels=8, images=8, batch_size=4, architectures=8 * processes)
                  for case in CASES[1:]]
     rows: list[dict[str, Any]] = []
     for case in cases:
