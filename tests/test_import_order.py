@@ -16,8 +16,8 @@ ROOT = Path(nni_rankreg.__file__).parent
 # it, modules may import each other as long as there is no circle.
 ORDER = """
 typing
-_sqlite _npz _random _quiet
-_table
+_sqlite _npz _random _quiet _memory
+_table _fork
 loss
 metric schedule batch_norm config
 space

@@ -8,6 +8,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._fork import fork_map
 from ..proxy import NetworkFactory, flops, params
 from ..typing import Sample
 
@@ -38,14 +39,17 @@ def weak_labels(oneshot: Any, space: ModelSpace, samples: Sequence[Sample]
     scorer = oneshot.scorer(progress=True)
     labels: dict[str, list[float]] = {'supernet': scorer(samples).tolist()}
     batch = scorer.batches[0]
-    images = batch[0] if isinstance(batch, (list, tuple)) and isinstance(batch[0], Tensor) else None
+    image = (batch[0][:1].cpu() if isinstance(batch, (list, tuple)) and isinstance(batch[0], Tensor)
+             else None)
     network = NetworkFactory(space)
-    sizes: dict[str, list[float]] = {'params': []} if images is None else {
-        'flops': [], 'params': []}
-    for sample in tqdm(samples, 'FLOPs and parameters', leave=False):
+
+    def size(sample: Sample) -> dict[str, float]:
         one = network(sample)
-        sizes['params'].append(params(one))
-        if images is not None:
-            sizes['flops'].append(flops(one, (images[:1].cpu(), images[:1])))
-    return {name: [float(f'{value:.7g}') for value in values]
-            for name, values in {**labels, **sizes}.items()}
+        count = {} if image is None else {'flops': flops(one, (image, image))}
+        return {**count, 'params': params(one)}
+
+    sizes = fork_map(size, samples, scorer.processes, lambda sizes: tqdm(
+        sizes, 'FLOPs and parameters', len(samples), leave=False))
+    for name in sizes[0] if sizes else ():
+        labels[name] = [one[name] for one in sizes]
+    return {name: [float(f'{value:.7g}') for value in values] for name, values in labels.items()}

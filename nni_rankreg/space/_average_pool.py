@@ -39,8 +39,7 @@ class _BoxSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, input: Tensor) -> Tensor:
-        rows = _sum_of_neighbours(input.contiguous(), 3)
-        return _sum_of_neighbours(rows, 2)
+        return _sum_of_neighbours(_sum_of_neighbours(input, 3), 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
+from .._memory import kept_memory
 from ..host.distributed import prepare_distributed
 from ..host.subnet import SubnetModelSpace
 from ..metric import kendall_tau
@@ -57,6 +58,9 @@ class SuperNetStrategy(RandomOneShot):
     score_batches
         Validation batches that an architecture is scored on; None takes all. They are kept in
         memory.
+    score_processes
+        Processes of one thread each that score architectures after the training and in its
+        validations, on the CPU of Linux. It is 1 elsewhere and in a distributed training.
     calibration_batches
         Training batches from which the statistics of batch normalisation are computed for each
         scored architecture; 0 uses the statistics of each validation batch.
@@ -82,7 +86,7 @@ class SuperNetStrategy(RandomOneShot):
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
                  truth: ResultsSource | None = None, ranking_dataloader: Any = None,
                  ranking_batch_size: int | None = None, metric: str | None = None,
-                 mode: str = 'max', score_batches: int | None = None,
+                 mode: str = 'max', score_batches: int | None = None, score_processes: int = 1,
                  calibration_batches: int = 0, checkpoint_folder: str | Path | None = None,
                  filter: Any = None, seed: int = 0, same_paths: bool = True, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
@@ -91,6 +95,7 @@ class SuperNetStrategy(RandomOneShot):
         metric_sign(mode)  # refuses another
         self.metric, self.mode, self.score_batches = metric, mode, score_batches
         self.calibration_batches, self.seed = calibration_batches, seed
+        self.score_processes = score_processes
         self.checkpoint_folder, self.same_paths = checkpoint_folder, same_paths
         self._processes: dict[str, int] = {}
         self._module: SuperNetModule | None = None
@@ -177,10 +182,11 @@ class SuperNetStrategy(RandomOneShot):
         module.to(module.trainer.strategy.root_device)
         if self._validation_loader is None:  # Lightning has not asked the data module for it
             module.trainer.datamodule.val_dataloader()
+        alone = self._processes.get('processes', 1) == 1
         return SuperNetScorer(
             module, islice(self._validation_loader, self.score_batches), metric=self.metric,
             mode=self.mode, calibration=islice(self._training_loader, self.calibration_batches),
-            progress=progress)
+            progress=progress, processes=self.score_processes if alone else 1)
 
     def measure(self) -> dict[str, float]:
         """Return the rank correlation of the super-net, and ``default``, the number NNI plots."""
@@ -220,7 +226,8 @@ class SuperNetStrategy(RandomOneShot):
             Architectures to leave out.
         """
         if self._ranked is None:
-            self._ranked = self.search(self.scorer())
+            with kept_memory():  # also between the calls of an evolution
+                self._ranked = self.search(self.scorer())
         excluded = {sample_key(sample) for sample in exclude}
         return [one for one in self._ranked if sample_key(one) not in excluded][:count]
 

@@ -6,7 +6,7 @@ random numbers, and a checkpoint of the first, remain those of all.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Sequence, TypeVar
+from typing import Any, Callable, Sequence, TypeVar
 
 import torch.distributed
 from pytorch_lightning import LightningModule
@@ -87,20 +87,18 @@ class Ranks:
             torch.distributed.broadcast_object_list(values)
         return values[0]
 
-    def shared(self, compute: Callable[[Item], float], items: Sequence[Item],
-               progress: Callable[[Sequence[Item]], Iterable[Item]]) -> list[float]:
+    def shared(self, compute: Callable[[Sequence[Item]], list[float]],
+               items: Sequence[Item]) -> list[float]:
         """Return a number for each item, in order; each process computes its share of them.
 
         Parameters
         ----------
         compute
-            Computes the number of an item.
+            Computes the numbers of items.
         items
             The same in all processes.
-        progress
-            Goes through the share of a process.
         """
-        own = [compute(item) for item in progress(items[self.own::self.count])]
+        own = compute(items[self.own::self.count])
         parts = [own] * self.count
         if self.count > 1:
             torch.distributed.all_gather_object(parts, own)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any, Iterable, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, Iterable, Iterator, Sequence
 
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._fork import fork_map
+from .._memory import kept_memory
 from ..batch_norm import batch_statistics
+from ..host.prefix import SharedPrefix
 from ..typing import Sample, metric_sign
 from .calibration import calibrate
 from .module import SuperNetModule
@@ -17,9 +22,15 @@ from .quiet import quiet_loss, quiet_metric
 
 __all__ = ['SuperNetScorer']
 
+_WORTH_FORKING = 8  # architectures for each process
+
 
 class SuperNetScorer:
     """Score architectures by the super-net's weights; a `Scorer`.
+
+    It returns what a loop over architectures and batches returns, faster: what architectures have
+    in common at their beginning is computed once for each batch (`SharedPrefix`), the channels of
+    images come last on a CPU, where freed memory is kept and several processes may share the work.
 
     Parameters
     ----------
@@ -38,6 +49,10 @@ class SuperNetScorer:
         so that scores depend on the size and the composition of the batches.
     progress
         Whether to show a progress bar.
+    processes
+        Processes of one thread each that score, on the CPU of Linux; elsewhere it is one.
+    shared_memory
+        Bytes for what architectures have in common, of all processes together; 0 shares nothing.
 
     Raises
     ------
@@ -47,43 +62,110 @@ class SuperNetScorer:
 
     def __init__(self, module: SuperNetModule, batches: Iterable[Any], *,
                  metric: str | None = None, mode: str = 'max', calibration: Iterable[Any] = (),
-                 progress: bool = False):
+                 progress: bool = False, processes: int = 1, shared_memory: int = 2 ** 30):
         self.module, self.metric, self.progress = module, metric, progress
+        self.processes = processes if module.device.type == 'cpu' else 1
+        self.shared_memory = shared_memory
         self._sign = metric_sign(mode)
-        self.batches = [module.to_device(batch) for batch in batches]
-        self.calibration = [module.to_device(batch) for batch in calibration]
+        self._format = (torch.channels_last if module.device.type == 'cpu'
+                        else torch.preserve_format)
+        self.batches = [self._prepared(module.to_device(batch)) for batch in batches]
+        self.calibration = [self._prepared(module.to_device(batch)) for batch in calibration]
+        self._prefix: SharedPrefix | None = None
+        self._shared: list[int] = []  # numbers of the batches whose prefix is remembered
         if not self.batches:
             raise ValueError('Expected at least one validation batch to score on, got none.')
 
-    @torch.no_grad()
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
         """Return the scores of `samples`, shape (N,), higher is better."""
-        training = self.module.training
-        self.module.eval()
-        try:
-            with nullcontext() if self.calibration else batch_statistics(self.module):
-                scores = self.module.ranks.shared(self._score, samples, lambda part: tqdm(
-                    part, 'Scoring', disable=not self.progress, leave=False))
-                return torch.tensor(scores, dtype=torch.float64)
-        finally:
-            self.module.train(training)
+        # Lightning's inference mode, in a validation, hides whether a tensor has changed.
+        with torch.inference_mode(False), torch.no_grad():
+            return torch.tensor(self.module.ranks.shared(self._scores, samples),
+                                dtype=torch.float64)
 
-    def _score(self, sample: Sample) -> float:
+    def _scores(self, samples: Sequence[Sample]) -> list[float]:
+        """Return the scores of the samples that are this process' share of a training's."""
+        groups = [[index] for index in range(len(self.batches))]
+        if self.calibration:
+            groups = [sum(groups, [])]  # statistics are those of an architecture, for all batches
+        tasks = [(index, group) for group in groups for index in _alike_together(samples)]
+        processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
+        alone = len(samples) == 1  # as in an evolution: it shares nothing
+        with self._evaluating(0 if alone else self.shared_memory // processes):
+            parts = fork_map(partial(self._part, samples), tasks, processes, lambda parts: tqdm(
+                parts, 'Scoring', len(tasks), disable=not self.progress, leave=False))
+        totals = [0.] * len(samples)
+        for (index, _), part in zip(tasks, parts):
+            totals[index] += part
+        return [total / sum(map(_batch_size, self.batches)) for total in totals]
+
+    @contextmanager
+    def _evaluating(self, shared_memory: int) -> Iterator[None]:
+        training, self._prefix, self._shared = self.module.training, None, []
+        with ExitStack() as stack:
+            stack.callback(self.module.train, training)
+            self.module.eval()
+            if self.module.device.type == 'cpu':
+                stack.enter_context(kept_memory())
+            if not self.calibration:
+                stack.enter_context(batch_statistics(self.module))
+                if shared_memory:
+                    self._prefix = stack.enter_context(
+                        SharedPrefix(self.module.model, shared_memory))
+            yield
+
+    def _part(self, samples: Sequence[Sample], task: tuple[int, list[int]]) -> float:
+        """Return the sum of an architecture's scores for the images of some of the batches."""
+        index, group = task
+        try:
+            return self._group_score(samples[index], group)
+        except RuntimeError:
+            # A model that takes the memory for granted, as Tensor.view does; else it fails again.
+            if self._format is not torch.channels_last:
+                raise
+            self._format, self._shared = torch.contiguous_format, []
+            self.batches = [self._prepared(batch) for batch in self.batches]
+            self.calibration = [self._prepared(batch) for batch in self.calibration]
+            return self._group_score(samples[index], group)
+
+    def _group_score(self, sample: Sample, group: list[int]) -> float:
+        batches = [self.batches[index] for index in group]
         self.module.activate(sample)
         if self.calibration:
             calibrate(self.module, [batch[0] for batch in self.calibration])
-        scores = [self._batch_score(batch) for batch in self.batches]
-        sizes = [_batch_size(batch) for batch in self.batches]
-        return sum(score * size for score, size in zip(scores, sizes)) / sum(sizes)
+        if self._prefix is not None and self._shared != group:
+            self._shared = group
+            self._prefix.begin(_tensors(batches))
+        return sum(self._batch_score(batch) * _batch_size(batch) for batch in batches)
 
     def _batch_score(self, batch: Any) -> float:
         if self.metric is None:
             return -quiet_loss(self.module.training_module, batch).item()
         return self._sign * quiet_metric(self.module.training_module, batch, self.metric).item()
 
+    def _prepared(self, batch: Any) -> Any:
+        """Return a batch whose images have the format; their values are the same."""
+        def prepare(tensor: Tensor) -> Tensor:
+            return tensor.clone(memory_format=self._format if tensor.ndim == 4
+                                else torch.preserve_format)
+
+        with torch.inference_mode(False):
+            return apply_to_collection(batch, Tensor, prepare)
+
+
+def _alike_together(samples: Sequence[Sample]) -> list[int]:
+    """Return the order in which neighbours have as many of their first choices in common."""
+    labels = list(samples[0]) if samples else []
+    return sorted(range(len(samples)),
+                  key=lambda index: [repr(samples[index].get(label)) for label in labels])
+
+
+def _tensors(batch: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    apply_to_collection(batch, Tensor, found.append)
+    return found
+
 
 def _batch_size(batch: Any) -> int:
     """Return the number of examples: the length of the first tensor of the batch."""
-    while not isinstance(batch, Tensor):
-        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
-    return len(batch)
+    return len(_tensors(batch)[0])

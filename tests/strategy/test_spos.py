@@ -323,3 +323,11 @@ def test_strategies_travel_in_jobs():
     assert isinstance(copy, RandomOneShot)
     assert (copy.seed, copy.metric, copy.score_batches) == (5, 'val_acc', 3)
     assert (copy.regularizers[0].weight, copy.evolution.evaluations) == (3., 6)
+
+
+@pytest.mark.parametrize('devices, expected', [(1, 3), (2, 1)])
+def test_processes_that_score(devices, expected, train):
+    """One in a distributed training, which divides the scoring itself."""
+    strategy = train(SPOS(evolution=SMALL, score_processes=3))
+    strategy._processes = {'rank': 0, 'processes': devices}
+    assert strategy.scorer().processes == expected

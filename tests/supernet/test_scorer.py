@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 import torch
 import torch.nn.functional as F
 from nni.nas.evaluator.pytorch import ClassificationModule
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.nas.strategy import RandomOneShot
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.evaluator import SGDClassificationModule
 from nni_rankreg.host.subnet import extract
 from nni_rankreg.sampler import UniformSampler
@@ -147,3 +154,118 @@ def test_unknown_metric(module, samples, make_batches):
     with pytest.raises(ValueError, match=r"one of \['val_acc', 'val_loss'\], got 'val_f1'"):
         scorer(samples)
     assert {one.training for one in module.modules()} == {True}
+
+
+@pytest.mark.parametrize('name', [
+    'NasBench201', 'NasBench101', 'own DARTS', 'own ENAS of any size', 'own ProxylessNAS',
+    'own ResNet48', 'ShuffleNet', 'AutoFormer'])
+@pytest.mark.parametrize('metric', [None, 'val_acc'])
+def test_scores_are_those_of_the_plain_loop(name, metric, make_supernet, make_batches):
+    """Also in spaces of widths and depths, and where a network takes the memory for granted."""
+    module = SuperNetModule(ClassificationModule(num_classes=10))
+    module.set_model(make_supernet(name).double())  # few pixels of few images vary little
+    samples = UniformSampler(module.model, seed=5).distinct(5)
+    batches = [(x.double(), y) for x, y in make_batches([6, 4], 32)]
+    expected = []
+    with torch.no_grad(), batch_statistics(module):
+        for sample in samples:
+            module.activate(sample)
+            values = [accuracy(module.model(x), y) if metric else minus_loss(module.model(x), y)
+                      for x, y in batches]
+            expected.append((6 * values[0] + 4 * values[1]) / 10)
+    scores = SuperNetScorer(module, batches, metric=metric)(samples)
+    torch.testing.assert_close(scores, torch.stack(expected).double(), rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize('calibrated', [True, False])
+def test_several_processes_give_the_same_scores(calibrated, module, make_batches):
+    samples = UniformSampler(module.model, seed=5).distinct(17)
+    batches = make_batches([8, 5])
+    options = {'calibration': batches if calibrated else ()}
+    expected = SuperNetScorer(module, batches, **options)(samples)
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    scores = SuperNetScorer(module, batches, processes=2, **options)(samples)
+    assert torch.equal(scores, expected)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize('count, expected', [(1, 1), (15, 1), (16, 2), (24, 3), (80, 4)])
+def test_few_architectures_are_not_worth_a_process(count, expected, module, samples, make_batches,
+                                                   monkeypatch):
+    asked = []
+    monkeypatch.setattr('nni_rankreg.supernet.scorer.fork_map',
+                        lambda compute, items, processes, progress:
+                        asked.append(processes) or [0.] * len(items))
+    SuperNetScorer(module, make_batches(), processes=4)(samples[:1] * count)
+    assert asked == [expected]
+
+
+def test_a_killed_process_is_an_error(module, samples, make_batches, monkeypatch):
+    monkeypatch.setattr('nni_rankreg.supernet.scorer.quiet_loss',
+                        lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(RuntimeError, match='got one that was killed'):
+        SuperNetScorer(module, make_batches(), processes=2)(samples * 4)
+
+
+def test_the_stem_is_computed_once_for_each_batch(module, samples, make_batches):
+    shapes = []
+    module.model.stem[0].register_forward_hook(lambda layer, inputs, output: shapes.append(
+        len(inputs[0])))
+    batches = make_batches([7, 3])
+    SuperNetScorer(module, batches)(samples)
+    assert shapes == [7, 3]
+    SuperNetScorer(module, batches, shared_memory=0)(samples)
+    assert shapes == [7, 3] + [7] * 6 + [3] * 6
+    del shapes[:]
+    SuperNetScorer(module, batches, calibration=batches)(samples[:2])
+    assert shapes == [7, 3, 7, 3] * 2
+
+
+class Viewing(ModelSpace):
+    """Takes it for granted that the pixels of a channel lie side by side in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = LayerChoice([nn.Conv2d(3, 2, 3, padding=1), nn.Conv2d(3, 2, 1)], label='x')
+        self.classifier = nn.Linear(128, 10)
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(x.is_contiguous())
+        return self.classifier(self.layer(x).view(len(x), -1))
+
+
+def test_channels_come_last_where_the_network_allows_it(make_batches):
+    module = SuperNetModule(ClassificationModule(num_classes=10))
+    module.set_model(RandomOneShot().mutate_model(Viewing()))
+    batches = make_batches([7, 3])
+    scorer = SuperNetScorer(module, batches)
+    assert all(x.is_contiguous(memory_format=torch.channels_last) for x, _ in scorer.batches)
+    assert all(x.is_contiguous() for x, _ in batches)
+    scores = scorer([{'x': 0}, {'x': 1}])
+    assert module.model.seen == [False] + [True] * 4
+    networks = [lambda x, layer=layer: module.model.classifier(layer(x).flatten(1))
+                for layer in module.model.layer]
+    torch.testing.assert_close(scores.float(), naive(networks, batches, minus_loss))
+
+
+def test_other_errors_of_the_network_are_raised(module, samples):
+    with pytest.raises(RuntimeError, match='channels'):
+        SuperNetScorer(module, [(torch.zeros(2, 5, 8, 8), torch.zeros(2).long())])(samples)
+
+
+def test_scores_in_the_inference_mode_of_a_validation(module, samples, make_batches):
+    expected = SuperNetScorer(module, make_batches())(samples)
+    with torch.inference_mode():
+        scores = SuperNetScorer(module, make_batches())(samples)
+        again = SuperNetScorer(module, make_batches(), calibration=make_batches())(samples)
+    assert torch.equal(scores, expected) and not scores.is_inference()
+    assert again.isfinite().all()
+
+
+def test_nothing_is_left_in_modules_and_batches(module, samples, make_batches):
+    batches = make_batches()
+    scorer = SuperNetScorer(module, batches)
+    scorer(samples)
+    assert not [one for one in module.modules() if 'forward' in vars(one)]
+    assert not [tensor for batch in [*batches, *scorer.batches] for tensor in batch if vars(tensor)]

@@ -1,0 +1,212 @@
+"""How fast are architectures scored? Against the loop that one would write, in one run.
+
+The plain loop activates an architecture, takes the validation loss batch by batch from the loader,
+and averages it. Ours has what the loop has not, each alone and together; the scores are compared,
+too. Contenders run in turns; the ratio is the median over the turns. Weights and images are random.
+A last row has all weak labels: scores, FLOPs and parameters.
+
+    python benchmarks/scoring.py
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any, Callable, Iterable, NamedTuple
+from unittest.mock import patch
+
+import torch
+from jsonargparse import CLI
+from nni.nas.evaluator.pytorch import ClassificationModule
+from nni.nas.strategy import RandomOneShot
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from nni_rankreg.batch_norm import batch_statistics
+from nni_rankreg.data import ImageTensors, image_loader
+from nni_rankreg.host.weak_label import weak_labels
+from nni_rankreg.proxy import NetworkFactory, flops, params
+from nni_rankreg.report import markdown_table
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.space import DARTS, NasBench201
+from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
+from nni_rankreg.typing import Sample
+
+Score = Callable[[list[Sample]], Any]
+
+
+class Case(NamedTuple):
+    """A space with the images on which its architectures are scored."""
+
+    name: str
+    space: Callable[[], Any]
+    pixels: int
+    images: int
+    batch_size: int
+    architectures: int
+
+
+CASES = [
+    Case('NAS-Bench-201, 1 cell per stage, 16x16', lambda: NasBench201(16, 1), 16, 512, 256, 200),
+    Case('NAS-Bench-201, 1 cell per stage, 32x32', lambda: NasBench201(16, 1), 32, 512, 256, 64),
+    Case('NAS-Bench-201, 5 cells per stage, 16x16', lambda: NasBench201(16, 5), 16, 512, 256, 64),
+    Case('DARTS, 8 cells, width 16, 16x16', lambda: DARTS(16, 8), 16, 256, 128, 48),
+]
+OFF: dict[str, Any] = {
+    'shared beginning': {'shared_memory': 0},
+    'channels last': ('_prepared', lambda self, batch: batch),
+    'kept memory': ('kept_memory', nullcontext),
+}
+"""How to do without each of the means."""
+
+
+def loader_of(case: Case) -> DataLoader:
+    """Return a loader of noise with random labels."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(case.images, 3, case.pixels, case.pixels, generator=generator)
+    return image_loader(
+        ImageTensors(images, torch.randint(10, (case.images,), generator=generator)),
+        case.batch_size)
+
+
+def plain_loop(module: SuperNetModule, loader: Iterable[Any], samples: list[Sample]) -> Tensor:
+    """Score as one would write it."""
+    scores = []
+    with torch.no_grad(), batch_statistics(module):
+        for sample in samples:
+            module.activate(sample)
+            losses, sizes = [], []
+            for images, labels in loader:
+                loss = module.training_module.criterion(module.training_module(images), labels)
+                losses.append(loss.item() * len(labels))
+                sizes.append(len(labels))
+            scores.append(-sum(losses) / sum(sizes))
+    return torch.tensor(scores, dtype=torch.float64)
+
+
+def with_means(module: SuperNetModule, loader: Iterable[Any], means: set[str],
+               **options: Any) -> Score:
+    """Return our way of scoring with some of the means only."""
+    def score(samples: list[Sample]) -> Tensor:
+        with ExitStack() as stack:
+            for name, off in OFF.items():
+                if name in means:
+                    continue
+                if isinstance(off, dict):
+                    options.update(off)
+                elif hasattr(SuperNetScorer, off[0]):
+                    stack.enter_context(patch.object(SuperNetScorer, *off))
+                else:
+                    stack.enter_context(patch(f'nni_rankreg.supernet.scorer.{off[0]}', off[1]))
+            return SuperNetScorer(module, loader, **options)(samples)
+    return score
+
+
+def contenders(module: SuperNetModule, loader: Iterable[Any], processes: int) -> dict[str, Score]:
+    """Return name -> what scores architectures, the plain loop first."""
+    return {
+        'plain loop': lambda samples: plain_loop(module, loader, samples),
+        'batches kept': with_means(module, loader, set()),
+        **{f'... {name}': with_means(module, loader, {name}) for name in OFF},
+        f'... {processes} processes': with_means(module, loader, set(), processes=processes),
+        'all of it, 1 process': with_means(module, loader, set(OFF)),
+        f'all of it, {processes} processes': with_means(module, loader, set(OFF),
+                                                        processes=processes)}
+
+
+def labellers(module: SuperNetModule, loader: Iterable[Any], space: Any,
+              processes: int) -> dict[str, Score]:
+    """Return name -> what computes all weak labels, the plain loop first."""
+    def plain(samples: list[Sample]) -> Tensor:
+        scores, network = plain_loop(module, loader, samples), NetworkFactory(space)
+        images, labels = next(iter(loader))
+        for sample in samples:
+            one = network(sample)
+            params(one), flops(one, (images[:1], labels[:1]))
+        return scores
+
+    def ours(samples: list[Sample]) -> Tensor:
+        oneshot = SimpleNamespace(scorer=lambda progress: SuperNetScorer(
+            module, loader, processes=processes))
+        return torch.tensor(weak_labels(oneshot, space, samples)['supernet'])
+
+    return {'weak labels, plain loop': plain, f'weak labels, {processes} processes': ours}
+
+
+def run_in_turns(scorers: dict[str, Score], samples: list[Sample],
+                 turns: int) -> list[dict[str, Any]]:
+    """Return architectures per second, and the ratio to the first, of each that scores."""
+    speeds: dict[str, list[float]] = {name: [] for name in scorers}
+    reference = torch.zeros(0)
+    for turn in range(turns):
+        for name, score in list(scorers.items())[::-1 if turn % 2 else 1]:
+            first = name == next(iter(scorers))
+            part = samples[:max(2, len(samples) // 8)] if first else samples  # it is the slowest
+            started = time.perf_counter()
+            scores = score(part)
+            speeds[name].append(len(part) / (time.perf_counter() - started))
+            if first:
+                reference = scores
+            elif len(reference):
+                torch.testing.assert_close(scores[:len(reference)].double(), reference,
+                                           rtol=1e-4, atol=1e-4)
+    base = next(iter(speeds.values()))
+    return [{'contender': name, 'speed': median(values),
+             'ratio': median(value / other for value, other in zip(values, base))}
+            for name, values in speeds.items()]
+
+
+def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
+    """Return a row for each contender."""
+    torch.manual_seed(0)
+    space, loader = case.space(), loader_of(case)
+    module = SuperNetModule(ClassificationModule(num_classes=10))
+    module.set_model(RandomOneShot().mutate_model(case.space()))
+    samples = UniformSampler(space, seed=0).distinct(case.architectures)
+    plain_loop(module, loader, samples[:2])  # allocates, and compiles what is compiled once
+    rows = [*run_in_turns(contenders(module, loader, processes), samples, turns),
+            *run_in_turns(labellers(module, loader, space, processes), samples, turns)]
+    return [{'case': case.name, 'architectures': case.architectures, **row} for row in rows]
+
+
+def main(out: Path = Path('benchmarks/results/scoring.json'), turns: int = 3, processes: int = 2,
+         quick: bool = False) -> None:
+    """Measure, write the numbers and print the table.
+
+    Parameters
+    ----------
+    out
+        file for the numbers
+    turns
+        of all contenders
+    processes
+        that score, where it is more than one
+    quick
+        only check that it runs; nothing is written
+    """
+    cases = CASES
+    if quick:
+        turns = 1
+        cases = [case._replace(pixels=8, images=8, batch_size=4, architectures=8 * processes)
+                 for case in CASES[1:]]
+    rows: list[dict[str, Any]] = []
+    for case in cases:
+        rows += measure(case, turns, processes)
+    if not quick:
+        setting = {'turns': turns, 'processes': processes, 'threads': torch.get_num_threads()}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps({'setting': setting, 'rows': rows}, indent=1) + '\n',
+                       encoding='utf-8')
+    print(markdown_table(['space', 'way', 'architectures/s', 'ratio'], [
+        [row['case'], row['contender'], f'{row["speed"]:.2f}', f'{row["ratio"]:.2f}']
+        for row in rows]))
+
+
+if __name__ == '__main__':
+    warnings.filterwarnings('ignore')
+    CLI(main, as_positional=False)
