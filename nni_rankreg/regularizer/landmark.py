@@ -98,10 +98,8 @@ class LandmarkRegularizer(Regularizer):
         super().bind(results, warmed_up)
         if self.landmarks is not None:
             given = read_results(self.landmarks, self.mode)
-            known = [sample for sample in results.samples if sample not in given.samples]
-            metrics = dict(zip(map(repr, results.samples), results.metrics))
-            results = Results(given.samples + known,
-                              given.metrics + [metrics[repr(sample)] for sample in known])
+            known = results.without(given.samples)
+            results = Results(given.samples + known.samples, given.metrics + known.metrics)
         self._results = results
 
     def state_dict(self) -> dict[str, Any]:
