@@ -1,7 +1,8 @@
-"""Write the tables of rankings in docs/results.md from the runs in benchmarks/results.
+"""Write the tables in docs/results.md, and its pictures, from the runs in benchmarks/results.
 
 A table stands between the comments ``<!-- name -->`` and ``<!-- end -->``. Copy new runs into
-benchmarks/results/<name of the benchmark> first.
+benchmarks/results/<name of the benchmark> first. A table is a function, folder of all runs ->
+Markdown, in `TABLES`; a picture is drawn by one, folder of all runs and of pictures, in `PICTURES`.
 
     python benchmarks/render.py
 """
@@ -11,8 +12,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
+import scaling_report
 from jsonargparse import CLI
 from ranking import COLUMNS, report
 
@@ -41,33 +43,34 @@ ALGORITHMS = {
 }
 
 
-class Table(NamedTuple):
-    """A table: the folder of its runs, how many seeds it shows, and its rows and columns."""
+class Ranking(NamedTuple):
+    """Rankings: the folder of the runs, how many seeds are shown, and the rows and columns."""
 
     folder: str
     seeds: int
     arms: dict[str, str]
     columns: tuple[str, ...] = SHORT
 
+    def __call__(self, results: Path) -> str:
+        """Return the table as Markdown."""
+        files = sorted((results / self.folder).glob('*.json'))
+        runs = [json.loads(path.read_text()) for path in files]
+        return report([run for run in runs if run['seed'] < self.seeds], self.arms, self.columns)
 
-TABLES = {
-    'landmarks': Table('nb201_ranking', 5, LANDMARKS, COLUMNS),
-    'distillation, 5 operations': Table('nb201_ranking', 3, DISTILLATION),
-    'distillation, 4 operations': Table('nb201_4', 3, DISTILLATION),
-    'algorithms, NAS-Bench-201': Table('nb201_ranking', 3, ALGORITHMS),
+
+TABLES: dict[str, Callable[[Path], str]] = {
+    'landmarks': Ranking('nb201_ranking', 5, LANDMARKS, COLUMNS),
+    'distillation, 5 operations': Ranking('nb201_ranking', 3, DISTILLATION),
+    'distillation, 4 operations': Ranking('nb201_4', 3, DISTILLATION),
+    'algorithms, NAS-Bench-201': Ranking('nb201_ranking', 3, ALGORITHMS),
+    'scaling': scaling_report.scaling_table,
 }
-
-
-def render(table: Table, results: Path) -> str:
-    """Return a table as Markdown."""
-    files = sorted((results / table.folder).glob('*.json'))
-    runs = [json.loads(path.read_text()) for path in files]
-    return report([run for run in runs if run['seed'] < table.seeds], table.arms, table.columns)
+PICTURES: tuple[Callable[[Path, Path], None], ...] = (scaling_report.draw,)
 
 
 def main(document: Path = Path('docs/results.md'),
          results: Path = Path('benchmarks/results')) -> None:
-    """Write the tables anew.
+    """Write the tables anew, and the pictures beside them.
 
     Parameters
     ----------
@@ -82,8 +85,10 @@ def main(document: Path = Path('docs/results.md'),
         if begin not in text:
             raise ValueError(f'Expected a line {begin.strip()} in {document}, got none.')
         text = re.sub(f'{re.escape(begin)}.*?{end}',
-                      lambda _: f'{begin}{render(table, results)}\n{end}', text, flags=re.DOTALL)
+                      lambda _: f'{begin}{table(results)}\n{end}', text, flags=re.DOTALL)
     document.write_text(text)
+    for draw in PICTURES:
+        draw(results, document.parent)
 
 
 if __name__ == '__main__':

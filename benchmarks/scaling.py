@@ -34,8 +34,8 @@ from scaling_ddp import ARMS
 from scaling_parts import Row, archive_row, landmark_rows, space_rows
 from scaling_report import markdown
 
-LANDMARKS, PAIRS, SIZES = (10, 30, 100, 300, 1000), (1, 2, 4, 8), (10 ** 3, 10 ** 4, 10 ** 5,
-                                                                  10 ** 6)
+LANDMARKS, PAIRS = (10, 30, 100, 300, 1000), (1, 2, 4, 8)
+SIZES = (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6)
 
 
 def parts(quick: bool) -> dict[str, Callable[[], list[Row]]]:

@@ -1,4 +1,6 @@
-"""Train with one process, then with two: the script that `scaling.py` starts, and Lightning again.
+"""One process trains, then two: `scaling.py` starts this script, and Lightning once more.
+
+The first alone does the training by one, before there is another.
 
     python benchmarks/scaling_ddp.py --out times.json
 """
@@ -29,8 +31,9 @@ def run(landmarks: int, batch_size: int, processes: int, steps: int) -> float:
     held_out = image_loader(random_images(batch_size * steps, 8), batch_size)
     strategy = SPOS(ranking(landmarks, 1), ranking_dataloader=held_out)
     values = train(strategy, random_images(processes * batch_size * steps, 8), 5, 0,
-                   batch_size=batch_size, accelerator='cpu', devices=processes,
-                   strategy='ddp' if processes > 1 else 'auto')
+                   batch_size=batch_size,
+                   trainer={'accelerator': 'cpu', 'devices': processes,
+                            'strategy': 'ddp' if processes > 1 else 'auto'})
     return sum(values) / len(values)
 
 

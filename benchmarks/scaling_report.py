@@ -18,7 +18,7 @@ Found = dict[str, Any]
 
 MEASURES = {'seconds': 'time', 'activations': 'activations', 'process': 'process'}
 QUERIES = {'add': 'add one', 'look-up': 'look up one', 'count': 'count', 'best': 'best ten',
-           'open': 'open', 'results': 'read all'}
+           'open': 'open', 'read': 'read all'}
 
 
 def scaling_table(results: Path) -> str:
@@ -82,8 +82,8 @@ def archive_table(rows: Sequence[Row]) -> str:
     return markdown_table(
         ['results', 'add all, s', 'µs each', 'MB', *(f'{name}, ms' for name in QUERIES.values()),
          'MB of all, read'],
-        [[f'{row["results"]:,}', f'{row["insert"]:.2f}',
-          f'{1e6 * row["insert"] / row["results"]:.0f}', f'{row["bytes"] / 1e6:.1f}',
+        [[f'{row["stored"]:,}', f'{row["insert"]:.2f}',
+          f'{1e6 * row["insert"] / row["stored"]:.0f}', f'{row["bytes"] / 1e6:.1f}',
           *(f'{1e3 * row[name]:.2f}' for name in QUERIES), f'{row["process"] / 1e6:.0f}']
          for row in rows])
 
@@ -136,7 +136,7 @@ def space_figure(rows: Sequence[Row]) -> Figure:
 def archive_figure(rows: Sequence[Row]) -> Figure:
     figure = Figure((6.4, 4), 150, layout='constrained')
     ax = figure.subplots()
-    sizes = [row['results'] for row in rows]
+    sizes = [row['stored'] for row in rows]
     line(ax, 6, sizes, [row['insert'] for row in rows], 'add all')
     for number, (key, name) in enumerate(QUERIES.items()):
         line(ax, number, sizes, [row[key] for row in rows], name)

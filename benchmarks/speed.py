@@ -118,14 +118,15 @@ def random_images(count: int, pixels: int) -> ImageTensors:
 
 def train(strategy: Any, data: ImageTensors, cells: int, seed: int,
           probe: Callable[[], Any] = Clock, batch_size: int = 32,
-          **trainer: Any) -> list[float]:
+          trainer: dict[str, Any] | None = None) -> list[float]:
     """Train NAS-Bench-201 under NNI's evaluator for an epoch; return a value for each step."""
     callback = probe()
     evaluator = Classification(
         train_dataloaders=image_loader(data, batch_size, shuffle=True),
         val_dataloaders=image_loader(data, batch_size), num_classes=10, max_epochs=1,
         limit_val_batches=0, callbacks=[callback], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, **trainer)
+        enable_progress_bar=False, enable_model_summary=False,
+        **(trainer or {}))
     pl.seed_everything(seed, verbose=False)
     supernet = strategy.initialize(RawFormatModelSpace(NasBench201(16, cells, 10), evaluator),
                                    SequentialExecutionEngine())
