@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable
 
 import scaling_report
 from jsonargparse import CLI
@@ -43,7 +44,8 @@ ALGORITHMS = {
 }
 
 
-class Ranking(NamedTuple):
+@dataclass(frozen=True)
+class Ranking:
     """Rankings: the folder of the runs, how many seeds are shown, and the rows and columns."""
 
     folder: str

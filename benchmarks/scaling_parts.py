@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Callable
 
-import psutil
 import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Classification
@@ -87,14 +86,14 @@ class Peak(pl.Callback):
     """Record by how much the process is larger, at most, than before its first step."""
 
     def on_train_start(self, *_: Any) -> None:
-        self.before = psutil.Process().memory_info().rss
+        self.before = peak_memory()
 
     def on_train_end(self, *_: Any) -> None:
         self.values = [peak_memory() - self.before]
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has had in memory."""
+    """Return the most bytes that this process has had in memory since it began."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -236,6 +235,6 @@ def ask(archive: Archive, name: str, count: int) -> tuple[float, int]:
     """Return the seconds of a query, and by how many bytes it lets the process grow at most."""
     repetitions, query = QUERIES[name]
     numbers = random.Random(1).choices(range(count), k=repetitions)
-    before = psutil.Process().memory_info().rss
+    before = peak_memory()
     seconds = median(timed(partial(query, archive, number)) for number in numbers)
     return seconds, peak_memory() - before
