@@ -21,6 +21,7 @@ import pictures
 import predictor
 import proxies
 import resnet48_proxies
+import scaling_report
 import speed
 from jsonargparse import CLI
 from stored import read
@@ -70,6 +71,11 @@ def ranking_table(folder: str, seeds: int, arms: Mapping[str, str],
     """Return a table of rankings: of some runs, with these rows and columns."""
     return Table(folder, lambda path: report(runs(path, seeds), arms, columns))
 
+    def __call__(self, results: Path) -> str:
+        """Return the table as Markdown."""
+        files = sorted((results / self.folder).glob('*.json'))
+        runs = [json.loads(path.read_text()) for path in files]
+        return report([run for run in runs if run['seed'] < self.seeds], self.arms, self.columns)
 
 TABLES = {
     'landmarks': ranking_table('nb201_ranking', 5, LANDMARKS, COLUMNS),
@@ -88,6 +94,7 @@ TABLES = {
     'seconds of proxies': Table(proxies.FILE, proxies.report_seconds),
     'ResNet48': Table(resnet48_proxies.FILE, resnet48_proxies.report),
     'speed': Table(speed.FILE, speed.report),
+    'scaling': Table('scaling.json', scaling_report.scaling_table),
     'predictor': Table(predictor.FILE, predictor.report),
     'peers': Table('.', peers.report),
 }
@@ -99,6 +106,7 @@ def draw(results: Path, folder: Path) -> None:
         'NAS-Bench-201, 5 operations': (runs(results / 'nb201_ranking', 3), DISTILLATION),
         'NAS-Bench-201, 4 operations': (runs(results / 'nb201_4', 3), DISTILLATION)})
     pictures.budgets(folder / 'results_acenas.png', acenas_tables.results(results / 'acenas'))
+    scaling_report.draw(results, folder)
 
 
 def main(document: Path = Path('docs/results.md'),

@@ -22,8 +22,8 @@ import warnings
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any, Callable
+from statistics import fmean, median
+from typing import Any, Callable, Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -137,14 +137,16 @@ def random_images(count: int, pixels: int) -> ImageTensors:
 
 
 def train(strategy: Any, data: ImageTensors, cells: int, seed: int,
-          probe: Callable[[], Any] = Clock) -> list[float]:
+          probe: Callable[[], Any] = Clock, batch_size: int = 32,
+          trainer: dict[str, Any] | None = None) -> list[float]:
     """Train NAS-Bench-201 under NNI's evaluator for an epoch; return a value for each step."""
     callback = probe()
     evaluator = Classification(
-        train_dataloaders=image_loader(data, 32, shuffle=True),
-        val_dataloaders=image_loader(data, 32), num_classes=10, max_epochs=1,
+        train_dataloaders=image_loader(data, batch_size, shuffle=True),
+        val_dataloaders=image_loader(data, batch_size), num_classes=10, max_epochs=1,
         limit_val_batches=0, callbacks=[callback], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False)
+        enable_progress_bar=False, enable_model_summary=False,
+        **(trainer or {}))
     pl.seed_everything(seed, verbose=False)
     supernet = strategy.initialize(RawFormatModelSpace(NasBench201(16, cells, 10), evaluator),
                                    SequentialExecutionEngine())
@@ -162,12 +164,17 @@ def compare(first: Measure, second: Measure, repetitions: int) -> tuple[float, f
     repetitions
         Number of runs of each; who begins alternates.
     """
-    means: tuple[list[float], list[float]] = ([], [])
-    for seed in range(repetitions):
-        for values, measure in list(zip(means, (first, second)))[::1 if seed % 2 else -1]:
-            steps = measure(seed)
-            values.append(sum(steps) / len(steps))
+    means = turns([first, second], repetitions)
     return median(means[0]), median(means[1])
+
+
+def turns(measures: Sequence[Measure], repetitions: int) -> list[list[float]]:
+    """Return, for each of what is measured in turns, the mean of each of its runs."""
+    means: list[list[float]] = [[] for _ in measures]
+    for seed in range(repetitions):
+        for values, measure in list(zip(means, measures))[::1 if seed % 2 else -1]:
+            values.append(fmean(measure(seed)))
+    return means
 
 
 def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row:

@@ -12,8 +12,8 @@ from typing import Any, Iterable, Mapping, Sequence
 import pandas as pd
 
 from ._sqlite import SCORE_SCHEMA, ArchiveError, open_file, transaction
-from ._table import parse_sample, read_csv_rows
-from .typing import Results, Sample, sample_key
+from ._table import parse_sample, read_csv_rows, result_row, to_json
+from .typing import Results, Sample, metric_sign, sample_key
 
 __all__ = ['Archive', 'ArchiveError']
 
@@ -74,25 +74,42 @@ class Archive:
         source
             Where the result comes from.
         """
-        self._insert([(*_row(sample, metric), seed, seconds, source, _now())])
+        self._insert([(*result_row(sample, metric), seed, seconds, source, _now())])
 
     def add_many(self, results: Results, source: str = 'stand-alone') -> None:
         """Add all results, or none if one of them is invalid, in one transaction."""
         if len(results.samples) != len(results.metrics):
             raise ValueError('Expected as many metrics as samples, got '
                              f'{len(results.metrics)} and {len(results.samples)}.')
-        self._insert([(*_row(sample, metric), None, None, source, _now())
+        now = _now()
+        self._insert([(*result_row(sample, metric), None, None, source, now)
                       for sample, metric in zip(*results)])
 
     def results(self) -> Results:
         """Return the different samples in the order of their first result, with mean metrics."""
-        rows = self._select('SELECT sample, AVG(metric) FROM result GROUP BY sample '
-                            'ORDER BY MIN(id)')
-        try:
-            samples = [parse_sample(key) for key, _ in rows]
-        except ValueError as error:
-            raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
-        return Results(samples, [metric for _, metric in rows])
+        return self._means('ORDER BY MIN(id)')
+
+    def best(self, count: int | None = None, mode: str | None = None) -> Results:
+        """Return the samples with the best mean metrics, best first; of equals the earlier first.
+
+        Parameters
+        ----------
+        count
+            Number of samples, all if there are fewer; None returns all.
+        mode
+            ``'max'``, or ``'min'`` if lower metrics are better; None is that of the search that
+            has written the archive, ``'max'`` if none has.
+
+        Raises
+        ------
+        ValueError
+            If the count is negative, or the mode is neither.
+        """
+        if count is not None and count < 0:
+            raise ValueError(f'Expected a count of at least 0, got {count}.')
+        order = 'DESC' if metric_sign(mode or self.mode or 'max') > 0 else 'ASC'
+        return self._means(f'ORDER BY AVG(metric) {order}, MIN(id) LIMIT ?',
+                           -1 if count is None else count)
 
     @property
     def mode(self) -> str | None:
@@ -138,7 +155,7 @@ class Archive:
         rows = []
         for line, row in read_csv_rows(path, ['sample', 'metric']):
             try:
-                rows.append((*_row(parse_sample(row['sample']), float(row['metric'])),
+                rows.append((*result_row(parse_sample(row['sample']), float(row['metric'])),
                              int(float(row['seed'])) if row.get('seed') else None,
                              float(row['seconds']) if row.get('seconds') else None,
                              row.get('source') or 'import', row.get('created') or _now()))
@@ -158,7 +175,7 @@ class Archive:
         ValueError
             If `key` already names a job of another kind or payload, or JSON cannot hold it.
         """
-        job = (key, kind, _to_json(payload))
+        job = (key, kind, to_json(payload))
         with transaction(self.path, write=True) as connection:
             connection.execute('INSERT OR IGNORE INTO job (key, kind, payload, created) '
                                'VALUES (?, ?, ?, ?)', (*job, _now()))
@@ -176,7 +193,7 @@ class Archive:
         ValueError
             If no job `key` is recorded.
         """
-        text = _to_json(result)
+        text = to_json(result)
         with transaction(self.path, write=True) as connection:
             changed = connection.execute(
                 'UPDATE job SET finished = CASE WHEN result IS NULL THEN ? ELSE finished END, '
@@ -228,27 +245,18 @@ class Archive:
         with transaction(self.path, write=True) as connection:
             connection.executemany(_INSERT, rows)
 
+    def _means(self, order: str, *values: Any) -> Results:
+        rows = self._select(f'SELECT sample, AVG(metric) FROM result GROUP BY sample {order}',
+                            *values)
+        try:
+            samples = [parse_sample(key) for key, _ in rows]
+        except ValueError as error:
+            raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
+        return Results(samples, [metric for _, metric in rows])
+
     def _select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with transaction(self.path, write=False) as connection:
             return connection.execute(query, values).fetchall()
-
-
-def _row(sample: Sample, metric: float) -> tuple[str, float]:
-    """Return the columns of a result, checked."""
-    key = _to_json(sample)
-    if json.loads(key) != sample:
-        raise ValueError('Expected a sample that JSON keeps (strings, numbers, booleans, None, '
-                         f'lists, dicts with string keys), got {sample}.')
-    if not math.isfinite(float(metric)):
-        raise ValueError(f'Expected a finite metric, got {metric} for {key}.')
-    return key, float(metric)
-
-
-def _to_json(mapping: Mapping[str, Any]) -> str:
-    try:
-        return sample_key(dict(mapping))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'Expected a dict that JSON can hold, got {mapping}.') from error
 
 
 def _now() -> str:

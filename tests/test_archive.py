@@ -68,6 +68,62 @@ def test_several_results_of_a_sample(archive):
     assert POOL in archive and {'op': 'other'} not in archive and len(archive) == 2
 
 
+@pytest.mark.parametrize('mode', [None, 'max', 'min'])
+@pytest.mark.parametrize('count', [0, 1, 7, 1000, None])
+def test_best_against_sorted_results(archive, count, mode):
+    """Of 300 results of about 50 samples, many of them with equal means."""
+    random = np.random.default_rng(0)
+    archive.add_many(Results([{'x': int(x)} for x in random.integers(50, size=300)],
+                             random.integers(3, size=300).tolist()))
+    sign = -1 if mode == 'min' else 1
+    expected = sorted(zip(*archive.results()), key=lambda pair: -sign * pair[1])[:count]
+    assert list(zip(*archive.best(count, mode))) == expected
+
+
+def test_best_by_the_mode_of_the_search(archive):
+    archive.add_many(Results([CONV, POOL], [2., 1.]))
+    assert archive.best(1) == Results([CONV], [2.])
+    archive.record_job('evaluation', 'evaluation', {})
+    archive.record_result('evaluation', {'mode': 'min'})
+    assert archive.best(1) == Results([POOL], [1.]) and archive.best(1, 'max').metrics == [2.]
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ((-1,), 'Expected a count of at least 0, got -1'), ((1, 'best'), "Expected mode 'max' or")])
+def test_best_of_what(archive, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        archive.best(*arguments)
+
+
+@pytest.mark.parametrize('ask', [
+    lambda archive: archive.results(), lambda archive: archive.best(3), len,
+    lambda archive: archive.metric(CONV)], ids=['results', 'best', 'len', 'metric'])
+def test_no_query_looks_up_row_by_row(archive, ask, monkeypatch):
+    """Each is answered from the index alone, as SQLite's plan of it tells."""
+    archive.add(CONV, 1.)
+    queries, select = [], Archive._select
+    monkeypatch.setattr(Archive, '_select', lambda self, query, *values: queries.append(
+        (query, values)) or select(self, query, *values))
+    ask(archive)
+    for query, values in queries:
+        if 'FROM result' in query:
+            plan = str(select(archive, f'EXPLAIN QUERY PLAN {query}', *values))
+            assert 'COVERING INDEX result_sample' in plan, plan
+    assert any('FROM result' in query for query, _ in queries)
+
+
+def test_an_index_of_before_serves_as_well(archive):
+    archive.add_many(Results([CONV, POOL, CONV], [1., 3., 2.]))
+    expected = archive.results(), archive.best(1), archive.metric(CONV)
+    connection = sqlite3.connect(archive.path)
+    connection.execute('DROP INDEX result_sample')
+    connection.execute('CREATE INDEX result_sample ON result (sample)')
+    connection.commit()
+    connection.close()
+    archive = Archive(archive.path)
+    assert (archive.results(), archive.best(1), archive.metric(CONV)) == expected
+
+
 def test_frame(archive):
     archive.add(CONV, 0.25, seed=3)
     archive.add(POOL, 0.5, seconds=2.5, source='nni')

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Protocol, Sequence
 
+import torch
 from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 
 from ..schedule import Schedule
 from ..typing import Results, Sample
 
-__all__ = ['Regularizer', 'SupportsSubnetLoss']
+__all__ = ['Regularizer', 'SupportsSubnetLoss', 'effective_term']
 
 
 class SupportsSubnetLoss(Protocol):
@@ -115,3 +116,36 @@ class Regularizer:
     def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
         """Return the term without its weight, or None if it has no gradient."""
         raise NotImplementedError
+
+
+def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """Return a term of losses whose backward pass goes through those that matter only.
+
+    A pair in the right order has no gradient under a hinge: its sub-nets then cost no backward
+    pass, and their weights take no part in the step, whatever other pairs do.
+
+    Parameters
+    ----------
+    losses
+        Scalars, N of them.
+    term
+        Computes the term, a scalar, from losses of shape (N,).
+
+    Returns
+    -------
+    The term with its gradient, or None if no loss has any.
+
+    Examples
+    --------
+    >>> losses = [torch.tensor(value, requires_grad=True) for value in (2., 1., 3.)]
+    >>> effective_term(losses, lambda values: (values - 1.5).clamp(min=0).sum()).backward()
+    >>> [loss.grad for loss in losses]
+    [tensor(1.), None, tensor(1.)]
+    """
+    values = torch.stack([loss.detach() for loss in losses]).requires_grad_()
+    gradient, = torch.autograd.grad(term(values), values)
+    needed = (gradient != 0).tolist()
+    if not any(needed):
+        return None
+    return term(torch.stack([loss if one else loss.detach()
+                             for loss, one in zip(losses, needed)]))

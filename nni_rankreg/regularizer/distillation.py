@@ -15,7 +15,7 @@ from ..proxy import ProxyScorer
 from ..sampler import MarginPairSampler, UniformSampler
 from ..schedule import Schedule
 from ..typing import Sample, Scorer, sample_key
-from .base import Regularizer, SupportsSubnetLoss
+from .base import Regularizer, SupportsSubnetLoss, effective_term
 
 __all__ = ['RankingDistillation']
 
@@ -121,12 +121,14 @@ class RankingDistillation(Regularizer):
         if not self._scorers:
             self._start(supernet.of_first_process(batch))
         drawn = [self.sampler.sample() for _ in range(self.pairs)]
-        losses = torch.stack([supernet.subnet_loss(sample, batch)
-                              for pair in drawn for sample in pair])
+        losses = [supernet.subnet_loss(sample, batch) for pair in drawn for sample in pair]
         order = torch.tensor([self._order(*pair) for pair in drawn])
-        ranking = factor * self._rank(losses, order)
-        total = losses.sum() + ranking if self.cross_entropy else ranking
-        return total if self.cross_entropy or ranking.item() != 0 else None
+
+        def total(losses: Tensor) -> Tensor:
+            ranking = factor * self._rank(losses, order)
+            return losses.sum() + ranking if self.cross_entropy else ranking
+
+        return effective_term(losses, total)
 
     def _rank(self, losses: Tensor, order: Tensor) -> Tensor:
         """Return the loss of the pairs (0, 1), (2, 3), ...; order: +1 if the first is better."""

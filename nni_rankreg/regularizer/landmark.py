@@ -12,7 +12,7 @@ from ..loss import PairwiseRankingLoss
 from ..sampler import PairSampler
 from ..schedule import Schedule
 from ..typing import Results, metric_sign
-from .base import Regularizer, SupportsSubnetLoss
+from .base import Regularizer, SupportsSubnetLoss, effective_term
 from .source import ResultsSource, read_results
 
 __all__ = ['LandmarkRegularizer']
@@ -98,10 +98,8 @@ class LandmarkRegularizer(Regularizer):
         super().bind(results, warmed_up)
         if self.landmarks is not None:
             given = read_results(self.landmarks, self.mode)
-            known = [sample for sample in results.samples if sample not in given.samples]
-            metrics = dict(zip(map(repr, results.samples), results.metrics))
-            results = Results(given.samples + known,
-                              given.metrics + [metrics[repr(sample)] for sample in known])
+            known = results.without(given.samples)
+            results = Results(given.samples + known.samples, given.metrics + known.metrics)
         self._results = results
 
     def state_dict(self) -> dict[str, Any]:
@@ -120,11 +118,12 @@ class LandmarkRegularizer(Regularizer):
         if len(pairs) == 0:
             return None
         drawn = pairs.unique()
-        losses = torch.stack([supernet.subnet_loss(samples[index], batch)
-                              for index in drawn.tolist()])
-        # The criterion may weight by the range of all targets; scores out of pairs do not matter.
-        scores = losses.new_zeros(len(samples)).index_copy(0, drawn.to(losses.device), -losses)
         targets = torch.tensor(metrics, dtype=torch.float64)
-        term = self.criterion(scores, targets, pairs.to(losses.device))
-        # A hinge that is not violated is exactly zero and has no gradient: save its backward.
-        return term if term.item() != 0 else None
+
+        def ranking(losses: Tensor) -> Tensor:
+            # The criterion may weight by the range of all targets; other scores do not matter.
+            scores = losses.new_zeros(len(samples)).index_copy(0, drawn.to(losses.device), -losses)
+            return self.criterion(scores, targets, pairs.to(losses.device))
+
+        return effective_term([supernet.subnet_loss(samples[index], batch)
+                               for index in drawn.tolist()], ranking)

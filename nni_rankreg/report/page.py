@@ -11,7 +11,7 @@ from typing import Any, Mapping, Sequence, Tuple
 import pandas as pd
 
 from ..archive import Archive
-from ..typing import Sample, metric_sign
+from ..typing import Sample
 from .cell import draw_cell
 from .ranking import rank_scatter, tau_per_epoch
 
@@ -49,12 +49,11 @@ def report(archive: Path, out: Path | None = None, top: int = 5) -> None:
     source = Archive(archive)
     folder = archive.with_name(f'{archive.stem}-report') if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    results, outcomes, mode = source.results(), supernet_outcomes(source), source.mode or 'max'
-    best = sorted(zip(*results), key=lambda pair: -metric_sign(mode) * pair[1])[:top]
-    pictures = [*_draw_rankings(folder, outcomes, mode), *_draw_cells(folder, best)]
-    page = _page(archive.name, source.jobs(), len(results.samples), best, outcomes, pictures)
+    best, outcomes, mode = list(zip(*source.best(top))), supernet_outcomes(source), source.mode
+    pictures = [*_draw_rankings(folder, outcomes, mode or 'max'), *_draw_cells(folder, best)]
+    page = _page(archive.name, source.jobs(), len(source), best, outcomes, pictures)
     (folder / 'index.html').write_text(page, encoding='utf-8')
-    print(f'{len(results.samples)} architectures, {len(outcomes)} super-nets: '
+    print(f'{len(source)} architectures, {len(outcomes)} super-nets: '
           f'{folder / "index.html"}')
 
 

@@ -142,9 +142,8 @@ class PlanStrategy(Strategy):
         limit
             Number of models; None yields all.
         """
-        results = self.in_user_sign(self.archive.results())
-        samples, metrics = self.in_user_sign(ordered(results) if sort else results)
-        for sample, metric in list(zip(samples, metrics))[:limit]:
+        results = self.archive.best(limit, self.mode) if sort else self.archive.results()
+        for sample, metric in list(zip(*results))[:limit]:
             model = self.model_space.freeze(sample)
             model.metrics.final = metric
             model.status = ModelStatus.Trained

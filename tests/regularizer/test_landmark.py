@@ -107,6 +107,35 @@ def test_close_metrics_keep_their_order(dtype):
     assert term.loss(toy, 1., 0).item() == 2
 
 
+@pytest.mark.parametrize('criterion', [
+    PairwiseRankingLoss(), PairwiseRankingLoss(activation='softplus'),
+    PairwiseRankingLoss(margin=0.5, reduction='mean')], ids=lambda one: one.extra_repr())
+def test_backward_passes_of_violated_pairs_only(criterion):
+    """Against the plain loss, whose gradient is 0 for the others; here it is never computed."""
+    random = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        toy, visited = Toy(torch.randperm(4, generator=random).tolist()), []
+        term = LandmarkRegularizer(RESULTS, weight=1., pairs=2, criterion=criterion,
+                                   schedule=ALWAYS, seed=int(toy.weights[0]))
+        pairs = PairSampler(int(toy.weights[0])).sample(RESULTS.metrics, 2)
+        subnet_loss = toy.subnet_loss
+
+        def watched(sample, batch):
+            loss = subnet_loss(sample, batch)
+            loss.register_hook(lambda _: visited.append(SAMPLES.index(sample)))
+            return loss
+
+        toy.subnet_loss = watched
+        loss = term.loss(toy, 1., 0)
+        plain = criterion(-toy.weights, torch.tensor(RESULTS.metrics), pairs)
+        expected = torch.autograd.grad(plain, toy.weights)[0]
+        assert (loss is None) is not expected.any().item()
+        if loss is not None:
+            assert loss.item() == pytest.approx(plain.item())
+            assert gradient(toy, loss) == pytest.approx(expected.tolist())
+        assert sorted(visited) == expected.nonzero().flatten().tolist()
+
+
 def test_landmarks_of_one_metric_have_no_pair():
     toy = Toy()
     term = LandmarkRegularizer(Results(SAMPLES, [0.5] * 4), schedule=ALWAYS)
