@@ -71,11 +71,6 @@ def ranking_table(folder: str, seeds: int, arms: Mapping[str, str],
     """Return a table of rankings: of some runs, with these rows and columns."""
     return Table(folder, lambda path: report(runs(path, seeds), arms, columns))
 
-    def __call__(self, results: Path) -> str:
-        """Return the table as Markdown."""
-        files = sorted((results / self.folder).glob('*.json'))
-        runs = [json.loads(path.read_text()) for path in files]
-        return report([run for run in runs if run['seed'] < self.seeds], self.arms, self.columns)
 
 TABLES = {
     'landmarks': ranking_table('nb201_ranking', 5, LANDMARKS, COLUMNS),
