@@ -22,6 +22,7 @@ import predictor
 import proxies
 import resnet48_proxies
 import scaling_report
+import scoring
 import speed
 from jsonargparse import CLI
 from stored import read
@@ -89,19 +90,23 @@ TABLES = {
     'seconds of proxies': Table(proxies.FILE, proxies.report_seconds),
     'ResNet48': Table(resnet48_proxies.FILE, resnet48_proxies.report),
     'speed': Table(speed.FILE, speed.report),
-    'scaling': Table('scaling.json', scaling_report.scaling_table),
+    'scoring': Table(scoring.FILE, scoring.report),
+    'scaling': Table(scaling_report.FILE, scaling_report.report),
     'predictor': Table(predictor.FILE, predictor.report),
     'peers': Table('.', peers.report),
 }
 
 
 def draw(results: Path, folder: Path) -> None:
-    """Draw the pictures."""
-    pictures.rankings(folder / 'results_ranking.png', {
-        'NAS-Bench-201, 5 operations': (runs(results / 'nb201_ranking', 3), DISTILLATION),
-        'NAS-Bench-201, 4 operations': (runs(results / 'nb201_4', 3), DISTILLATION)})
-    pictures.budgets(folder / 'results_acenas.png', acenas_tables.results(results / 'acenas'))
-    scaling_report.draw(results, folder)
+    """Draw the pictures of what there is."""
+    if (results / 'nb201_4').exists():
+        pictures.rankings(folder / 'results_ranking.png', {
+            'NAS-Bench-201, 5 operations': (runs(results / 'nb201_ranking', 3), DISTILLATION),
+            'NAS-Bench-201, 4 operations': (runs(results / 'nb201_4', 3), DISTILLATION)})
+    if (results / 'acenas').exists():
+        pictures.budgets(folder / 'results_acenas.png', acenas_tables.results(results / 'acenas'))
+    if (results / scaling_report.FILE).exists():
+        scaling_report.draw(results, folder)
 
 
 def main(document: Path = Path('docs/results.md'),

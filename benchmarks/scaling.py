@@ -26,13 +26,15 @@ import tempfile
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 import torch
 from jsonargparse import CLI
 from scaling_ddp import ARMS
 from scaling_parts import Row, archive_row, landmark_rows, space_rows
-from scaling_report import markdown
+from scaling_report import FILE, report
+from stored import stored
+from tqdm.auto import tqdm
 
 LANDMARKS, PAIRS = (10, 30, 100, 300, 1000), (1, 2, 4, 8)
 SIZES = (10 ** 3, 10 ** 4, 10 ** 5, 10 ** 6)
@@ -67,35 +69,24 @@ def process_rows(quick: bool) -> list[Row]:
     return rows
 
 
-def write(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that is whole at any time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'{path.name}.part')
-    temporary.write_text(json.dumps(content, indent=1) + '\n')
-    temporary.replace(path)
-
-
-def main(out: Path = Path('benchmarks/results/scaling.json'), quick: bool = False) -> None:
+def main(out: Path = Path('benchmarks/results'), quick: bool = False) -> None:
     """Measure what is missing and print the tables.
 
     Parameters
     ----------
     out
-        the file of the results
+        folder of the results
     quick
-        only check that it runs; give another file for that
+        only check that it runs; give another folder for that
     """
     torch.set_num_threads(1)
-    found = json.loads(out.read_text()) if out.exists() else {'quick': quick}
-    if found['quick'] != quick:
-        raise ValueError(f'Expected a file of a run with --quick {quick} at {out}, got one of '
+    file = out / FILE
+    if stored(file, 'quick', lambda: quick) != quick:
+        raise ValueError(f'Expected a file of a run with --quick {quick} at {file}, got one of '
                          'another: give another --out.')
-    for name, measure in parts(quick).items():
-        if name not in found:
-            print(f'{name} ...', file=sys.stderr)
-            found[name] = measure()
-            write(out, found)
-    print(markdown(found))
+    for name, measure in tqdm(parts(quick).items(), 'Parts'):
+        stored(file, name, measure)
+    print(report(file))
 
 
 if __name__ == '__main__':

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from stored import read
 
 from nni_rankreg.report import markdown_table
 from nni_rankreg.report.style import COLOURS, GREY, INK, MARKERS, save, tidy
@@ -16,18 +16,15 @@ from nni_rankreg.report.style import COLOURS, GREY, INK, MARKERS, save, tidy
 Row = dict[str, Any]
 Found = dict[str, Any]
 
+FILE = 'scaling.json'
 MEASURES = {'seconds': 'time', 'activations': 'activations', 'process': 'process'}
 QUERIES = {'add': 'add one', 'look-up': 'look up one', 'count': 'count', 'best': 'best ten',
            'open': 'open', 'read': 'read all'}
 
 
-def scaling_table(file: Path) -> str:
-    """Return the tables of a file of results."""
-    return markdown(json.loads(file.read_text()))
-
-
-def markdown(found: Found) -> str:
-    """Return all tables."""
+def report(file: Path) -> str:
+    """Return the tables of a file of results, as Markdown."""
+    found = read(file)
     return '\n\n'.join([step_table('landmarks, 1 pair', 'landmarks', found['landmarks']),
                         step_table('pairs of 100 landmarks', 'pairs', found['pairs']),
                         space_table(found['spaces']), process_table(found['processes']),
@@ -90,7 +87,7 @@ def archive_table(rows: Sequence[Row]) -> str:
 
 def draw(results: Path, folder: Path) -> None:
     """Draw the pictures of the file in the folder of results."""
-    found = json.loads((results / 'scaling.json').read_text())
+    found = read(results / FILE)
     save(step_figure(found), folder / 'scaling_steps.png')
     save(space_figure(found['spaces']), folder / 'scaling_spaces.png')
     save(archive_figure(found['archives']), folder / 'scaling_archive.png')

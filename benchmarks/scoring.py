@@ -10,7 +10,6 @@ A last row has all weak labels: scores, FLOPs and parameters.
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from contextlib import ExitStack, nullcontext
@@ -24,6 +23,7 @@ import torch
 from jsonargparse import CLI
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.strategy import RandomOneShot
+from stored import read, stored
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -37,6 +37,7 @@ from nni_rankreg.space import DARTS, NasBench201
 from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
 from nni_rankreg.typing import Sample
 
+FILE = 'scoring.json'
 Score = Callable[[list[Sample]], Any]
 
 
@@ -171,40 +172,39 @@ def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
     plain_loop(module, loader, samples[:2])  # allocates, and compiles what is compiled once
     rows = [*run_in_turns(contenders(module, loader, processes), samples, turns),
             *run_in_turns(labellers(module, loader, space, processes), samples, turns)]
-    return [{'case': case.name, 'architectures': case.architectures, **row} for row in rows]
+    return rows
 
 
-def main(out: Path = Path('benchmarks/results/scoring.json'), turns: int = 3, processes: int = 2,
+def report(file: Path) -> str:
+    """Return the table of a file of results, as Markdown."""
+    return markdown_table(['space', 'way', 'architectures/s', 'ratio'], [
+        [name, row['contender'], f'{row["speed"]:.2f}', f'{row["ratio"]:.2f}']
+        for name, rows in read(file).items() for row in rows])
+
+
+def main(out: Path = Path('benchmarks/results'), turns: int = 3, processes: int = 2,
          quick: bool = False) -> None:
-    """Measure, write the numbers and print the table.
+    """Measure what is missing and print the table.
 
     Parameters
     ----------
     out
-        file for the numbers
+        folder of the results
     turns
         of all contenders
     processes
         that score, where it is more than one
     quick
-        only check that it runs; nothing is written
+        only check that it runs; give another folder for that
     """
     cases = CASES
     if quick:
         turns = 1
         cases = [case._replace(pixels=8, images=8, batch_size=4, architectures=8 * processes)
                  for case in CASES[1:]]
-    rows: list[dict[str, Any]] = []
     for case in cases:
-        rows += measure(case, turns, processes)
-    if not quick:
-        setting = {'turns': turns, 'processes': processes, 'threads': torch.get_num_threads()}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps({'setting': setting, 'rows': rows}, indent=1) + '\n',
-                       encoding='utf-8')
-    print(markdown_table(['space', 'way', 'architectures/s', 'ratio'], [
-        [row['case'], row['contender'], f'{row["speed"]:.2f}', f'{row["ratio"]:.2f}']
-        for row in rows]))
+        stored(out / FILE, case.name, lambda: measure(case, turns, processes))
+    print(report(out / FILE))
 
 
 if __name__ == '__main__':

@@ -35,6 +35,8 @@ class Step(NamedTuple):
 
 STEPS = {
     'speed': Step('speed.py', needs_data=False),
+    'scoring': Step('scoring.py', needs_data=False),
+    'scaling': Step('scaling.py', needs_data=False),
     'NAS-Bench-201': Step('bench', 'nb201_ranking', ('--arms', json.dumps(NB201))),
     'NAS-Bench-101': Step('bench', 'nb101_ranking', (
         '--space', 'nb101', '--arms', json.dumps(NB201[:3]), '--overrides', '{"epochs": 16}')),

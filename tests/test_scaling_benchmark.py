@@ -41,8 +41,10 @@ def rows(table):
     return [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
 
 
-def test_tables(report):
-    steps, pairs, spaces, processes, archives = map(rows, report.markdown(FOUND).split('\n\n'))
+def test_tables(report, tmp_path):
+    (tmp_path / report.FILE).write_text(json.dumps(FOUND))
+    steps, pairs, spaces, processes, archives = map(
+        rows, report.report(tmp_path / report.FILE).split('\n\n'))
     assert steps[2:] == [['plain SPOS', '2000.0', '1.00', '1.00', '0.0', '1.00', '0'],
                          ['10', '4000.0', '2.00', '2.50', '0.0', '2.00', '0']]
     assert pairs[3][0] == '4' and pairs[3][2] == '5.00' and pairs[3][5] == '3.00'
@@ -62,22 +64,20 @@ def test_pictures(report, tmp_path):
 
 
 def test_tables_of_the_document(monkeypatch, tmp_path):
-    """Each stands between its own comments, and is written anew; the rest stays."""
+    """Each stands between its own comments, and is written anew if there are results."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     import render
     document = tmp_path / 'results.md'
     document.write_text('A\n<!-- one -->\nold\n<!-- end -->\nB\n<!-- two -->\n<!-- end -->\nC\n')
-    monkeypatch.setattr(render, 'TABLES', {name: lambda folder, name=name: f'{name} {folder}'
-                                           for name in ('one', 'two')})
-    drawn = []
-    monkeypatch.setattr(render, 'PICTURES', (lambda *folders: drawn.append(folders),))
-    render.main(document, Path('runs'))
-    assert document.read_text() == ('A\n<!-- one -->\none runs\n<!-- end -->\nB\n'
-                                    '<!-- two -->\ntwo runs\n<!-- end -->\nC\n')
-    assert drawn == [(Path('runs'), tmp_path)]
-    monkeypatch.setattr(render, 'TABLES', {'three': str})
+    monkeypatch.setattr(render, 'TABLES', {
+        name: render.Table(name, lambda path: f'{path.name} is new') for name in ('one', 'two')})
+    (tmp_path / 'one').mkdir()
+    render.main(document, tmp_path)
+    assert document.read_text() == ('A\n<!-- one -->\none is new\n<!-- end -->\nB\n'
+                                    '<!-- two -->\n<!-- end -->\nC\n')
+    monkeypatch.setattr(render, 'TABLES', {'three': render.Table('one', str)})
     with pytest.raises(ValueError, match='Expected a line <!-- three --> in .*results.md, got no'):
-        render.main(document)
+        render.main(document, tmp_path)
 
 
 def run(out, quick='true'):
@@ -91,7 +91,7 @@ def test_continues_with_the_missing_parts(tmp_path):
     missing = ('pairs', 'archives')
     out = tmp_path / 'scaling.json'
     out.write_text(json.dumps({key: value for key, value in FOUND.items() if key not in missing}))
-    child = run(out)
+    child = run(tmp_path)
     assert child.returncode == 0, child.stderr[-3000:]
     found = json.loads(out.read_text())
     assert {key: value for key, value in found.items() if key not in missing} == {
@@ -108,4 +108,4 @@ def test_refuses_the_file_of_another_run(monkeypatch, tmp_path):
     import scaling
     (tmp_path / 'scaling.json').write_text(json.dumps(FOUND))
     with pytest.raises(ValueError, match='Expected a file of a run with --quick False .*another'):
-        scaling.main(tmp_path / 'scaling.json')
+        scaling.main(tmp_path)
