@@ -30,9 +30,9 @@ def cells(table):
             for line in table.splitlines()[2:]]
 
 
-def test_results_against_scipy(run_bench, data, tmp_path):
+def test_results_against_scipy(run_bench, bench_data, tmp_path):
     (result,) = run_bench(tmp_path).values()
-    table = NASBENCH201.table(data, 'xtest_c10_200', result['setting']).subset(12, seed=0)
+    table = NASBENCH201.table(bench_data, 'xtest_c10_200', result['setting']).subset(12, seed=0)
     assert result['kendall_tau'] == pytest.approx(
         stats.kendalltau(result['scores'], table.metrics).statistic)
     low, high = result['bootstrap']
@@ -69,14 +69,15 @@ def test_report_against_scipy():
     assert cells(titled) == [['L', '30']]
 
 
-def test_committed_runs_count_as_done(data, tmp_path, monkeypatch, capsys):
+def test_committed_runs_count_as_done(bench_data, tmp_path, monkeypatch, capsys):
     """Nothing is trained, and the table is that of docs/results.md."""
     out = tmp_path / 'runs'
     shutil.copytree(ROOT / 'benchmarks' / 'results' / 'nb201_ranking', out)
     before = {path.name for path in out.iterdir()}
     monkeypatch.setattr(command, 'train', lambda *_: pytest.fail('trained'))
     arms = ['spos', 'equal-cost', 'landmark', 'landmark_128', 'landmark_64', 'landmark_32']
-    assert main(['bench', '--data', str(data), '--out', str(out), '--seeds', '5', '--jobs', '1',
+    assert main(['bench', '--data', str(bench_data), '--out', str(out), '--seeds', '5',
+                 '--jobs', '1',
                  '--minutes', '1', '--arms', json.dumps(arms)]) == 0
     printed = {row[0]: row[1:] for row in cells(
         re.search(r'\| arm .*\|', capsys.readouterr().out, re.DOTALL).group())}
@@ -141,31 +142,32 @@ def refused(capsys, *options):
     (['--minutes', '-1'], 'Expected minutes above 0, got -1'),
     (['--space', 'nb101'], 'Expected the table nb101_weightsharing.npz in .*, got none'),
 ])
-def test_errors(options, message, data, tmp_path, capsys):
-    error = refused(capsys, '--data', str(data), '--out', str(tmp_path / 'out'), *options)
+def test_errors(options, message, bench_data, tmp_path, capsys):
+    error = refused(capsys, '--data', str(bench_data), '--out', str(tmp_path / 'out'), *options)
     assert re.search(message, error)
     assert not (tmp_path / 'out').exists()
 
 
-def test_missing_data(data, tmp_path, capsys):
+def test_missing_data(bench_data, tmp_path, capsys):
     assert 'Expected the table nb201.npz in' in refused(capsys, '--data', str(tmp_path))
-    shutil.copy(data / 'nb201.npz', tmp_path)
+    shutil.copy(bench_data / 'nb201.npz', tmp_path)
     error = refused(capsys, '--data', str(tmp_path))
     assert 'Expected CIFAR-10 in' in error and 'cifar-10-batches-py' in error
 
 
-def test_other_results_in_the_folder(data, tmp_path, capsys):
+def test_other_results_in_the_folder(bench_data, tmp_path, capsys):
     result = {'arm': 'spos', 'seed': 0, 'setting': {'epochs': 1}}
     for text, message in ((json.dumps(result), "Expected results of {'pixels': 16.*one of {'epo"),
                           ('{', 'Expected the result of a run in .*spos-0.json')):
         (tmp_path / 'spos-0.json').write_text(text)
-        assert re.search(message, refused(capsys, '--data', str(data), '--out', str(tmp_path)))
+        error = refused(capsys, '--data', str(bench_data), '--out', str(tmp_path))
+        assert re.search(message, error)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
-def test_no_gpu(data, capsys):
+def test_no_gpu(bench_data, capsys):
     assert 'Expected a GPU for the device cuda' in refused(
-        capsys, '--data', str(data), '--device', 'cuda')
+        capsys, '--data', str(bench_data), '--device', 'cuda')
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')

@@ -1,9 +1,10 @@
-"""A folder of data in the layout of the user's, small enough for a test: noise, and a table."""
+"""Fixtures of tests/bench: data in the layout of the user's, but noise and a small table."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import logging
 import shutil
 
 import numpy as np
@@ -20,7 +21,7 @@ TINY = dict(pixels=8, images=64, channels=2, epochs=6, batch_size=16, landmarks=
 
 
 @pytest.fixture(scope='session')
-def data(tmp_path_factory):
+def bench_data(tmp_path_factory):
     """Return a folder with nb201.npz, 4 operations, and CIFAR-10's layout with images of noise."""
     folder = tmp_path_factory.mktemp('data')
     labels = list(NasBench201(2, 1).simplify())
@@ -46,13 +47,19 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def run_bench(data, monkeypatch):
+def bench_log(monkeypatch):
+    """Let a test write its log to its own output."""
+    monkeypatch.setattr(logging.getLogger('nni_rankreg'), 'handlers', [])
+
+
+@pytest.fixture
+def run_bench(bench_data, bench_log, monkeypatch):
     """Return a function that runs the command on 12 architectures and returns its results."""
     small = command.NASBENCH201._replace(scored=12)
     monkeypatch.setitem(command._PROBLEMS, 'nb201', small)
 
     def run(out, arms=('landmark',), seeds=1, *options, **overrides):
-        assert main(['bench', '--data', str(data), '--out', str(out), '--operations', '4',
+        assert main(['bench', '--data', str(bench_data), '--out', str(out), '--operations', '4',
                      '--seeds', str(seeds), '--arms', json.dumps(list(arms)), '--jobs', '1',
                      '--overrides', json.dumps({**TINY, **overrides}), *options]) == 0
         return {(one['arm'], one['seed']): one for one in
