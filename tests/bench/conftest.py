@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import shutil
 
 import numpy as np
@@ -43,6 +44,12 @@ def data(tmp_path_factory):
     np.save(cifar / 'test_y.npy', np.tile(classes, 5))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def log(monkeypatch):
+    """Let each test write its log to its own output."""
+    monkeypatch.setattr(logging.getLogger('nni_rankreg'), 'handlers', [])
 
 
 @pytest.fixture
