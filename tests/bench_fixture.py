@@ -46,12 +46,6 @@ def bench_data(tmp_path_factory):
     shutil.rmtree(folder)
 
 
-@pytest.fixture(autouse=True)
-def log(monkeypatch):
-    """Let each test write its log to its own output."""
-    monkeypatch.setattr(logging.getLogger('nni_rankreg'), 'handlers', [])
-
-
 @pytest.fixture
 def bench_log(monkeypatch):
     """Let a test write its log to its own output."""
