@@ -82,8 +82,16 @@ def test_a_process_that_is_killed_is_an_error():
         fork_map(compute, range(8), 2)
 
 
+@pytest.fixture
+def interruptible():
+    """React to interrupts, which programs ignore that a shell starts in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @linux
-def test_an_interrupt_ends_all_processes(tmp_path):
+def test_an_interrupt_ends_all_processes(tmp_path, interruptible):
     def compute(item):
         (tmp_path / str(os.getpid())).touch()
         time.sleep(.05)
