@@ -103,9 +103,15 @@ class Machines:
 
     def trials(self):
         """Return (trial, port) of those that run."""
-        return {(process.environ()['NNI_TRIAL_JOB_ID'], port)
-                for process, port in self.processes().items()
-                if 'NNI_TRIAL_JOB_ID' in process.environ()}
+        found = set()
+        for process, port in self.processes().items():
+            try:
+                trial = process.environ().get('NNI_TRIAL_JOB_ID')
+            except psutil.Error:
+                continue                        # it has ended since
+            if trial is not None:
+                found.add((trial, port))
+        return found
 
     def stop(self):
         kill([*self.processes(), *map(psutil.Process, (one.pid for one in self.servers))])
