@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -111,11 +112,15 @@ def brp_loss(scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(given, wanted.sigmoid())
 
 
-LOSSES: dict[str, tuple[Any, Any]] = {
-    'LambdaRank': (LambdaRankLoss(), relevance),
-    'published': (LambdaRankLoss(positions='published'), relevance),
-    'RankNet': (RankNetLoss(), standardize), 'MSE': (MeanSquaredLoss(), standardize),
-    'BRP': (brp_loss, lambda metric: metric)}
+LOSSES: dict[str, dict[str, Any]] = {
+    'LambdaRank': dict(loss=LambdaRankLoss(), target=relevance),
+    'published': dict(loss=LambdaRankLoss(positions='published'), target=relevance),
+    'RankNet': dict(loss=RankNetLoss(), target=standardize),
+    'MSE': dict(loss=MeanSquaredLoss(), target=standardize),
+    'BRP': dict(loss=brp_loss, target=lambda metric: metric),
+    'mild': dict(loss=LambdaRankLoss(), target=partial(relevance, scale=10.),
+                 fitting=replace(Ranker.FITTING, epochs=2 * Ranker.FITTING.epochs))}
+"""Name -> attributes of the ranker."""
 
 
 class LightGBM:

@@ -5,7 +5,8 @@ weak labels of 4,000 random architectures; `budget` architectures are trained in
 of each but the first predicted best, half random; the ten predicted best of the rest are trained
 in the end. Arms:
 
-* loss: LambdaRank, its published variant, RankNet, mean squared error, BRP (the pairs of BRP-NAS);
+* loss: LambdaRank, its published variant, RankNet, mean squared error, BRP (the pairs of BRP-NAS),
+  and LambdaRank with relevance up to 10, not 20, fitted for twice the epochs (mild);
 * pretraining: none; size (FLOPs and parameters); weights (these and the accuracy with the weights
   of a super-net trained on CIFAR-10: column ``oneshot_acc_c10``); proxies (these, synflow and
   naswot);
@@ -41,10 +42,11 @@ import numpy as np
 import pandas as pd
 import torch
 from jsonargparse import CLI
-from scipy import stats
-from stored import read, write
+from stored import read
 from tqdm.auto import tqdm
 
+from nni_rankreg.bench.run import write_json
+from nni_rankreg.metric import margin_of_error
 from nni_rankreg.report import markdown_table
 
 COLUMNS = {'c100': ('test_c100_200', 'test_c100_200'), 'c10': ('test_c10_200', 'test_c10_200'),
@@ -92,11 +94,12 @@ def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]
                     started = time.perf_counter()
                 ranker, seconds = copy.deepcopy(rankers[key][0]), rankers[key][1]
                 ranker.encoder = table.encode
-                ranker.loss, ranker.target = arms.LOSSES[method]
+                for name, value in arms.LOSSES[method].items():
+                    setattr(ranker, name, value)
                 rows = arms.acenas(table, lambda _: ranker, budget, seed)
             done[f'{experiment}/{method}/{pretraining}/{budget}'] = {
                 **outcome(rows, table), 'seconds': time.perf_counter() - started + seconds}
-            write(file, done)
+            write_json(file, done)
 
 
 def outcome(rows: list[int], table: arms.Table) -> dict[str, Any]:
@@ -115,8 +118,7 @@ def interval(values: np.ndarray) -> str:
     """Return the mean and its 95 % interval, Student's t."""
     if len(values) < 2 or values.std() == 0:
         return f'{values.mean():.3f}'
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return f'{values.mean():.3f} ± {half:.3f}'
+    return f'{values.mean():.3f} ± {margin_of_error(values):.3f}'
 
 
 def results(out: Path) -> pd.DataFrame:
@@ -198,7 +200,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/acenas'), seeds: int =
     budgets
         numbers of architectures trained before the top 10
     losses
-        LambdaRank, published, RankNet, MSE, BRP
+        LambdaRank, published, RankNet, MSE, BRP, mild (relevance to 10, twice the epochs)
     pretraining
         none, size, weights, proxies (the last not for nb101)
     rivals

@@ -32,11 +32,11 @@ from depth_truth import SPACES, Place, draw, measure, quiet, seed_losses, train,
 from jsonargparse import CLI
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
-from scipy import stats
-from stored import read, stored, write
+from stored import read, stored
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
+from nni_rankreg.bench.run import write_json
+from nni_rankreg.metric import bootstrap_interval, kendall_tau, margin_of_error, sparse_kendall_tau
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer
 from nni_rankreg.report import depth_maps, markdown_table, rank_scatter
 from nni_rankreg.space import encode_depth
@@ -104,7 +104,7 @@ def report(out: Path) -> str:
             continue
         taus, losses = (np.array([row[key] for row in found])
                         for key in ('kendall_tau', 'best_loss'))
-        half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
+        half = margin_of_error(taus)
         rows.append([
             name, arm, f'{taus.mean():+.3f}', f'{taus.mean() - half:+.3f} .. '
             f'{taus.mean() + half:+.3f}', ', '.join(f'{tau:+.3f}' for tau in taus),
@@ -167,7 +167,7 @@ def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, job
     if kept.exists() and read(kept) != {**setting, 'seeds': seeds}:
         raise ValueError(f'Expected results of {setting} with {seeds} seeds, got others in {out}. '
                          'Give another folder as --out.')
-    write(kept, {**setting, 'seeds': seeds})
+    write_json(kept, {**setting, 'seeds': seeds})
     missing = {job: path for job in itertools.product(spaces, range(seeds), TERMS)
                if not (path := out / '{0}-{2}-{1}.json'.format(*job)).exists()}
     unknown = [name for name in spaces if name in {job[0] for job in missing}
@@ -184,7 +184,7 @@ def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, job
         futures = {path: pool.submit(search, place, name, arm, seed, seeds)
                    for (name, seed, arm), path in missing.items()}
         for path, future in futures.items():
-            write(path, future.result())
+            write_json(path, future.result())
             print(f'{path.stem}: tau {future.result()["kendall_tau"]:+.3f}', flush=True)
     for name in unknown:
         stored(out / 'truth.json', name, lambda: reliability(place, name, seeds))

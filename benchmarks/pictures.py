@@ -8,8 +8,8 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy import stats
 
+from nni_rankreg.metric import margin_of_error
 from nni_rankreg.report.style import COLOURS, GREY, MARKERS, save, tidy
 
 METHODS = {'LambdaRank': 'AceNAS', 'LightGBM': 'LightGBM', 'evolution': 'regularised evolution',
@@ -33,7 +33,7 @@ def rankings(path: Path, panels: Mapping[str, tuple[Sequence[dict[str, Any]], Ma
     for ax, (title, (runs, arms)) in zip(axes, panels.items()):
         for place, arm in enumerate(arms):
             taus = [run['kendall_tau'] for run in runs if run['arm'] == arm]
-            half = _half(np.array(taus))
+            half = margin_of_error(taus)
             ax.errorbar(np.mean(taus), place, xerr=half, fmt='o', color=COLOURS[0], capsize=3)
             ax.plot(taus, [place] * len(taus), '.', color=COLOURS[1], zorder=3)
         ax.axvline(0, color=GREY, linewidth=0.8)
@@ -61,7 +61,8 @@ def budgets(path: Path, frame: pd.DataFrame) -> None:
             rows = frame[(frame['experiment'] == experiment) & (frame['method'] == method)
                          & frame['pretraining'].isin(['weights', ''])]
             groups = rows.groupby('budget')['test']
-            trained, mean, half = groups.mean().index + 10, groups.mean(), groups.apply(_half)
+            mean, half = groups.mean(), groups.apply(margin_of_error)
+            trained = mean.index + 10
             ax.plot(trained, mean, marker=marker, color=colour, label=label)
             ax.fill_between(trained, mean - half, mean + half, color=colour, alpha=0.15)
         ax.set_title(title, fontsize=10)
@@ -70,8 +71,3 @@ def budgets(path: Path, frame: pd.DataFrame) -> None:
         tidy(ax)
     figure.axes[0].legend(frameon=False, fontsize=9)
     save(figure, path)
-
-
-def _half(values: Any) -> float:
-    """Return half of the 95 % interval of the mean, Student's t."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))

@@ -16,11 +16,10 @@ from typing import Any, Callable
 
 import pytorch_lightning as pl
 import torch
-from nni.nas.evaluator.pytorch import Classification
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
-from speed import Activations, Clock, now, random_images, train, turns
+from speed import Activations, Clock, now, one_epoch, per_call, random_images, train, turns
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.data import image_loader
@@ -131,14 +130,16 @@ def space_row(name: str, kind: str, make: Callable[[], Any], repetitions: int, s
     def supernet(seed: int) -> list[float]:
         sample = UniformSampler(make(), seed).sample()
         strategy = SPOS(sampler=partial(only, sample), seed=seed)
-        evaluator, clock = classification(images)
+        clock = Clock()
+        evaluator = one_epoch(images, 8, clock, shuffle=False)
         strategy.initialize(RawFormatModelSpace(make(), evaluator),
                             SequentialExecutionEngine()).execute()
         return clock.values
 
     def alone(seed: int) -> list[float]:
         space = make()
-        evaluator, clock = classification(images)
+        clock = Clock()
+        evaluator = one_epoch(images, 8, clock, shuffle=False)
         evaluator.evaluate(space.freeze(UniformSampler(space, seed).sample()))
         return clock.values
 
@@ -159,26 +160,13 @@ def only(sample: Sample, space: Any, seed: int) -> PoolSampler:
     return sampler
 
 
-def classification(images: Any) -> tuple[Classification, Clock]:
-    """Return an evaluator of one epoch, and what times its steps."""
-    clock = Clock()
-    loader = image_loader(images, 8)
-    return Classification(
-        train_dataloaders=loader, val_dataloaders=loader, num_classes=10, max_epochs=1,
-        limit_val_batches=0, callbacks=[clock], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False), clock
-
-
 def switch(supernet: Any, count: int = 200) -> float:
     """Return the seconds for the activation of an architecture, choices once seen."""
     activate, sampler = Activator(supernet), UniformSampler(supernet)
     samples = [sampler.sample() for _ in range(count)]
     for sample in samples:
         activate(sample)
-    started = now()
-    for sample in samples:
-        activate(sample)
-    return (now() - started) / count
+    return per_call(activate, samples)
 
 
 def timed(call: Callable[[], Any]) -> float:

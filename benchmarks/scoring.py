@@ -23,12 +23,12 @@ import torch
 from jsonargparse import CLI
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.strategy import RandomOneShot
+from speed import random_images
 from stored import read, stored
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from nni_rankreg.batch_norm import batch_statistics
-from nni_rankreg.data import ImageTensors, image_loader
+from nni_rankreg.data import image_loader
 from nni_rankreg.host.weak_label import weak_labels
 from nni_rankreg.proxy import NetworkFactory, flops, params
 from nni_rankreg.report import markdown_table
@@ -64,15 +64,6 @@ OFF: dict[str, Any] = {
     'kept memory': ('kept_memory', nullcontext),
 }
 """How to do without each of the means."""
-
-
-def loader_of(case: Case) -> DataLoader:
-    """Return a loader of noise with random labels."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(case.images, 3, case.pixels, case.pixels, generator=generator)
-    return image_loader(
-        ImageTensors(images, torch.randint(10, (case.images,), generator=generator)),
-        case.batch_size)
 
 
 def plain_loop(module: SuperNetModule, loader: Iterable[Any], samples: list[Sample]) -> Tensor:
@@ -165,14 +156,14 @@ def run_in_turns(scorers: dict[str, Score], samples: list[Sample],
 def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
     """Return a row for each contender."""
     torch.manual_seed(0)
-    space, loader = case.space(), loader_of(case)
+    space = case.space()
+    loader = image_loader(random_images(case.images, case.pixels), case.batch_size)
     module = SuperNetModule(ClassificationModule(num_classes=10))
     module.set_model(RandomOneShot().mutate_model(case.space()))
     samples = UniformSampler(space, seed=0).distinct(case.architectures)
     plain_loop(module, loader, samples[:2])  # allocates, and compiles what is compiled once
-    rows = [*run_in_turns(contenders(module, loader, processes), samples, turns),
+    return [*run_in_turns(contenders(module, loader, processes), samples, turns),
             *run_in_turns(labellers(module, loader, space, processes), samples, turns)]
-    return rows
 
 
 def report(file: Path) -> str:

@@ -136,17 +136,22 @@ def random_images(count: int, pixels: int) -> ImageTensors:
                         torch.randint(10, (count,), generator=generator))
 
 
+def one_epoch(data: ImageTensors, batch_size: int, callback: pl.Callback, *,
+              shuffle: bool = True, **trainer: Any) -> Classification:
+    """Return NNI's evaluator of one epoch, which nothing but the callback looks at."""
+    return Classification(
+        train_dataloaders=image_loader(data, batch_size, shuffle=shuffle),
+        val_dataloaders=image_loader(data, batch_size), num_classes=10, max_epochs=1,
+        limit_val_batches=0, callbacks=[callback], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, **trainer)
+
+
 def train(strategy: Any, data: ImageTensors, cells: int, seed: int,
           probe: Callable[[], Any] = Clock, batch_size: int = 32,
           trainer: dict[str, Any] | None = None) -> list[float]:
     """Train NAS-Bench-201 under NNI's evaluator for an epoch; return a value for each step."""
     callback = probe()
-    evaluator = Classification(
-        train_dataloaders=image_loader(data, batch_size, shuffle=True),
-        val_dataloaders=image_loader(data, batch_size), num_classes=10, max_epochs=1,
-        limit_val_batches=0, callbacks=[callback], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-        **(trainer or {}))
+    evaluator = one_epoch(data, batch_size, callback, **(trainer or {}))
     pl.seed_everything(seed, verbose=False)
     supernet = strategy.initialize(RawFormatModelSpace(NasBench201(16, cells, 10), evaluator),
                                    SequentialExecutionEngine())
@@ -188,8 +193,16 @@ def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row
 
     first, second = compare(partial(measure, ours), partial(measure, other), repetitions)
     unit, scale = ('ms', 1e3) if probe is Clock else ('MB', 1e-6)
-    return dict(unit=unit, ours=scale * first, other=scale * second,
-                ratio=first / second / work, target=target)
+    return dict(unit=unit, ours=scale * first, other=scale * work * second,
+                ratio=first / (work * second), target=target)
+
+
+def per_call(function: Callable[[Any], Any], arguments: Sequence[Any]) -> float:
+    """Return the mean seconds of a call."""
+    started = now()
+    for argument in arguments:
+        function(argument)
+    return (now() - started) / len(arguments)
 
 
 def activation(space: Any, target: str, count: int) -> Row:
@@ -205,13 +218,8 @@ def activation(space: Any, target: str, count: int) -> Row:
 
     for sample in samples:
         activate(sample)
-    seconds = []
-    for run, part in ((activate, samples), (resample, samples[:max(3, count // 50)])):
-        started = now()
-        for sample in part:
-            run(sample)
-        seconds.append((now() - started) / len(part))
-    ours, nni_seconds = seconds
+    ours = per_call(activate, samples)
+    nni_seconds = per_call(resample, samples[:max(3, count // 50)])
     return dict(unit='ms', ours=1e3 * ours, other=1e3 * nni_seconds, ratio=ours / nni_seconds,
                 target=target)
 

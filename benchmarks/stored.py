@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, Callable
 
-__all__ = ['read', 'stored', 'write']
+from nni_rankreg.bench.run import write_json
+
+__all__ = ['read', 'stored']
 
 
 def stored(file: Path, part: str, measure: Callable[[], Any]) -> Any:
@@ -15,18 +16,10 @@ def stored(file: Path, part: str, measure: Callable[[], Any]) -> Any:
     parts = read(file)
     if part not in parts:
         parts[part] = measure()
-        write(file, parts)
+        write_json(file, parts)
     return parts[part]
 
 
 def read(file: Path) -> dict[str, Any]:
     """Return what a file holds; nothing if it is not there."""
     return json.loads(file.read_text()) if file.exists() else {}
-
-
-def write(file: Path, parts: dict[str, Any]) -> None:
-    """Write a file so that it is either complete or as it was."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix('.part')
-    part.write_text(json.dumps(parts, indent=1))
-    os.replace(part, file)

@@ -1,14 +1,21 @@
-"""The SQLite file below an archive: recognised before it is opened for writing, one format."""
+"""The SQLite file below an archive: recognised before it is opened for writing, one format.
+
+And how a result stands in it.
+"""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, Mapping
 
-__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'open_file', 'transaction']
+from .typing import Sample, sample_key
+
+__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'open_file', 'result_row', 'to_json', 'transaction']
 
 _APPLICATION_ID = int.from_bytes(b'RNKR', 'big')
 _VERSION = 1
@@ -131,3 +138,22 @@ def _is_ours(path: Path) -> bool:
         header = file.read(100)
     return (header[:16] == b'SQLite format 3\0'
             and header[68:72] == _APPLICATION_ID.to_bytes(4, 'big'))
+
+
+def to_json(mapping: Mapping[str, Any]) -> str:
+    """Return the canonical JSON of a dict; the error tells if there is none."""
+    try:
+        return sample_key(dict(mapping))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'Expected a dict that JSON can hold, got {mapping}.') from error
+
+
+def result_row(sample: Sample, metric: float) -> tuple[str, float]:
+    """Return the JSON of a sample that comes back the same from it, and a finite metric."""
+    key = to_json(sample)
+    if json.loads(key) != sample:
+        raise ValueError('Expected a sample that JSON keeps (strings, numbers, booleans, None, '
+                         f'lists, dicts with string keys), got {sample}.')
+    if not math.isfinite(float(metric)):
+        raise ValueError(f'Expected a finite metric, got {metric} for {key}.')
+    return key, float(metric)

@@ -1,4 +1,4 @@
-"""Reading of tables of architectures from CSV and NumPy files, and their rows in SQLite."""
+"""Reading of tables of architectures from CSV and NumPy files."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import csv
 import json
 import math
 import os
-from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from ._npz import named_arrays
-from .typing import Sample, sample_key
+from .typing import Sample
 
 __all__ = [
     'Decode', 'UnknownArchitectureError', 'parse_sample', 'read_csv', 'read_csv_rows', 'read_npz',
-    'result_row', 'to_json',
 ]
 
 Path = str | os.PathLike[str]
@@ -36,25 +35,6 @@ def parse_sample(text: str) -> Sample:
     if not isinstance(sample, dict):
         raise ValueError(f'Expected a JSON object, label to choice, got {text}.')
     return sample
-
-
-def to_json(mapping: Mapping[str, Any]) -> str:
-    """Return the canonical JSON of a dict; the error tells if there is none."""
-    try:
-        return sample_key(dict(mapping))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f'Expected a dict that JSON can hold, got {mapping}.') from error
-
-
-def result_row(sample: Sample, metric: float) -> tuple[str, float]:
-    """Return the JSON of a sample that comes back the same from it, and a finite metric."""
-    key = to_json(sample)
-    if json.loads(key) != sample:
-        raise ValueError('Expected a sample that JSON keeps (strings, numbers, booleans, None, '
-                         f'lists, dicts with string keys), got {sample}.')
-    if not math.isfinite(float(metric)):
-        raise ValueError(f'Expected a finite metric, got {metric} for {key}.')
-    return key, float(metric)
 
 
 def read_csv_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:

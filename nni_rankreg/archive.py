@@ -11,8 +11,8 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from ._sqlite import SCORE_SCHEMA, ArchiveError, open_file, transaction
-from ._table import parse_sample, read_csv_rows, result_row, to_json
+from ._sqlite import SCORE_SCHEMA, ArchiveError, open_file, result_row, to_json, transaction
+from ._table import parse_sample, read_csv_rows
 from .typing import Results, Sample, metric_sign, sample_key
 
 __all__ = ['Archive', 'ArchiveError']

@@ -17,7 +17,7 @@ import torch
 from .arms import ARMS
 from .problem import Problem, Setting
 
-__all__ = ['OutOfTimeError', 'Run', 'Slice', 'read_results']
+__all__ = ['OutOfTimeError', 'Run', 'Slice', 'read_results', 'write_json']
 
 
 class OutOfTimeError(Exception):
@@ -111,14 +111,20 @@ class Run:
 
     def write(self, result: dict[str, Any]) -> None:
         """Write the result so that it is either complete or not there, and drop the checkpoint."""
-        part = self.out / f'{self._name}.part'
-        part.write_text(json.dumps(result))
-        os.replace(part, self.out / f'{self._name}.json')
+        write_json(self.out / f'{self._name}.json', result)
         shutil.rmtree(self.state, ignore_errors=True)
 
     @property
     def _name(self) -> str:
         return f'{re.sub("[^A-Za-z0-9]+", "_", self.arm)}-{self.seed}'
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file so that it is either complete or as it was; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix('.part')
+    part.write_text(json.dumps(content, indent=1))
+    os.replace(part, path)
 
 
 def read_results(out: Path, setting: Setting) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from ..metric import kendall_tau
+from ..metric import kendall_tau, margin_of_error
 from ..report import markdown_table
 from ..typing import Results
 from .arms import ARMS, VOTE, Inputs, teacher
@@ -60,7 +60,7 @@ def _cells(rows: list[dict[str, Any]], seconds: Mapping[int, float]) -> dict[str
 def _interval(taus: np.ndarray) -> str:
     if len(taus) < 2:
         return ''
-    half = stats.t.ppf(0.975, len(taus) - 1) * stats.sem(taus)
+    half = margin_of_error(taus)
     return f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}'
 
 

@@ -6,10 +6,11 @@ from numbers import Integral
 from typing import Callable
 
 import numpy as np
+from scipy import stats
 
-from .values import Array, Values, check
+from .values import Array, Values, check, to_array
 
-__all__ = ['bootstrap_interval']
+__all__ = ['bootstrap_interval', 'margin_of_error']
 
 
 def bootstrap_interval(
@@ -64,3 +65,35 @@ def bootstrap_interval(
         return float('nan'), float('nan')
     low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def margin_of_error(values: Values, confidence: float = 0.95) -> float:
+    r"""Return half of Student's t interval of a mean.
+
+    .. math:: t_{(1 + c) / 2, N - 1} \, s / \sqrt N
+
+    with s the standard deviation of the sample: what a repetition, with another seed, varies by.
+
+    Parameters
+    ----------
+    values
+        One for each repetition, shape (N,).
+    confidence
+        c, probability mass inside the interval, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two values, one is not finite, or `confidence` is out of range.
+
+    Examples
+    --------
+    >>> round(margin_of_error([0.57, 0.54, 0.59]), 3)
+    0.063
+    """
+    sample = to_array('values', values)
+    if len(sample) < 2:
+        raise ValueError(f'Expected at least two values, got {len(sample)}.')
+    if not 0 < confidence < 1:
+        raise ValueError(f'Expected confidence in (0, 1), got {confidence}.')
+    return float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * stats.sem(sample))
