@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
 import lightgbm
 import numpy as np
@@ -112,15 +111,22 @@ def brp_loss(scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     return binary_cross_entropy_with_logits(given, wanted.sigmoid())
 
 
-LOSSES: dict[str, dict[str, Any]] = {
-    'LambdaRank': dict(loss=LambdaRankLoss(), target=relevance),
-    'published': dict(loss=LambdaRankLoss(positions='published'), target=relevance),
-    'RankNet': dict(loss=RankNetLoss(), target=standardize),
-    'MSE': dict(loss=MeanSquaredLoss(), target=standardize),
-    'BRP': dict(loss=brp_loss, target=lambda metric: metric),
-    'mild': dict(loss=LambdaRankLoss(), target=partial(relevance, scale=10.),
-                 fitting=replace(Ranker.FITTING, epochs=2 * Ranker.FITTING.epochs))}
-"""Name -> attributes of the ranker."""
+class Method(NamedTuple):
+    """A search by the predictor: attributes of the ranker, and arguments of the strategy."""
+
+    ranker: dict[str, Any] = {}
+    search: dict[str, Any] = {}
+
+
+GREEDY: dict[str, Any] = dict(rounds=10, explore=0.)
+METHODS = {
+    'LambdaRank': Method(),
+    'greedy': Method(search=GREEDY),
+    'relevance to 20': Method(dict(target=relevance)),
+    'published': Method(dict(loss=LambdaRankLoss(positions='published'), target=relevance)),
+    'RankNet': Method(dict(loss=RankNetLoss(), target=standardize)),
+    'MSE': Method(dict(loss=MeanSquaredLoss(), target=standardize)),
+    'BRP': Method(dict(loss=brp_loss, target=lambda metric: metric))}
 
 
 class LightGBM:
@@ -145,13 +151,13 @@ class LightGBM:
         return torch.from_numpy(self.model.predict(self._features(samples)))
 
 
-def acenas(table: Table, ranker: Callable[[Any], Any], budget: int, seed: int) -> list[int]:
+def acenas(table: Table, ranker: Callable[[Any], Any], budget: int, seed: int,
+           **search: Any) -> list[int]:
     """Return the rows that the strategy trains, in order."""
     trained: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
-        search = AceNAS(candidates=table.samples, ranker=ranker, budget=budget, top=TOP, seed=seed,
-                        archive=Path(folder) / 'results.sqlite')
-        plan = search.plan({})
+        plan = AceNAS(candidates=table.samples, ranker=ranker, budget=budget, top=TOP, seed=seed,
+                      archive=Path(folder) / 'results.sqlite', **search).plan({})
         outcomes: Any = None
         while True:
             try:
