@@ -63,6 +63,9 @@ def nasbench201(data: Path, out: Path, metric: str, test: str, pretraining: str)
         rows = np.sort(np.random.default_rng(0).permutation(len(samples))[:WEAK])
         weak = {name: values[rows] for name, values in weak.items()}
         weak.update(proxy_labels(data, out, [samples[row] for row in rows]))
+        # Where nothing connects input and output there is no synflow.
+        finite = np.isfinite(np.stack(list(weak.values()))).all(axis=0)
+        rows, weak = rows[finite], {name: values[finite] for name, values in weak.items()}
     return Table(NasBench201Encoder()(samples), columns[metric], columns[test], rows, weak)
 
 
