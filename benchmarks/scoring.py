@@ -53,10 +53,10 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case('NAS-Bench-201, 1 cell per stage, 16x16', lambda: NasBench201(16, 1), 16, 512, 256, 200),
-    Case('NAS-Bench-201, 1 cell per stage, 32x32', lambda: NasBench201(16, 1), 32, 512, 256, 64),
-    Case('NAS-Bench-201, 5 cells per stage, 16x16', lambda: NasBench201(16, 5), 16, 512, 256, 64),
-    Case('DARTS, 8 cells, width 16, 16x16', lambda: DARTS(16, 8), 16, 256, 128, 48),
+    Case('NAS-Bench-201, 1 cell per stage, 16x16', lambda: NasBench201(16, 1), 16, 512, 256, 64),
+    Case('NAS-Bench-201, 1 cell per stage, 32x32', lambda: NasBench201(16, 1), 32, 512, 256, 24),
+    Case('NAS-Bench-201, 5 cells per stage, 16x16', lambda: NasBench201(16, 5), 16, 512, 256, 24),
+    Case('DARTS, 8 cells, width 16, 16x16', lambda: DARTS(16, 8), 16, 256, 128, 24),
 ]
 OFF: dict[str, Any] = {
     'shared beginning': {'shared_memory': 0},

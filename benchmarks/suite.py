@@ -2,8 +2,8 @@
 
 Each command writes its results into a folder, the moment they are there, and its output beside
 them, into logs/. It takes about 80 minutes on two cores from an empty folder; then
-`render.py` writes the tables. The wider comparisons of docs/results.md, with more arms and more
-seeds, have their commands there.
+`render.py` writes the tables. The wider comparisons of docs/results.md, with more arms, spaces
+and seeds, have their commands there.
 
     python benchmarks/suite.py --data ../shared/data
 """
@@ -20,8 +20,7 @@ from typing import NamedTuple
 from jsonargparse import CLI
 from tqdm.auto import tqdm
 
-NB201 = ['spos', 'equal-cost', 'landmark_64, 4 pairs', 'RD vote, strong',
-         'landmark + RD vote, strong']
+NB201 = ['spos', 'equal-cost', 'landmark_64, 4 pairs', 'RD vote, strong']
 
 
 class Step(NamedTuple):
@@ -38,8 +37,6 @@ STEPS = {
     'scoring': Step('scoring.py', needs_data=False),
     'scaling': Step('scaling.py', needs_data=False),
     'NAS-Bench-201': Step('bench', 'nb201_ranking', ('--arms', json.dumps(NB201))),
-    'NAS-Bench-101': Step('bench', 'nb101_ranking', (
-        '--space', 'nb101', '--arms', json.dumps(NB201[:3]), '--overrides', '{"epochs": 16}')),
     'AceNAS': Step('acenas_tables.py', 'acenas', ('--seeds', '10')),
     'predictor': Step('predictor.py'),
     'depth': Step('depth_ranking.py', 'depth', ('--spaces', '[V1]')),
