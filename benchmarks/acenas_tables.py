@@ -152,13 +152,22 @@ def report(out: Path, experiments: Sequence[str] | None = None) -> str:
                            'in the first 60', 'median trained', 'seconds'], lines)
 
 
+def of_all_seeds(frame: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """Return the searches of an experiment; without those that fewer seeds have than others.
+
+    With pretraining on accuracies by a super-net, where there is a predictor.
+    """
+    frame = frame[(frame['experiment'] == experiment) & frame['pretraining'].isin(['weights', ''])]
+    seeds = frame.groupby(['method', 'budget'])['test'].transform('size')
+    return frame[seeds == seeds.max()]
+
+
 def by_budget(out: Path, experiment: str) -> str:
     """Return the accuracies of all methods, a column for each budget, as Markdown.
 
     In brackets: in how many of the searches the optimum of the table was found.
     """
-    frame = results(out)
-    frame = frame[(frame['experiment'] == experiment) & frame['pretraining'].isin(['weights', ''])]
+    frame = of_all_seeds(results(out), experiment)
     return _cross(frame, 'method', ('LambdaRank', 'greedy', *RIVALS), 'budget',
                   sorted(frame['budget'].unique()))
 

@@ -7,12 +7,14 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from acenas_tables import of_all_seeds
 from matplotlib.figure import Figure
 
 from nni_rankreg.metric import margin_of_error
 from nni_rankreg.report.style import COLOURS, GREY, MARKERS, save, tidy
 
-METHODS = {'LambdaRank': 'AceNAS', 'LightGBM': 'LightGBM', 'evolution': 'regularised evolution',
+METHODS = {'LambdaRank': 'AceNAS', 'greedy': 'AceNAS, greedy', 'LightGBM': 'LightGBM',
+           'LightGBM, greedy': 'LightGBM, greedy', 'evolution': 'regularised evolution',
            'random': 'random search'}
 DATASETS = {'c100': 'CIFAR-100', 'c10': 'CIFAR-10'}
 
@@ -58,9 +60,8 @@ def budgets(path: Path, frame: pd.DataFrame) -> None:
     figure = Figure(figsize=(10, 4), layout='constrained')
     for ax, (experiment, title) in zip(figure.subplots(1, 2), DATASETS.items()):
         for (method, label), colour, marker in zip(METHODS.items(), COLOURS, MARKERS):
-            rows = frame[(frame['experiment'] == experiment) & (frame['method'] == method)
-                         & frame['pretraining'].isin(['weights', ''])]
-            groups = rows.groupby('budget')['test']
+            rows = of_all_seeds(frame, experiment)
+            groups = rows[rows['method'] == method].groupby('budget')['test']
             mean, half = groups.mean(), groups.apply(margin_of_error)
             trained = mean.index + 10
             ax.plot(trained, mean, marker=marker, color=colour, label=label)
