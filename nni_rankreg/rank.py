@@ -14,7 +14,7 @@ from nni.mutable import Categorical, LabeledMutable
 
 from ._argument import ImportPath, make_space
 from ._table import read_csv, read_csv_rows
-from .metric import bootstrap_interval, kendall_tau, ndcg
+from .metric import bootstrap_interval, kendall_tau, ndcg, relevance
 from .predictor import Ranker, read_weak
 from .regularizer import read_results
 from .sampler import Candidates
@@ -64,7 +64,8 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     choices = None if space is None else _choices(space)
     results = read_results(read_measured(table, column, choices), mode)
     choices = _seen(results.samples) if choices is None else choices
-    ranker = Ranker(choices, seed=seed)
+    # A user's own weak labels are close to the metric, so that their head is kept, as published.
+    ranker = Ranker(choices, target=relevance, transfer_head=True, seed=seed)
     if weak is not None:
         ranker.pretrain(*read_weak(weak).finite())
     print(held_out_ranking(ranker, results, seed))

@@ -131,7 +131,7 @@ def test_weak_labels_pretrain(tmp_path, capsys):
         found = rows(tmp_path)
         taus.append(kendalltau([float(row['score']) for row in found],
                                [metric_of(json.loads(row['sample'])) for row in found])[0])
-    assert taus[1] > max(.6, taus[0] + .05)
+    assert taus[1] > max(.7, taus[0] + .1)
 
 
 def test_several_results_of_an_architecture_are_averaged(tmp_path):

@@ -124,7 +124,7 @@ def test_graphs_chunks_and_copies_score_alike(pretrained, few, monkeypatch):
     assert torch.equal(ranker.score(ranker.encode(samples)), scores)
     assert torch.equal(pickle.loads(pickle.dumps(ranker)).score(samples), scores)
     monkeypatch.setattr('nni_rankreg.predictor.ranker._CHUNK', 7)
-    torch.testing.assert_close(ranker.score(samples), scores, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ranker.score(samples).float(), scores.float())
     assert ranker.score([]).shape == (0,)
 
 
