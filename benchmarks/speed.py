@@ -227,7 +227,7 @@ def activation(space: Any, target: str, count: int) -> Row:
 def report(file: Path) -> str:
     """Return the table of a file of results, as Markdown."""
     rows = [[what, f'{row["ours"]:.3g} {row["unit"]}', f'{row["other"]:.3g} {row["unit"]}',
-             f'{row["ratio"]:.2g}', row['target']]
+             f'{row["ratio"]:.2g}', str(row['target'])]
             for what, row in read(file).items()]
     return markdown_table(['what', 'ours', 'other', 'ratio', 'aim'], rows)
 

@@ -70,7 +70,7 @@ def _prepare(run: Run, space: Any,
     inputs = Inputs(setting, run.seed, Results(landmarks, table(landmarks).tolist()), space,
                     (halves[0].images[:32], halves[0].labels[:32]), run.out / 'proxies.sqlite')
     strategy = arm.strategy(arm.terms(inputs), seed=run.seed, ranking_dataloader=ranking,
-                            checkpoint_folder=run.state)
+                            checkpoint_folder=run.state, cuda_graphs=run.device == 'cuda')
     return strategy, [loader, image_loader(held_out, batch_size)]
 
 

@@ -126,17 +126,17 @@ class PairwiseRankingLoss(nn.Module):
             If shapes, dtypes or indices do not fit, or if a target is not finite.
         """
         targets = _check_targets(scores, targets)
-        pairs = _check_pairs(pairs, scores)
+        pairs = _check_pairs(pairs, targets)
         gap = targets[pairs[:, 0]] - targets[pairs[:, 1]]
         pairs, gap = pairs[gap != 0], gap[gap != 0]
-        better, worse = torch.where(gap[:, None] > 0, pairs, pairs.flip(1)).unbind(1)
+        better, worse = _on(torch.where(gap[:, None] > 0, pairs, pairs.flip(1)), scores).unbind(1)
         excess = scores[worse] - scores[better]
         gap = gap.abs()
         if self.weighting == 'scaled':
-            excess = excess * gap.to(scores.dtype)
+            excess = excess * _on(gap, scores).to(scores.dtype)
         terms = self._activate(self.margin + excess)
         if self.weighting == 'gap' and len(terms):  # without a pair the range may be 0
-            terms = terms * (gap / (targets.max() - targets.min())).to(scores.dtype)
+            terms = terms * _on(gap / (targets.max() - targets.min()), scores).to(scores.dtype)
         total = terms.sum()
         return total / max(1, len(terms)) if self.reduction == 'mean' else total
 
@@ -169,13 +169,13 @@ def _check_targets(scores: Tensor, targets: Tensor) -> Tensor:
                          'architectures without a result.')
     # Integers would wrap (uint8) or not subtract at all (bool).
     targets = targets if targets.is_floating_point() else targets.to(torch.float64)
-    return targets.detach().to(scores.device)
+    return targets.detach()
 
 
-def _check_pairs(pairs: Tensor | None, scores: Tensor) -> Tensor:
-    count = len(scores)
+def _check_pairs(pairs: Tensor | None, targets: Tensor) -> Tensor:
+    count = len(targets)
     if pairs is None:
-        return torch.combinations(torch.arange(count, device=scores.device))
+        return torch.combinations(torch.arange(count, device=targets.device))
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype not in (torch.int64, torch.int32):
         raise ValueError('Expected integer pairs of shape (m, 2), '
                          f'got {pairs.dtype} of shape {tuple(pairs.shape)}.')
@@ -183,4 +183,9 @@ def _check_pairs(pairs: Tensor | None, scores: Tensor) -> Tensor:
     if ((pairs < 0) | (pairs >= count)).any():
         raise ValueError(f'Expected indices of pairs in 0..{count - 1}, '
                          f'got {int(pairs.min())}..{int(pairs.max())}.')
-    return pairs.to(scores.device, torch.int64)
+    return pairs.to(targets.device, torch.int64)
+
+
+def _on(known: Tensor, scores: Tensor) -> Tensor:
+    """Return what is known of the pairs where the scores are; a GPU is not waited for."""
+    return known.to(scores.device, non_blocking=True)

@@ -122,7 +122,8 @@ def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -
     """Return a term of losses whose backward pass goes through those that matter only.
 
     A pair in the right order has no gradient under a hinge: its sub-nets then cost no backward
-    pass, and their weights take no part in the step, whatever other pairs do.
+    pass, and their weights take no part in the step, whatever other pairs do. On a GPU nothing is
+    looked at: to wait for its result in each step would cost more than the backward pass.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -
 
     Returns
     -------
-    The term with its gradient, or None if no loss has any.
+    The term with its gradient, or None if no loss has any; on a GPU always the term.
 
     Examples
     --------
@@ -142,6 +143,8 @@ def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -
     >>> [loss.grad for loss in losses]
     [tensor(1.), None, tensor(1.)]
     """
+    if losses[0].device.type != 'cpu':
+        return term(torch.stack(list(losses)))
     values = torch.stack([loss.detach() for loss in losses]).requires_grad_()
     gradient, = torch.autograd.grad(term(values), values)
     needed = (gradient != 0).tolist()

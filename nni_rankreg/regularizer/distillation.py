@@ -133,11 +133,12 @@ class RankingDistillation(Regularizer):
     def _rank(self, losses: Tensor, order: Tensor) -> Tensor:
         """Return the loss of the pairs (0, 1), (2, 3), ...; order: +1 if the first is better."""
         scores = -losses.view(-1, 2)
-        targets = torch.stack([order, torch.zeros_like(order)], 1).to(losses.device)
+        targets = torch.stack([order, torch.zeros_like(order)], 1)
         if self.detach != 'none':
-            fixed = (torch.tensor([True, False], device=losses.device) if self.detach == 'first'
+            fixed = (torch.tensor([True, False]) if self.detach == 'first'
                      else targets > targets.flip(1))
-            scores = torch.where(fixed, scores.detach(), scores)
+            scores = torch.where(fixed.to(losses.device, non_blocking=True), scores.detach(),
+                                 scores)
         indices = torch.arange(len(losses)).view(-1, 2)
         return self.criterion(scores.flatten(), targets.flatten(), indices)
 

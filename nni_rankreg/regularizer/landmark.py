@@ -111,7 +111,7 @@ class LandmarkRegularizer(Regularizer):
         self.sampler.load_state_dict(state)
 
     def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
-        """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if no drawn pair is violated."""
+        """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if it has no gradient."""
         samples, metrics = self.results
         count = self.pairs or len(samples) * (len(samples) - 1) // 2
         pairs = self.sampler.sample(metrics, count)
@@ -122,8 +122,9 @@ class LandmarkRegularizer(Regularizer):
 
         def ranking(losses: Tensor) -> Tensor:
             # The criterion may weight by the range of all targets; other scores do not matter.
-            scores = losses.new_zeros(len(samples)).index_copy(0, drawn.to(losses.device), -losses)
-            return self.criterion(scores, targets, pairs.to(losses.device))
+            place = drawn.to(losses.device, non_blocking=True)
+            scores = losses.new_zeros(len(samples)).index_copy(0, place, -losses)
+            return self.criterion(scores, targets, pairs)
 
         return effective_term([supernet.subnet_loss(samples[index], batch)
                                for index in drawn.tolist()], ranking)

@@ -76,6 +76,9 @@ class SuperNetStrategy(RandomOneShot):
         In a distributed training (``strategy='ddp'`` of the evaluator's trainer): True lets all
         processes train the same architectures in a step, which is then that of one process with
         all their batches; False lets each draw its own, as many more in a step.
+    cuda_graphs
+        Whether the passes of landmarks on one GPU are recorded as CUDA graphs, see
+        `RecordedLosses`; each landmark then keeps the memory of its pass.
     **kwargs
         As of NNI's `OneShotStrategy`, for example ``mutation_hooks``.
 
@@ -88,7 +91,8 @@ class SuperNetStrategy(RandomOneShot):
                  ranking_batch_size: int | None = None, metric: str | None = None,
                  mode: str = 'max', score_batches: int | None = None, score_processes: int = 1,
                  calibration_batches: int = 0, checkpoint_folder: str | Path | None = None,
-                 filter: Any = None, seed: int = 0, same_paths: bool = True, **kwargs: Any):
+                 filter: Any = None, seed: int = 0, same_paths: bool = True,
+                 cuda_graphs: bool = False, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
         self.regularizers, self.truth = list(regularizers), truth
         self.ranking_dataloader, self.ranking_batch_size = ranking_dataloader, ranking_batch_size
@@ -97,6 +101,7 @@ class SuperNetStrategy(RandomOneShot):
         self.calibration_batches, self.seed = calibration_batches, seed
         self.score_processes = score_processes
         self.checkpoint_folder, self.same_paths = checkpoint_folder, same_paths
+        self.cuda_graphs = cuda_graphs
         self._processes: dict[str, int] = {}
         self._module: SuperNetModule | None = None
         self._training_loader: Any = None
@@ -142,7 +147,7 @@ class SuperNetStrategy(RandomOneShot):
         """Return the super-net module around the evaluator's module; NNI calls this."""
         self._module = self.make_module(
             training_module, regularizers=self.regularizers, accept=self.filter, seed=self.seed,
-            same_paths=self.same_paths,
+            same_paths=self.same_paths, cuda_graphs=self.cuda_graphs,
             ranking_batches=lambda: self._ranking_loader,
             training_batches=lambda: self._training_loader, measure=self.measure)
         return self._module

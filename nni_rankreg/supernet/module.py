@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any, Callable, Sequence, TypeVar
 
 import nni
@@ -21,6 +22,7 @@ from .batches import EndlessBatches
 from .checkpoint import CheckpointedModule
 from .quiet import quiet_loss
 from .ranks import Ranks
+from .recorded import RecordedLosses
 
 __all__ = ['SuperNetModule']
 
@@ -58,6 +60,8 @@ class SuperNetModule(CheckpointedModule):
         Of the drawn architectures.
     same_paths
         Whether all processes of a distributed training draw the same architectures.
+    cuda_graphs
+        Whether the passes of landmarks are recorded, see `RecordedLosses`.
 
     Attributes
     ----------
@@ -79,7 +83,7 @@ class SuperNetModule(CheckpointedModule):
                  sampler: PathSampler | None = None,
                  accept: Callable[[Sample], bool] | None = None,
                  measure: Callable[[], dict[str, float]] | None = None, seed: int = 0,
-                 same_paths: bool = True):
+                 same_paths: bool = True, cuda_graphs: bool = False):
         super().__init__(training_module, training_batches)
         self.regularizers = list(regularizers)
         self.accept, self.measure, self.seed = accept, measure, seed
@@ -88,6 +92,8 @@ class SuperNetModule(CheckpointedModule):
         self.measured: dict[str, list[float]] = {}
         self.held_out = EndlessBatches(ranking_batches)
         self.ranking_loss: Tensor | None = None
+        self.cuda_graphs = cuda_graphs
+        self._recorded: RecordedLosses | None = None
         self._path_sampler = sampler
         self._sampler: UniformSampler | None = None
         self._activator: Activator | None = None
@@ -174,6 +180,9 @@ class SuperNetModule(CheckpointedModule):
         In a distributed training it is the mean over the batches of all processes.
         """
         self.activate(sample)
+        # The gradients of a replay are in the same memory each time: they must not be accumulated.
+        if self._recorded is not None and self.trainer.accumulate_grad_batches == 1:
+            return self._recorded(sample, batch)
         return self.ranks.mean(quiet_loss(self.training_module, batch))
 
     def of_first_process(self, batch: Any) -> Any:
@@ -181,11 +190,14 @@ class SuperNetModule(CheckpointedModule):
         return self.to_device(self.ranks.of_first(batch))
 
     def to_device(self, batch: Any) -> Any:
-        """Return a batch on the device of the super-net."""
-        return self.transfer_batch_to_device(batch, self.device, 0)
+        """Return a batch on the device of the super-net, in the precision of the trainer."""
+        return self.transfer_batch_to_device(
+            self.trainer.precision_plugin.convert_input(batch), self.device, 0)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """Return the loss of the weights plus the terms of the regularisers."""
+        if self._recorded is not None:
+            self._recorded.begin_step()
         output = self.weight_loss(batch, batch_idx)
         epoch = self.trainer.current_epoch
         active = [one for one in self.regularizers if one.active(epoch, self.epochs)]
@@ -226,6 +238,19 @@ class SuperNetModule(CheckpointedModule):
                        if name not in ('default', 'epoch')}, prog_bar=True)
         if nni.get_current_parameter() is not None and self.trainer.is_global_zero:
             nni.report_intermediate_result(metrics)
+
+    def on_fit_start(self) -> None:
+        """Start anew with what is recorded: the weights may lie elsewhere."""
+        super().on_fit_start()
+        if self.cuda_graphs and self.ranks.count == 1:
+            self._recorded = RecordedLosses(
+                partial(quiet_loss, self.training_module), self.training_module,
+                [sample for one in self.regularizers for sample in one.results.samples])
+
+    def on_train_end(self) -> None:
+        """Free the memory of what is recorded."""
+        super().on_train_end()
+        self._recorded = None
 
     def on_fit_end(self) -> None:
         """End the evaluator's training; its final report would be that of a random architecture."""
