@@ -23,7 +23,7 @@ both with accuracies by super-nets of the same table as weak labels.
 Each seed has a file of its own, written after each search: an interrupted benchmark goes on.
 
     python benchmarks/acenas_tables.py --data ../shared/data --seeds 50
-    python benchmarks/acenas_tables.py --data ../shared/data --seeds 20 --budgets [50] \
+    python benchmarks/acenas_tables.py --data ../shared/data --seeds 10 --budgets [50] \
         --methods '[LambdaRank,relevance to 20,published,RankNet,MSE,BRP]' \
         --pretraining [none,size,weights,proxies]
 """
@@ -33,7 +33,6 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import time
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -44,6 +43,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jsonargparse import CLI
+from quiet import quiet
 from stored import read
 from tqdm.auto import tqdm
 
@@ -65,12 +65,13 @@ def load(experiment: str, pretraining: str, data: Path, out: Path) -> arms.Table
 
 
 def rival(name: str, table: arms.Table, data: Path, budget: int, seed: int) -> list[int]:
+    """Return the rows that a rival of the predictor trains, in order."""
     if name == 'evolution':
         return arms.evolution(data, table, budget, seed)
     if name == 'random':
         return arms.drawn(table, budget, seed)
-    return arms.acenas(table, lambda _: arms.LightGBM(table, seed), budget, seed,
-                       **(arms.GREEDY if name == 'LightGBM, greedy' else {}))
+    search = {'LightGBM': {}, 'LightGBM, greedy': arms.GREEDY}[name]
+    return arms.acenas(table, lambda _: arms.LightGBM(table, seed), budget, seed, **search)
 
 
 def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]],
@@ -236,5 +237,5 @@ def main(data: Path, out: Path = Path('benchmarks/results/acenas'), seeds: int =
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

@@ -21,17 +21,17 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import time
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
 import torch
-from depth_truth import SPACES, Place, draw, measure, quiet, seed_losses, train, truth
+from depth_truth import SPACES, Place, draw, measure, seed_losses, train, truth
 from jsonargparse import CLI
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
+from quiet import quiet
 from stored import read, stored
 
 from nni_rankreg.archive import Archive
@@ -58,6 +58,7 @@ PAPER = {('V1', 'spos'): '0.751, 0.0960', ('V1', 'landmark'): '0.781, 0.0958',
 def search(place: Place, name: str, arm: str, seed: int, seeds: int) -> dict[str, Any]:
     """Run one search and return its rank correlation and the best loss that it has found."""
     quiet()
+    torch.set_num_threads(1)
     setting, started = place.setting, time.process_time()
     epochs = setting['supernet_epochs']
     archive = Archive(place.out / f'{name}-{arm}-{seed}.sqlite')
@@ -194,5 +195,5 @@ def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, job
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

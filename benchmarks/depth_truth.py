@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from nni.nas.space import SimplifiedModelSpace
+from quiet import quiet
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.data import DepthImages, image_loader
@@ -60,6 +59,7 @@ def train(place: Place, name: str, sample: Sample, seed: int = 0) -> tuple[float
 def measure(place: Place, name: str, sample: Sample, seed: int) -> None:
     """Train an architecture stand-alone unless its loss is known."""
     quiet()
+    torch.set_num_threads(1)
     archive, started = place.shared(name, seed), time.process_time()
     if sample not in archive:
         archive.add(sample, train(place, name, sample, seed)[0], seed=seed,
@@ -85,10 +85,3 @@ def truth(place: Place, name: str, seeds: int) -> Results:
     """Return the truth: the mean loss of the trainings with all seeds."""
     samples, _ = draw(place, name, seeds)
     return Results(samples, seed_losses(place, name, seeds).mean(axis=0).tolist())
-
-
-def quiet() -> None:
-    """One thread for each process, and no chatter of the host."""
-    torch.set_num_threads(1)
-    warnings.filterwarnings('ignore')
-    logging.getLogger('pytorch_lightning').setLevel(logging.ERROR)

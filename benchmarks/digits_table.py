@@ -10,15 +10,14 @@ Results are kept as they come, so that an interrupted run continues where it sto
 from __future__ import annotations
 
 import json
-import logging
 import multiprocessing
-import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import torch
 from jsonargparse import CLI
+from quiet import quiet
 from tqdm import tqdm
 
 from nni_rankreg.archive import Archive
@@ -34,9 +33,7 @@ def train(job: tuple[str, int]) -> tuple[str, int, float]:
     """Return the validation accuracy of an architecture trained with a seed."""
     arch, seed = job
     torch.set_num_threads(1)
-    warnings.filterwarnings('ignore')
-    for name in ('lightning.pytorch', 'pytorch_lightning'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet()
     return arch, seed, digits_accuracy(decode_nasbench201(arch), seed)
 
 

@@ -10,9 +10,6 @@ Each row is kept the moment it is measured. It takes about five minutes.
 
 from __future__ import annotations
 
-import logging
-import time
-import warnings
 from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Literal, NamedTuple
@@ -23,6 +20,8 @@ from jsonargparse import CLI
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
+from quiet import quiet
+from speed import now
 from stored import read, stored
 
 from nni_rankreg.bench.device import BFloat16, ChannelsLast
@@ -96,13 +95,6 @@ class Steps(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, *_: Any) -> None:
         self.seconds = (now() - self.started) / (trainer.global_step - self.skip)
-
-
-def now() -> float:
-    """Return the time in seconds, after what was started has ended."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def options(tricks: tuple[str, ...], device: str) -> dict[str, Any]:
@@ -179,7 +171,5 @@ def main(out: Path = Path('benchmarks/results'), device: Literal['cpu', 'cuda'] 
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
-    for name in ('pytorch_lightning', 'lightning.pytorch'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet()
     CLI(main, as_positional=False)

@@ -9,12 +9,12 @@ choices, which learn from the same.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from jsonargparse import CLI
 from lightgbm import LGBMRegressor
+from quiet import quiet
 from stored import read, stored
 from torch.nn.functional import one_hot
 from tqdm.auto import tqdm
@@ -74,5 +74,5 @@ def main(data: Path, out: Path = Path('benchmarks/results'), column: str = 'xval
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import resource
 import time
-import warnings
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 from acenas_arms import WEAK, Table, nasbench201, pretrained
 from jsonargparse import CLI
+from quiet import quiet
 from stored import read, stored
 from torch import Tensor
 
@@ -140,5 +140,5 @@ def report(file: Path) -> str:
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

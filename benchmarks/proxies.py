@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import math
 import time
-import warnings
 from copy import deepcopy
 from pathlib import Path
 from statistics import mean, median
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jsonargparse import CLI
+from quiet import quiet
 from stored import read, stored
 from torch import Tensor, nn
 from tqdm.auto import tqdm
@@ -210,5 +210,5 @@ def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = 
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

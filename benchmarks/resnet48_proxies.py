@@ -17,12 +17,12 @@ neither the resolution nor the images are those of the truth. They cover the 30 
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from jsonargparse import CLI
+from quiet import quiet
 from stored import read, stored
 
 from nni_rankreg.archive import Archive
@@ -109,5 +109,5 @@ def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = 
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

@@ -18,18 +18,17 @@ What is compared runs in turns, one thread each.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
 import tempfile
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Callable
 
 import torch
 from jsonargparse import CLI
+from quiet import quiet
 from scaling_ddp import ARMS
 from scaling_parts import Row, archive_row, landmark_rows, space_rows
 from scaling_report import FILE, report
@@ -90,7 +89,5 @@ def main(out: Path = Path('benchmarks/results'), quick: bool = False) -> None:
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
-    for logger in ('pytorch_lightning', 'lightning.pytorch'):
-        logging.getLogger(logger).setLevel(logging.ERROR)
+    quiet()
     CLI(main, as_positional=False)

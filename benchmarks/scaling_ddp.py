@@ -8,13 +8,12 @@ The first alone does the training by one, before there is another.
 from __future__ import annotations
 
 import json
-import logging
 import os
-import warnings
 from pathlib import Path
 
 import torch
 from jsonargparse import CLI
+from quiet import quiet
 from scaling_parts import ranking
 from speed import random_images, train
 
@@ -56,7 +55,5 @@ def main(out: Path, steps: int = 15) -> None:
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
-    for name in ('pytorch_lightning', 'lightning.pytorch'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet()
     CLI(main, as_positional=False)

@@ -11,7 +11,6 @@ A last row has all weak labels: scores, FLOPs and parameters.
 from __future__ import annotations
 
 import time
-import warnings
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from statistics import median
@@ -23,6 +22,7 @@ import torch
 from jsonargparse import CLI
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.strategy import RandomOneShot
+from quiet import quiet
 from speed import random_images
 from stored import read, stored
 from torch import Tensor
@@ -199,5 +199,5 @@ def main(out: Path = Path('benchmarks/results'), turns: int = 3, processes: int 
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
+    quiet()
     CLI(main, as_positional=False)

@@ -4,7 +4,8 @@
    ``FairNAS``, which trains five architectures in a step, against ``RandomOneShot``; ``DARTS``
    against ``DARTS``; ``GDAS`` against ``GumbelDARTS``, which executes every operation, and against
    ``SPOS``. Same space, evaluator and data; of the last two also the bytes that are kept for the
-   backward pass.
+   backward pass. ``RandomOneShot`` trains the architectures that ours has drawn, not others, which
+   may have fewer convolutions.
 2. Activating an architecture, against NNI's ``resample(memo=sample)`` on every module.
 
 The two contenders of a row run in turns, each repetition with another seed, for both the same; the
@@ -16,9 +17,7 @@ it depends on how often a hinge is violated. Each row is kept the moment it is m
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -31,10 +30,12 @@ from jsonargparse import CLI
 from nni.nas.evaluator.pytorch import Classification
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.hub.pytorch import DARTS
+from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import DARTS as NNIDARTS
 from nni.nas.strategy import GumbelDARTS, RandomOneShot
+from quiet import quiet
 from stored import read, stored
 from torch.autograd.graph import saved_tensors_hooks
 
@@ -45,14 +46,15 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import DARTS as OurDARTS
 from nni_rankreg.strategy import GDAS, NAO, SPOS, FairNAS
+from nni_rankreg.typing import Sample
 
 FILE = 'speed.json'
-STEPS: dict[str, tuple[Callable[[int], Any], Callable[[int], Any], float, float | None]] = {
-    # what -> ours, the other, work of ours in units of the other's, target of the ratio
-    'SPOS / RandomOneShot': (lambda seed: SPOS(seed=seed), lambda seed: RandomOneShot(), 1, 0.95),
-    'NAO / RandomOneShot': (lambda seed: NAO(seed=seed), lambda seed: RandomOneShot(), 1, 0.95),
-    'FairNAS / 5 x RandomOneShot': (
-        lambda seed: FairNAS(seed=seed), lambda seed: RandomOneShot(), 5, 0.95),
+STEPS: dict[str, tuple[Callable[[int], Any], Callable[[int], Any] | None, float, float | None]] = {
+    # what -> ours, the other (None: RandomOneShot with our architectures), work of ours in units of
+    # the other's, target of the ratio
+    'SPOS / RandomOneShot': (lambda seed: SPOS(seed=seed), None, 1, 0.95),
+    'NAO / RandomOneShot': (lambda seed: NAO(seed=seed), None, 1, 0.95),
+    'FairNAS / 5 x RandomOneShot': (lambda seed: FairNAS(seed=seed), None, 5, 0.95),
     'DARTS / DARTS': (lambda seed: OurDARTS(seed=seed), lambda seed: NNIDARTS(), 1, 0.95),
     'GDAS / GumbelDARTS': (lambda seed: GDAS(seed=seed), lambda seed: GumbelDARTS(), 1, 0.4),
     'weights of GDAS / SPOS': (
@@ -62,6 +64,43 @@ IN_BYTES = ('GDAS / GumbelDARTS', 'weights of GDAS / SPOS')
 
 Row = dict[str, Any]
 Measure = Callable[[int], list[float]]
+
+
+class Following(RandomOneShot):
+    """NNI's strategy, which trains given architectures in their order."""
+
+    def __init__(self, samples: Sequence[Sample]):
+        super().__init__()
+        self.samples = samples
+
+    def configure_oneshot_module(self, training_module: Any) -> RandomSamplingLightningModule:
+        module = RandomSamplingLightningModule(training_module)
+        samples = iter(self.samples)
+
+        def follow() -> Sample:
+            sample = dict(next(samples))
+            for one in module.supernet_modules():  # as NNI does, but for what is in the sample
+                sample.update(one.resample(memo=sample))
+            return sample
+        module.resample = partial(module._repeat_until_valid, follow)
+        return module
+
+
+def noted(strategy: Any, samples: list[Sample]) -> Any:
+    """Return a strategy of ours that adds the architectures of its steps to a list."""
+    make_module = strategy.make_module
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        module = make_module(*args, **kwargs)
+        draw = module.paths
+
+        def paths() -> list[Sample]:
+            samples.extend(drawn := draw())
+            return drawn
+        module.paths = paths
+        return module
+    strategy.make_module = make
+    return strategy
 
 
 class Clock(pl.Callback):
@@ -185,13 +224,24 @@ def turns(measures: Sequence[Measure], repetitions: int) -> list[list[float]]:
 def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row:
     """Compare a training step of two strategies on NAS-Bench-201, in seconds or in bytes."""
     ours, other, work, target = STEPS[name]
+    drawn: dict[int, list[Sample]] = {}
 
-    def measure(make: Callable[[int], Any], seed: int) -> list[float]:
-        strategy = make(seed)
+    def measure(strategy: Any, seed: int) -> list[float]:
         images = 32 * steps * (2 if getattr(strategy, 'holds_out', False) else 1)
         return train(strategy, random_images(images, 8), cells, seed, probe)
 
-    first, second = compare(partial(measure, ours), partial(measure, other), repetitions)
+    def measure_ours(seed: int) -> list[float]:
+        drawn[seed] = []
+        return measure(noted(ours(seed), drawn[seed]), seed)
+
+    def measure_other(seed: int) -> list[float]:
+        if other is not None:
+            return measure(other(seed), seed)
+        if seed not in drawn:
+            measure_ours(seed)
+        return measure(Following(drawn[seed]), seed)
+
+    first, second = compare(measure_ours, measure_other, repetitions)
     unit, scale = ('ms', 1e3) if probe is Clock else ('MB', 1e-6)
     return dict(unit=unit, ours=scale * first, other=scale * work * second,
                 ratio=first / (work * second), target=target)
@@ -261,7 +311,5 @@ def main(out: Path = Path('benchmarks/results'), quick: bool = False, threads: i
 
 
 if __name__ == '__main__':
-    warnings.filterwarnings('ignore')
-    for name in ('pytorch_lightning', 'lightning.pytorch'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet()
     CLI(main, as_positional=False)

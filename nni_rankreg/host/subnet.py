@@ -138,6 +138,7 @@ class _Cell(nn.Module):
         self.train(supernet.training)
 
     def forward(self, *inputs: Any) -> Any:
+        """Return what the cell of the super-net does with this path."""
         processed = preprocess_cell_inputs(self.num_predecessors, *inputs)
         states = self.preprocessor(processed)
         for operations, sources in zip(self.ops, self.sources):

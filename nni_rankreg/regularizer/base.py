@@ -122,8 +122,8 @@ def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -
     """Return a term of losses whose backward pass goes through those that matter only.
 
     A pair in the right order has no gradient under a hinge: its sub-nets then cost no backward
-    pass, and their weights take no part in the step, whatever other pairs do. On a GPU nothing is
-    looked at: to wait for its result in each step would cost more than the backward pass.
+    pass, and their weights take no part in the step, whatever other pairs do. On a GPU all have
+    theirs: it is not waited for in each step to see what it has computed.
 
     Parameters
     ----------

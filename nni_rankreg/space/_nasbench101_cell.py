@@ -54,12 +54,14 @@ class _SlicedConvBnRelu(nn.Sequential):
 
 class _SlicedConv2d(nn.Conv2d):
     def forward(self, input: Tensor, channels: int | None = None) -> Tensor:
+        """Return the first `channels` of the result; `input` may have less channels, too."""
         return functional.conv2d(input, self.weight[:channels, :input.size(1)],
                                  padding=tuple(map(int, self.padding)))
 
 
 class _SlicedBatchNorm2d(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
+        """Normalise with the statistics and weights of the channels that there are."""
         first = slice(input.size(1))
         tracked = not self.training or self.track_running_stats
         mean, var = (buffer[first] if tracked and buffer is not None else None  # views

@@ -41,6 +41,7 @@ class _Cell(NasBench201Cell):
     """NNI's cell; NNI stacks the inputs of a node to sum them, which copies them all."""
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Return the last node, (B, C, H, W) as the inputs."""
         nodes = [inputs]
         for edges in self.layers:
             first, *others = [edge(node) for edge, node in zip(edges, nodes)]
