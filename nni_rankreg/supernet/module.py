@@ -9,6 +9,7 @@ from typing import Any, Callable, Sequence, TypeVar
 import nni
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
+from pytorch_lightning.plugins import Precision
 from torch import Tensor
 
 from ..batch_norm import batch_statistics
@@ -191,8 +192,11 @@ class SuperNetModule(CheckpointedModule):
 
     def to_device(self, batch: Any) -> Any:
         """Return a batch on the device of the super-net, in the precision of the trainer."""
-        return self.transfer_batch_to_device(
-            self.trainer.precision_plugin.convert_input(batch), self.device, 0)
+        try:
+            precision = self.trainer.precision_plugin
+        except RuntimeError:  # it has no trainer yet
+            precision = Precision()
+        return self.transfer_batch_to_device(precision.convert_input(batch), self.device, 0)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """Return the loss of the weights plus the terms of the regularisers."""
