@@ -1,11 +1,12 @@
 # make demo   installs what is missing into .venv and runs the demonstration
 # make test   the same for the tests
 # make lint   flake8, isort, mypy
-# make bench  what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
+# make bench  what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew there
 PYTHON ?= python3
 VENV := .venv
 DATA ?= ../shared/data
 OUT ?= benchmarks/results
+RENDERED := $(if $(filter benchmarks/results,$(OUT)),docs,$(OUT))
 
 .PHONY: demo test lint bench clean
 
@@ -23,7 +24,7 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(VENV)/bin/python benchmarks/suite.py --data $(DATA) --out $(OUT)
-	$(VENV)/bin/python benchmarks/render.py --results $(OUT)
+	$(VENV)/bin/python benchmarks/render.py --results $(OUT) --out $(RENDERED)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

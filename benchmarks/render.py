@@ -15,6 +15,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 import acenas_tables
 import depth_ranking
+import gpu_speed
 import nao_controller
 import peers
 import pictures
@@ -90,6 +91,7 @@ TABLES = {
     'seconds of proxies': Table(proxies.FILE, proxies.report_seconds),
     'ResNet48': Table(resnet48_proxies.FILE, resnet48_proxies.report),
     'speed': Table(speed.FILE, speed.report),
+    'GPU': Table(gpu_speed.FILE, gpu_speed.report),
     'scoring': Table(scoring.FILE, scoring.report),
     'scaling': Table(scaling_report.FILE, scaling_report.report),
     'predictor': Table(predictor.FILE, predictor.report),
@@ -109,9 +111,9 @@ def draw(results: Path, folder: Path) -> None:
         scaling_report.draw(results, folder)
 
 
-def main(document: Path = Path('docs/results.md'),
-         results: Path = Path('benchmarks/results')) -> None:
-    """Write the tables anew, and the pictures beside the document.
+def main(document: Path = Path('docs/results.md'), results: Path = Path('benchmarks/results'),
+         out: Path = Path('docs')) -> None:
+    """Write the document with the tables anew, and the pictures beside it.
 
     Parameters
     ----------
@@ -119,6 +121,8 @@ def main(document: Path = Path('docs/results.md'),
         the file that they stand in
     results
         folder of the results
+    out
+        folder of what is written
     """
     text = document.read_text()
     for name, table in TABLES.items():
@@ -129,8 +133,8 @@ def main(document: Path = Path('docs/results.md'),
         if source.exists():
             text = re.sub(f'{re.escape(begin)}.*?{end}',
                           lambda _: f'{begin}{table.make(source)}\n{end}', text, flags=re.DOTALL)
-    document.write_text(text)
-    draw(results, document.parent)
+    (out / document.name).write_text(text)
+    draw(results, out)
 
 
 if __name__ == '__main__':
