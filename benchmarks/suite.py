@@ -1,9 +1,9 @@
 """The suite on a CPU, one command after another; what is measured already is not run again.
 
 Each command writes its results into a folder, the moment they are there, and its output beside
-them, into logs/. It takes about 80 minutes on two cores from an empty folder; then
-`render.py` writes the tables. The wider comparisons of docs/results.md, with more arms, spaces
-and seeds, have their commands there.
+them, into logs/. It takes 80 minutes on two cores from an empty folder; then `render.py` writes the
+tables. The wider comparisons of docs/results.md, with more arms, spaces and seeds, have their
+commands there.
 
     python benchmarks/suite.py --data ../shared/data
 """
@@ -37,7 +37,8 @@ STEPS = {
     'scoring': Step('scoring.py', needs_data=False),
     'scaling': Step('scaling.py', needs_data=False),
     'NAS-Bench-201': Step('bench', 'nb201_ranking', ('--arms', json.dumps(NB201))),
-    'AceNAS': Step('acenas_tables.py', 'acenas', ('--seeds', '10')),
+    'AceNAS': Step('acenas_tables.py', 'acenas',
+                   ('--seeds', '10', '--methods', '[LambdaRank,greedy]')),
     'predictor': Step('predictor.py'),
     'depth': Step('depth_ranking.py', 'depth', ('--spaces', '[V1]')),
     'NAO controller': Step('nao_controller.py'),

@@ -122,8 +122,9 @@ def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -
     """Return a term of losses whose backward pass goes through those that matter only.
 
     A pair in the right order has no gradient under a hinge: its sub-nets then cost no backward
-    pass, and their weights take no part in the step, whatever other pairs do. On a GPU all have
-    theirs: it is not waited for in each step to see what it has computed.
+    pass, and their weights take no part in the step, whatever other pairs do. A GPU
+    is not waited for to see what it has computed: there all have their backward pass, and weights
+    that only such pairs use have a gradient of 0, as in the published code.
 
     Parameters
     ----------
