@@ -24,7 +24,7 @@ from quiet import quiet
 from speed import now
 from stored import read, stored
 
-from nni_rankreg.bench.device import BFloat16, ChannelsLast
+from nni_rankreg.bench.device import BFloat16
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.regularizer import LandmarkRegularizer
@@ -98,10 +98,10 @@ class Steps(pl.Callback):
 
 
 def options(tricks: tuple[str, ...], device: str) -> dict[str, Any]:
-    """Return arguments of the evaluator, and its callbacks, of some tricks."""
+    """Return arguments of the evaluator of some tricks."""
     chosen: dict[str, Any] = {'accelerator': 'gpu' if device == 'cuda' else 'cpu', 'devices': 1,
                               'fused': 'fused' in tricks,
-                              'callbacks': [ChannelsLast()] if 'channels last' in tricks else []}
+                              'channels_last': 'channels last' in tricks}
     return {**chosen, 'plugins': BFloat16(device)} if 'bfloat16' in tricks else chosen
 
 
@@ -116,11 +116,10 @@ def measure(name: str, device: str, quick: bool, seed: int) -> tuple[float, floa
     place = device if 'data' in tricks else 'cpu'
     images = ImageTensors(*(one.to(place) for one in tensors), padding=4, flip=True)
     clock, loader = Steps(skip), image_loader(images, batch_size, shuffle=True)
-    chosen = options(tricks, device)
     evaluator = Classification(
         loader, loader, num_classes=10, learning_rate=0.01, max_epochs=1000,
-        max_steps=skip + steps, limit_val_batches=0, enable_progress_bar=False,
-        **{**chosen, 'callbacks': [clock, *chosen['callbacks']]})
+        max_steps=skip + steps, limit_val_batches=0, enable_progress_bar=False, callbacks=[clock],
+        **options(tricks, device))
     if device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
     pl.seed_everything(seed, verbose=False)

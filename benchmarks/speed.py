@@ -5,8 +5,9 @@
    against ``DARTS``; ``GDAS`` against ``GumbelDARTS``, which executes every operation, and against
    ``SPOS``. Same space, evaluator and data; of the last two also the bytes that are kept for the
    backward pass. ``RandomOneShot`` trains the architectures that ours has drawn, not others, which
-   may have fewer convolutions.
-2. Activating an architecture, against NNI's ``resample(memo=sample)`` on every module.
+   may have fewer convolutions; also in NNI's own space of the same cells.
+2. A step of ``SPOS`` under our evaluator, with channels last against without.
+3. Activating an architecture, against NNI's ``resample(memo=sample)`` on every module.
 
 The two contenders of a row run in turns, each repetition with another seed, for both the same; the
 ratio is that of the medians. What landmark regularisation costs is a column of the rankings, since
@@ -22,7 +23,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, NamedTuple, Sequence
 
 import pytorch_lightning as pl
 import torch
@@ -30,6 +31,7 @@ from jsonargparse import CLI
 from nni.nas.evaluator.pytorch import Classification
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.hub.pytorch import DARTS
+from nni.nas.hub.pytorch import NasBench201 as NNINasBench201
 from nni.nas.oneshot.pytorch.sampling import RandomSamplingLightningModule
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.space import RawFormatModelSpace
@@ -40,6 +42,7 @@ from stored import read, stored
 from torch.autograd.graph import saved_tensors_hooks
 
 from nni_rankreg.data import ImageTensors, image_loader
+from nni_rankreg.evaluator import Classification as OurClassification
 from nni_rankreg.host.activation import Activator
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
@@ -49,16 +52,41 @@ from nni_rankreg.strategy import GDAS, NAO, SPOS, FairNAS
 from nni_rankreg.typing import Sample
 
 FILE = 'speed.json'
-STEPS: dict[str, tuple[Callable[[int], Any], Callable[[int], Any] | None, float, float | None]] = {
-    # what -> ours, the other (None: RandomOneShot with our architectures), work of ours in units of
-    # the other's, target of the ratio
-    'SPOS / RandomOneShot': (lambda seed: SPOS(seed=seed), None, 1, 0.95),
-    'NAO / RandomOneShot': (lambda seed: NAO(seed=seed), None, 1, 0.95),
-    'FairNAS / 5 x RandomOneShot': (lambda seed: FairNAS(seed=seed), None, 5, 0.95),
-    'DARTS / DARTS': (lambda seed: OurDARTS(seed=seed), lambda seed: NNIDARTS(), 1, 0.95),
-    'GDAS / GumbelDARTS': (lambda seed: GDAS(seed=seed), lambda seed: GumbelDARTS(), 1, 0.4),
-    'weights of GDAS / SPOS': (
-        lambda seed: GDAS(seed=seed, warmup_epochs=1), lambda seed: SPOS(seed=seed), 1, 1.3),
+
+
+class Contest(NamedTuple):
+    """Two strategies whose training steps are compared.
+
+    Parameters
+    ----------
+    ours, other
+        Make them from a seed; an other of None is `RandomOneShot` with the architectures of ours.
+    work
+        Of a step of ours, in steps of the other.
+    target
+        Of the ratio.
+    space
+        Makes the space of the other from stem, cells and classes.
+    """
+
+    ours: Callable[[int], Any]
+    other: Callable[[int], Any] | None = None
+    work: int = 1
+    target: float = 0.95
+    space: Callable[[int, int, int], Any] = NasBench201
+
+
+STEPS = {
+    'SPOS / RandomOneShot': Contest(lambda seed: SPOS(seed=seed)),
+    "SPOS / RandomOneShot with NNI's cells": Contest(lambda seed: SPOS(seed=seed),
+                                                     space=NNINasBench201),
+    'NAO / RandomOneShot': Contest(lambda seed: NAO(seed=seed)),
+    'FairNAS / 5 x RandomOneShot': Contest(lambda seed: FairNAS(seed=seed), work=5),
+    'DARTS / DARTS': Contest(lambda seed: OurDARTS(seed=seed), lambda seed: NNIDARTS()),
+    'GDAS / GumbelDARTS': Contest(lambda seed: GDAS(seed=seed), lambda seed: GumbelDARTS(),
+                                  target=0.4),
+    'weights of GDAS / SPOS': Contest(lambda seed: GDAS(seed=seed, warmup_epochs=1),
+                                      lambda seed: SPOS(seed=seed), target=1.3),
 }
 IN_BYTES = ('GDAS / GumbelDARTS', 'weights of GDAS / SPOS')
 
@@ -175,10 +203,10 @@ def random_images(count: int, pixels: int) -> ImageTensors:
                         torch.randint(10, (count,), generator=generator))
 
 
-def one_epoch(data: ImageTensors, batch_size: int, callback: pl.Callback, *,
-              shuffle: bool = True, **trainer: Any) -> Classification:
-    """Return NNI's evaluator of one epoch, which nothing but the callback looks at."""
-    return Classification(
+def one_epoch(data: ImageTensors, batch_size: int, callback: pl.Callback, *, shuffle: bool = True,
+              make: Callable[..., Any] = Classification, **trainer: Any) -> Any:
+    """Return an evaluator, NNI's, of one epoch, which nothing but the callback looks at."""
+    return make(
         train_dataloaders=image_loader(data, batch_size, shuffle=shuffle),
         val_dataloaders=image_loader(data, batch_size), num_classes=10, max_epochs=1,
         limit_val_batches=0, callbacks=[callback], logger=False, enable_checkpointing=False,
@@ -187,12 +215,13 @@ def one_epoch(data: ImageTensors, batch_size: int, callback: pl.Callback, *,
 
 def train(strategy: Any, data: ImageTensors, cells: int, seed: int,
           probe: Callable[[], Any] = Clock, batch_size: int = 32,
-          trainer: dict[str, Any] | None = None) -> list[float]:
+          trainer: dict[str, Any] | None = None,
+          space: Callable[[int, int, int], Any] = NasBench201) -> list[float]:
     """Train NAS-Bench-201 under NNI's evaluator for an epoch; return a value for each step."""
     callback = probe()
     evaluator = one_epoch(data, batch_size, callback, **(trainer or {}))
     pl.seed_everything(seed, verbose=False)
-    supernet = strategy.initialize(RawFormatModelSpace(NasBench201(16, cells, 10), evaluator),
+    supernet = strategy.initialize(RawFormatModelSpace(space(16, cells, 10), evaluator),
                                    SequentialExecutionEngine())
     supernet.execute()
     return callback.values
@@ -223,12 +252,12 @@ def turns(measures: Sequence[Measure], repetitions: int) -> list[list[float]]:
 
 def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row:
     """Compare a training step of two strategies on NAS-Bench-201, in seconds or in bytes."""
-    ours, other, work, target = STEPS[name]
+    ours, other, work, target, space = STEPS[name]
     drawn: dict[int, list[Sample]] = {}
 
-    def measure(strategy: Any, seed: int) -> list[float]:
+    def measure(strategy: Any, seed: int, **options: Any) -> list[float]:
         images = 32 * steps * (2 if getattr(strategy, 'holds_out', False) else 1)
-        return train(strategy, random_images(images, 8), cells, seed, probe)
+        return train(strategy, random_images(images, 8), cells, seed, probe, **options)
 
     def measure_ours(seed: int) -> list[float]:
         drawn[seed] = []
@@ -236,15 +265,26 @@ def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row
 
     def measure_other(seed: int) -> list[float]:
         if other is not None:
-            return measure(other(seed), seed)
+            return measure(other(seed), seed, space=space)
         if seed not in drawn:
             measure_ours(seed)
-        return measure(Following(drawn[seed]), seed)
+        return measure(Following(drawn[seed]), seed, space=space)
 
     first, second = compare(measure_ours, measure_other, repetitions)
     unit, scale = ('ms', 1e3) if probe is Clock else ('MB', 1e-6)
     return dict(unit=unit, ours=scale * first, other=scale * work * second,
                 ratio=first / (work * second), target=target)
+
+
+def layout(cells: int, pixels: int, steps: int, repetitions: int) -> Row:
+    """Compare a step of SPOS with channels last with one without; both train the same."""
+    def measure(channels_last: bool, seed: int) -> list[float]:
+        make = partial(OurClassification, channels_last=channels_last)
+        return train(SPOS(seed=seed), random_images(32 * steps, pixels), cells, seed,
+                     trainer={'make': make})
+
+    first, second = compare(partial(measure, True), partial(measure, False), repetitions)
+    return dict(unit='ms', ours=1e3 * first, other=1e3 * second, ratio=first / second, target='')
 
 
 def per_call(function: Callable[[Any], Any], arguments: Sequence[Any]) -> float:
@@ -304,6 +344,9 @@ def main(out: Path = Path('benchmarks/results'), quick: bool = False, threads: i
             if name in IN_BYTES:
                 stored(out / FILE, f'{what}, activations',
                        lambda: step(name, cells, min(steps, 10), 1, Activations))
+    for cells, pixels in ((1, 8), (5, 8), (1, 32)):
+        stored(out / FILE, f'channels last / not, SPOS, N = {cells}, {pixels}x{pixels}',
+               lambda: layout(cells, pixels, steps // 2, repetitions))
     for name, space, target, count in (('NB201, 1 cell', NasBench201(16, 1, 10), '0.3 ms', 500),
                                        ('DARTS, default', DARTS(), '5 ms', 200)):
         stored(out / FILE, f'activation, {name}', lambda: activation(space, target, count))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.utilities import GradClipAlgorithmType
 
-__all__ = ['BFloat16', 'ChannelsLast', 'check_device', 'on_device']
+__all__ = ['BFloat16', 'check_device', 'on_device']
 
 
 def check_device(device: str) -> None:
@@ -24,8 +23,8 @@ def check_device(device: str) -> None:
         raise ValueError('Expected a GPU for the device cuda, got none that PyTorch sees.')
 
 
-def on_device(device: str) -> tuple[list[pl.Callback], dict[str, Any]]:
-    """Return callbacks, and other arguments of `Classification` and its trainer, for a device.
+def on_device(device: str) -> dict[str, Any]:
+    """Return arguments of `Classification` and its trainer for a device.
 
     Parameters
     ----------
@@ -33,9 +32,9 @@ def on_device(device: str) -> tuple[list[pl.Callback], dict[str, Any]]:
         ``'cpu'``, or ``'cuda'``: one GPU, autocast to bfloat16, channels last, fused SGD.
     """
     if device == 'cpu':
-        return [], {'accelerator': 'cpu'}
-    return [ChannelsLast()], {'accelerator': 'gpu', 'devices': 1, 'plugins': BFloat16(device),
-                              'fused': True}
+        return {'accelerator': 'cpu'}
+    return {'accelerator': 'gpu', 'devices': 1, 'plugins': BFloat16(device),
+            'channels_last': True, 'fused': True}
 
 
 class BFloat16(MixedPrecision):
@@ -56,11 +55,3 @@ class BFloat16(MixedPrecision):
                        GradClipAlgorithmType = GradClipAlgorithmType.NORM) -> None:
         """Clip the gradients; Lightning calls this."""
         Precision.clip_gradients(self, optimizer, clip_val, gradient_clip_algorithm)
-
-
-class ChannelsLast(pl.Callback):
-    """Lays the weights of convolutions out channels last, as the tensor cores of a GPU want it."""
-
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Lay them out, before the optimiser is made; what convolutions return follows."""
-        pl_module.to(memory_format=torch.channels_last)

@@ -41,11 +41,10 @@ def train(run: Run, time_slice: Slice = Slice()) -> None:
     space = run.problem.space(run.setting)
     strategy, loaders = _prepare(run, space, truth)
     watch = Watch(run, strategy.scorer, truth, time_slice)
-    callbacks, options = on_device(run.device)
     evaluator = Classification(
         *loaders, num_classes=10, learning_rate=run.setting['learning_rate'],
         max_epochs=run.epochs, limit_train_batches=steps(ARMS[run.arm], run.setting),
-        limit_val_batches=0, enable_progress_bar=False, callbacks=[watch, *callbacks], **options)
+        limit_val_batches=0, enable_progress_bar=False, callbacks=[watch], **on_device(run.device))
     try:
         strategy.train(space, evaluator)
     except OutOfTimeError:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
-from nni_rankreg.bench.device import BFloat16, ChannelsLast
+from nni_rankreg.bench.device import BFloat16
 from nni_rankreg.bench.images import load_cifar10
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
@@ -86,13 +86,13 @@ def loader(count=32):
                                      torch.arange(count) % 10), 8)
 
 
-def train(callbacks=(), folder=None, epochs=2, **options):
+def train(folder=None, epochs=2, **options):
     torch.manual_seed(0)
     strategy = SPOS(checkpoint_folder=folder)
     evaluator = Classification(
         loader(), loader(8), num_classes=10, learning_rate=1., max_epochs=epochs,
         limit_val_batches=0, gradient_clip_val=0.01, accelerator='cpu', enable_progress_bar=False,
-        callbacks=list(callbacks), **options)
+        **options)
     return strategy.train(NasBench201(2, 1, 10), evaluator)
 
 
@@ -111,7 +111,7 @@ def test_bfloat16_clips_for_a_fused_optimiser():
 
 
 def test_channels_last_changes_the_layout_only():
-    plain, laid_out = train(), train([ChannelsLast()])
+    plain, laid_out = train(), train(channels_last=True)
     weights = [one for one in laid_out.parameters() if one.ndim == 4]
     assert weights and all(one.is_contiguous(memory_format=torch.channels_last)
                            for one in weights)
@@ -123,7 +123,7 @@ def test_channels_last_changes_the_layout_only():
 def test_momentum_has_the_layout_of_the_weights(tmp_path):
     """Kernels for all parameters at a time want it, also after a training was resumed."""
     for epochs in (1, 2):
-        module = train([ChannelsLast()], tmp_path, epochs, fused=True, plugins=BFloat16('cpu'))
+        module = train(tmp_path, epochs, channels_last=True, fused=True, plugins=BFloat16('cpu'))
         state = module.trainer.optimizers[0].state
         weights = [one for one in module.parameters() if one.ndim == 4]
         assert len(state) == len(list(module.parameters())) and len(weights) > 30
