@@ -112,7 +112,7 @@ def draw(results: Path, folder: Path) -> None:
 
 
 def main(document: Path = Path('docs/results.md'), results: Path = Path('benchmarks/results'),
-         out: Path = Path('docs')) -> None:
+         out: Path | None = None) -> None:
     """Write the document with the tables anew, and the pictures beside it.
 
     Parameters
@@ -122,8 +122,9 @@ def main(document: Path = Path('docs/results.md'), results: Path = Path('benchma
     results
         folder of the results
     out
-        folder of what is written
+        folder of what is written; by default that of the document
     """
+    out = out or document.parent
     text = document.read_text()
     for name, table in TABLES.items():
         begin, end = f'<!-- {name} -->\n', '<!-- end -->'

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from nni_rankreg.host.trial import outside_trial
+
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
@@ -15,7 +17,8 @@ DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 def gpu_speed(monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / 'benchmarks')
     import gpu_speed
-    return gpu_speed
+    with outside_trial():  # an experiment of another test may have left its last one
+        yield gpu_speed
 
 
 @pytest.mark.parametrize('name', ['RandomOneShot', 'SPOS, all', 'landmarks, all, CUDA graphs'])
