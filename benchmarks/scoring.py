@@ -3,7 +3,7 @@
 The plain loop activates an architecture, takes the validation loss batch by batch from the loader,
 and averages it. Ours has what the loop has not, each alone and together; the scores are compared,
 too. Contenders run in turns; the ratio is the median over the turns. Weights and images are random.
-A last row has all weak labels: scores, FLOPs and parameters.
+The last rows have all weak labels: scores, FLOPs and parameters.
 
     python benchmarks/scoring.py
 """
@@ -122,35 +122,32 @@ def labellers(module: SuperNetModule, loader: Iterable[Any], space: Any,
             params(one), flops(one, (images[:1], labels[:1]))
         return scores
 
-    def ours(samples: list[Sample]) -> Tensor:
-        oneshot = SimpleNamespace(scorer=lambda progress: SuperNetScorer(
-            module, loader, processes=processes))
-        return torch.tensor(weak_labels(oneshot, space, samples)['supernet'])
+    def ours(count: int) -> Score:
+        oneshot = SimpleNamespace(
+            scorer=lambda progress: SuperNetScorer(module, loader, processes=count))
+        return lambda samples: torch.tensor(weak_labels(oneshot, space, samples)['supernet'])
 
-    return {'weak labels, plain loop': plain, f'weak labels, {processes} processes': ours}
+    return {'weak labels, plain loop': plain, 'weak labels, 1 process': ours(1),
+            f'weak labels, {processes} processes': ours(processes)}
 
 
 def run_in_turns(scorers: dict[str, Score], samples: list[Sample],
                  turns: int) -> list[dict[str, Any]]:
-    """Return architectures per second, and the ratio to the first, of each that scores."""
+    """Return architectures per second, and their ratio to the first, of each that scores."""
     speeds: dict[str, list[float]] = {name: [] for name in scorers}
-    reference = torch.zeros(0)
+    reference: Tensor | None = None
     for turn in range(turns):
         for name, score in list(scorers.items())[::-1 if turn % 2 else 1]:
-            first = name == next(iter(scorers))
-            part = samples[:max(2, len(samples) // 8)] if first else samples  # it is the slowest
             started = time.perf_counter()
-            scores = score(part)
-            speeds[name].append(len(part) / (time.perf_counter() - started))
-            if first:
-                reference = scores
-            elif len(reference):
-                torch.testing.assert_close(scores[:len(reference)].double(), reference,
-                                           rtol=1e-4, atol=1e-4)
+            scores = score(samples).double()
+            speeds[name].append(len(samples) / (time.perf_counter() - started))
+            reference = scores if reference is None else reference
+            torch.testing.assert_close(scores, reference, rtol=1e-4, atol=1e-4)
     base = next(iter(speeds.values()))
-    return [{'contender': name, 'speed': median(values),
-             'ratio': median(value / other for value, other in zip(values, base))}
-            for name, values in speeds.items()]
+    ratios = {name: [value / other for value, other in zip(values, base)]
+              for name, values in speeds.items()}
+    return [{'contender': name, 'speed': median(speeds[name]), 'ratio': median(values),
+             'lowest': min(values), 'highest': max(values)} for name, values in ratios.items()]
 
 
 def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
@@ -168,8 +165,9 @@ def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
 
 def report(file: Path) -> str:
     """Return the table of a file of results, as Markdown."""
-    return markdown_table(['space', 'way', 'architectures/s', 'ratio'], [
-        [name, row['contender'], f'{row["speed"]:.2f}', f'{row["ratio"]:.2f}']
+    return markdown_table(['space', 'way', 'architectures/s', 'ratio', 'of the turns'], [
+        [name, row['contender'], f'{row["speed"]:.2f}', f'{row["ratio"]:.2f}',
+         f'{row["lowest"]:.2f} to {row["highest"]:.2f}']
         for name, rows in read(file).items() for row in rows])
 
 
