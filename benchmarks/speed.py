@@ -322,20 +322,23 @@ def report(file: Path) -> str:
     return markdown_table(['what', 'ours', 'other', 'ratio', 'aim'], rows)
 
 
-def main(out: Path = Path('benchmarks/results'), quick: bool = False, threads: int = 1) -> None:
+def main(out: Path = Path('benchmarks/results'), repetitions: int = 5, quick: bool = False,
+         threads: int = 1) -> None:
     """Measure what is missing and print the table.
 
     Parameters
     ----------
     out
         folder of the results
+    repetitions
+        of each comparison
     quick
         only check that it runs
     threads
         of PyTorch
     """
     torch.set_num_threads(threads)
-    repetitions, steps = (1, 10) if quick else (5, 80)
+    repetitions, steps = (1, 10) if quick else (repetitions, 80)
     for name in STEPS:
         many = steps if 'RandomOneShot' in name else steps // 2
         for cells in (1, 5):

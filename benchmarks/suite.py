@@ -33,7 +33,7 @@ class Step(NamedTuple):
 
 
 STEPS = {
-    'speed': Step('speed.py', needs_data=False),
+    'speed': Step('speed.py', arguments=('--repetitions', '3'), needs_data=False),
     'scoring': Step('scoring.py', needs_data=False),
     'scaling': Step('scaling.py', needs_data=False),
     'NAS-Bench-201': Step('bench', 'nb201_ranking', ('--arms', json.dumps(NB201))),

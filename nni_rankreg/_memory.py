@@ -28,8 +28,8 @@ def kept_memory() -> Iterator[None]:
     """Keep freed memory for the tensors to come, and give it back on exit; may be nested.
 
     Otherwise the C library of Linux gives large blocks back at once, and the system clears each
-    page anew when a tensor needs it: a quarter to a half of the time of a forward pass was seen to
-    go there. Other C libraries are left as they are.
+    page anew when a tensor needs it: up to a half of the time of a forward pass was seen to go
+    there. Other C libraries are left as they are.
 
     .. note:: Afterwards blocks are kept as they are in a process that has freed one of 32 MB.
 
