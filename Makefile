@@ -1,6 +1,6 @@
 # make demo   installs what is missing into .venv and runs the demonstration
 # make test   the same for the tests
-# make lint   flake8, isort, mypy
+# make lint   ruff, mypy
 # make bench  what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew there
 PYTHON ?= python3
 VENV := .venv
@@ -18,8 +18,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest
 
 lint: $(VENV)/.installed-test
-	$(VENV)/bin/flake8 nni_rankreg tests benchmarks examples
-	$(VENV)/bin/isort --check nni_rankreg tests benchmarks examples
+	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/.installed-test

@@ -14,16 +14,16 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.bench.images import load_cifar10
+from nni_rankreg.data.cifar10 import load_cifar10
 from nni_rankreg.loss import LambdaRankLoss, MeanSquaredLoss, RankNetLoss
 from nni_rankreg.metric import relevance
 from nni_rankreg.plan import StandAlone
 from nni_rankreg.predictor import Graphs, NasBench201Encoder, Ranker, standardize
 from nni_rankreg.predictor.graph import one_hot
 from nni_rankreg.proxy import ProxyScorer
+from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201, decode_nasbench201
 from nni_rankreg.strategy import AceNAS
-from nni_rankreg.supernet import Evolution
 from nni_rankreg.typing import Sample, sample_key
 
 PROXIES = ('synflow', 'naswot')

@@ -47,7 +47,7 @@ from quiet import quiet
 from stored import read
 from tqdm.auto import tqdm
 
-from nni_rankreg.bench.run import write_json
+from nni_rankreg.ablation.run import write_json
 from nni_rankreg.metric import margin_of_error
 from nni_rankreg.report import markdown_table
 

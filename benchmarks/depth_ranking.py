@@ -34,14 +34,14 @@ from nni.nas.space import SimplifiedModelSpace
 from quiet import quiet
 from stored import read, stored
 
+from nni_rankreg.ablation.run import write_json
 from nni_rankreg.archive import Archive
-from nni_rankreg.bench.run import write_json
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, margin_of_error, sparse_kendall_tau
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer
 from nni_rankreg.report import depth_maps, markdown_table, rank_scatter
+from nni_rankreg.search import Evolution
 from nni_rankreg.space import encode_depth
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Evolution
 
 SETTING = dict(pixels=64, channels=16, batch_size=16, learning_rate=2e-3, epochs=5,
                supernet_epochs=10, truth=40, truth_seeds=2, landmarks=10, top=3, iterations=2,

@@ -21,10 +21,10 @@ from quiet import quiet
 from tqdm import tqdm
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.benchmark import TabularBenchmark
-from nni_rankreg.demo import digits_accuracy, digits_space
+from nni_rankreg.evaluator.digits import digits_accuracy, digits_space
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import decode_nasbench201, encode_nasbench201
+from nni_rankreg.table import TabularBenchmark
 
 TABLE = Path(__file__).parents[1] / 'nni_rankreg' / 'table' / 'digits_nasbench201.csv'
 

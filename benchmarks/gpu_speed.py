@@ -24,9 +24,9 @@ from quiet import quiet
 from speed import now
 from stored import read, stored
 
-from nni_rankreg.bench.device import BFloat16
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
+from nni_rankreg.evaluator.device import BFloat16
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler

@@ -19,7 +19,7 @@ from stored import read, stored
 from torch.nn.functional import one_hot
 from tqdm.auto import tqdm
 
-from nni_rankreg.bench.nasbench201 import NASBENCH201, make_space, read_table
+from nni_rankreg.ablation.nasbench201 import NASBENCH201, make_space, read_table
 from nni_rankreg.metric import kendall_tau
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.report import markdown_table

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.bench.images import load_cifar10
+from nni_rankreg.data.cifar10 import load_cifar10
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, pearson, spearman
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.report import markdown_table

@@ -28,7 +28,7 @@ import speed
 from jsonargparse import CLI
 from stored import read
 
-from nni_rankreg.bench.tables import COLUMNS, report
+from nni_rankreg.ablation.tables import COLUMNS, report
 
 SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
 LANDMARKS = {

@@ -26,7 +26,7 @@ from quiet import quiet
 from stored import read, stored
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.bench.images import load_cifar10
+from nni_rankreg.data.cifar10 import load_cifar10
 from nni_rankreg.metric import bootstrap_interval, kendall_tau, spearman
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.report import markdown_table

@@ -23,7 +23,7 @@ from speed import Activations, Clock, now, one_epoch, per_call, random_images, t
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.data import image_loader
-from nni_rankreg.host.activation import Activator
+from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import PoolSampler, UniformSampler
 from nni_rankreg.sampler.choice import ChoiceSpace

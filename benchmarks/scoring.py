@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from nni_rankreg.batch_norm import batch_statistics
-from nni_rankreg.host.weak_label import weak_labels
+from nni_rankreg.host.run.weak_label import weak_labels
 from nni_rankreg.proxy import NetworkFactory, flops, params
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler

@@ -43,7 +43,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification as OurClassification
-from nni_rankreg.host.activation import Activator
+from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201

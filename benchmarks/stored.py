@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Callable
 
-from nni_rankreg.bench.run import write_json
+from nni_rankreg.ablation.run import write_json
 
 __all__ = ['read', 'stored']
 

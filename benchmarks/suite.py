@@ -36,7 +36,7 @@ STEPS = {
     'speed': Step('speed.py', arguments=('--repetitions', '3'), needs_data=False),
     'scoring': Step('scoring.py', needs_data=False),
     'scaling': Step('scaling.py', needs_data=False),
-    'NAS-Bench-201': Step('bench', 'nb201_ranking', ('--arms', json.dumps(NB201))),
+    'NAS-Bench-201': Step('ablate', 'nb201_ranking', ('--arms', json.dumps(NB201))),
     'AceNAS': Step('acenas_tables.py', 'acenas',
                    ('--seeds', '10', '--methods', '[LambdaRank,greedy]')),
     'predictor': Step('predictor.py'),
@@ -49,7 +49,7 @@ STEPS = {
 def run(name: str, data: Path, out: Path) -> bool:
     """Run a step; return whether it succeeded."""
     step, log = STEPS[name], out / 'logs' / f'{name}.log'
-    program = (['-m', 'nni_rankreg.cli', step.program] if step.program == 'bench'
+    program = (['-m', 'nni_rankreg', step.program] if step.program == 'ablate'
                else [str(Path(__file__).with_name(step.program))])
     given = ['--data', str(data)] if step.needs_data else []
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -19,9 +19,9 @@ from nni.nas.experiment.config import NasExperimentConfig
 from nni_rankreg.data import DepthImages, image_loader
 from nni_rankreg.evaluator import DepthEvaluator
 from nni_rankreg.regularizer import LandmarkRegularizer
+from nni_rankreg.search import Evolution
 from nni_rankreg.space import DepthDecoder, encode_depth
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Evolution
 
 
 def main(data: Path, out: Path = Path('runs/depth'), backbone: str = 'resnet18',

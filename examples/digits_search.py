@@ -15,13 +15,13 @@ from jsonargparse import CLI
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
-from nni_rankreg.benchmark import digits
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.regularizer import LandmarkRegularizer
+from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201, encode_nasbench201
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Evolution
+from nni_rankreg.table import digits
 
 
 def training(**recipe: Any) -> Classification:

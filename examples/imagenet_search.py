@@ -15,10 +15,9 @@ from nni.nas.evaluator.pytorch import DataLoader
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
-from nni_rankreg.constraint import MacsConstraint
+from nni_rankreg.constraint import LatencyConstraint, MacsConstraint, TunasLatency
 from nni_rankreg.data import FolderImages
 from nni_rankreg.evaluator import ACENAS_SUPERNET, IMAGENET_LINEAR, Classification
-from nni_rankreg.latency import LatencyConstraint, TunasLatency
 from nni_rankreg.space import ProxylessNAS, encode_proxyless
 from nni_rankreg.strategy import SPOS, AceNAS
 

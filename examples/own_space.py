@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.predictor import Ranker
 from nni_rankreg.regularizer import LandmarkRegularizer
-from nni_rankreg.sampler import Candidates
+from nni_rankreg.search import Candidates
 from nni_rankreg.strategy import SPOS, AceNAS, LandmarkSearch
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from jsonargparse import CLI
 from nni.mutable import Categorical
 
+from nni_rankreg.cli.rank import held_out_ranking, read_measured
 from nni_rankreg.predictor import Ranker, read_weak
-from nni_rankreg.rank import held_out_ranking, read_measured
-from nni_rankreg.sampler import Candidates
+from nni_rankreg.search import Candidates
 
 CHOICES: dict[str, list[Any]] = {
     'layers': [2, 4, 6, 8, 10, 12],

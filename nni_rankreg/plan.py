@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, Callable, Generator, List, Protocol, Sequence, TypeVar, Union
 
 from .archive import Archive
-from .sampler import UniformDraw
+from .search import UniformDraw
 from .typing import Results, Sample, sample_key
 
 __all__ = ['StandAlone', 'SuperNet', 'SuperNetOutcome', 'Failure', 'Job', 'Plan', 'Runner',

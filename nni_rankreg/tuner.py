@@ -5,7 +5,7 @@ Registered by ``nni-rankreg register``, or used as they are by ``className: nni_
 
 from __future__ import annotations
 
-from .host.tuner import PlanTuner
+from .host.run.tuner import PlanTuner
 
 __all__ = ['PlanTuner', 'LandmarkSearch', 'AceNAS']
 

@@ -26,8 +26,6 @@ from torch.utils.data import TensorDataset
 
 from nni_rankreg import space as own
 
-pytest_plugins = ['bench_fixture']  # a conftest.py of a folder would hide this one
-
 SPACES = {
     'NasBench201': lambda: NasBench201(4, 1, 10),
     'DARTS': lambda: DARTS(4, 3, 'cifar'),

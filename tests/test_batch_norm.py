@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nni_rankreg.batch_norm import batch_statistics
-from nni_rankreg.host.activation import Activator
-from nni_rankreg.host.subnet import extract
+from nni_rankreg.host.network.activation import Activator
+from nni_rankreg.host.network.subnet import extract
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.supernet.calibration import calibrate
 

@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 from collections import Counter
-from pathlib import Path
 
 import psutil
 import pytest
 import requests
+from helpers.experiments import PATIENCE, descendants, kill, space, write_table
+from helpers.places import ROOT
 from nni.experiment import launcher
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.experiment import experiment as nni_experiment
@@ -25,36 +25,23 @@ from nni.tools.nnictl.config_utils import Experiments
 from scipy.stats import kendalltau
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.benchmark import TableEvaluator, TabularBenchmark
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
-from nni_rankreg.host.engine import EngineRunner
-from nni_rankreg.host.experiment import free_port, local_experiment
+from nni_rankreg.host.run.engine import EngineRunner
+from nni_rankreg.host.run.experiment import free_port, local_experiment
 from nni_rankreg.plan import SearchError, StandAlone
 from nni_rankreg.regularizer import LandmarkRegularizer
-from nni_rankreg.sampler import LandmarkSampler, UniformSampler
-from nni_rankreg.space import NasBench201
+from nni_rankreg.sampler import LandmarkSampler
+from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Evolution
+from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import sample_key
 
 LANDMARKS, TOP, EPOCHS, SEED = 2, 2, 2, 1
-PATIENCE = 600  # seconds; a trial takes ten on an idle machine
-
-
-def space():
-    return NasBench201(2, 1, 10)
 
 
 def landmarks(count=LANDMARKS):
     return LandmarkSampler(space(), seed=SEED).sample(count)
-
-
-def write_table(path, without=()):
-    """Write a metric for each architecture, a number without any structure."""
-    samples = UniformSampler(space(), seed=0).distinct(5 ** 6 - len(without), exclude=without)
-    metrics = [zlib.crc32(sample_key(sample).encode()) / 2 ** 32 for sample in samples]
-    TabularBenchmark(samples, metrics).to_csv(path)
 
 
 def make_search(folder):
@@ -87,26 +74,6 @@ def test_web_ui_is_told_what_to_minimise(mode, shown, tmp_path):
     experiment = local_experiment(space(), None, search, folder=tmp_path / 'nni')
     tuner = experiment.config.canonical_copy().json().get('tuner')
     assert (tuner and tuner['classArgs']['optimize_mode']) == shown
-
-
-def descendants(process):
-    """Return the processes below one, or nothing if it has ended."""
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def kill(processes):
-    """End processes for good, and what they have started, by their ids."""
-    processes = [one for process in processes for one in [*descendants(process), process]]
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            pass
-    _, alive = psutil.wait_procs(processes, timeout=60)
-    assert not alive
 
 
 @pytest.fixture(scope='module')
@@ -286,7 +253,7 @@ def uninterrupted(folder):
 def search_until(folder, results):
     """Search in a process of its own, and kill it as soon as so many results are recorded."""
     code = f'import pathlib, {__name__} as tests; tests.run_search(pathlib.Path({str(folder)!r}))'
-    path = os.pathsep.join([str(Path(__file__).parents[__name__.count('.')]),
+    path = os.pathsep.join([str(ROOT), str(ROOT / 'tests'),
                             *filter(None, [os.environ.get('PYTHONPATH')])])
     with open(folder / 'output', 'w') as output:
         child = subprocess.Popen([sys.executable, '-c', code], stdout=output, stderr=output,

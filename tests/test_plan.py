@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nni_rankreg import _sqlite
 from nni_rankreg.archive import Archive
+from nni_rankreg.archive import sqlite as _sqlite
 from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome, drive
 from nni_rankreg.typing import Results, sample_key
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from test_experiment import kill
-from test_nnictl_experiment import SEARCH, Search, parameters
+from helpers.experiments import kill
+from helpers.nnictl import SEARCH, Search, parameters
 
 import nni_rankreg
 from nni_rankreg.archive import Archive
-from nni_rankreg.host.experiment import free_port
+from nni_rankreg.host.run.experiment import free_port
 
 LANDMARKS, ITERATIONS = 2, 2
 SSHD = shutil.which('sshd', path=f'{os.environ.get("PATH", "")}:/usr/sbin:/usr/local/sbin')

@@ -10,8 +10,8 @@ from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
 from nni_rankreg.retiarii import RetiariiExeConfig, RetiariiExperiment
+from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS
-from nni_rankreg.supernet import Evolution
 
 
 def test_script_of_2_x(make_space, make_evaluator, tmp_path, monkeypatch):

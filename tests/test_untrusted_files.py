@@ -8,25 +8,22 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import string
 
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from helpers.fuzz import FUZZ
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nni_rankreg._npz import named_arrays
+from nni_rankreg._util.npz import named_arrays
 from nni_rankreg.archive import Archive, ArchiveError
-from nni_rankreg.benchmark import TabularBenchmark
 from nni_rankreg.cli import main
 from nni_rankreg.config import ConfigError, read_config
 from nni_rankreg.space import decode_nasbench201, encode_nasbench201
+from nni_rankreg.table import TabularBenchmark
 
-FUZZ = settings(max_examples=int(os.environ.get('FUZZ_EXAMPLES', 60)), deadline=None,
-                derandomize=True,
-                suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEYS = st.sampled_from(['space', 'evaluator', 'strategy', 'class_path', 'init_args', 'parameter',
                         'default', 'x']) | st.text(max_size=3) | st.integers() | st.none()
 LEAVES = (st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .._npz import named_arrays
+from .._util.npz import named_arrays
 
 __all__ = ['DepthImages']
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Union
 import numpy as np
 import pandas as pd
 
-from .._table import parse_sample, read_csv_rows
+from .._util.csv import parse_sample, read_csv_rows
 from ..typing import Sample, sample_key
 
 __all__ = ['WeakLabels', 'WeakSource', 'read_weak']

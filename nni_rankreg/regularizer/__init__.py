@@ -4,7 +4,6 @@ from .base import Regularizer, SupportsSubnetLoss
 from .control import EqualCostControl
 from .distillation import RankingDistillation
 from .landmark import LandmarkRegularizer
-from .source import ResultsSource, read_results
 
 __all__ = ['Regularizer', 'SupportsSubnetLoss', 'LandmarkRegularizer', 'RankingDistillation',
-           'EqualCostControl', 'ResultsSource', 'read_results']
+           'EqualCostControl']

@@ -11,9 +11,9 @@ from torch import Tensor
 from ..loss import PairwiseRankingLoss
 from ..sampler import PairSampler
 from ..schedule import Schedule
+from ..table.source import ResultsSource, read_results
 from ..typing import Results, metric_sign
 from .base import Regularizer, SupportsSubnetLoss, effective_term
-from .source import ResultsSource, read_results
 
 __all__ = ['LandmarkRegularizer']
 

@@ -1,6 +1,5 @@
 """Samplers of architectures and of pairs; each owns its random generator."""
 
-from .candidate import Candidates, UniformDraw
 from .choice import hamming_distance
 from .landmark import LandmarkSampler
 from .pair import MarginPairSampler, PairSampler, group_distance
@@ -9,5 +8,4 @@ from .pool import PoolSampler
 from .uniform import UniformSampler
 
 __all__ = ['UniformSampler', 'LandmarkSampler', 'PairSampler', 'MarginPairSampler', 'PathSampler',
-           'FairSampler', 'SandwichSampler', 'PoolSampler', 'Candidates', 'UniformDraw',
-           'hamming_distance', 'group_distance']
+           'FairSampler', 'SandwichSampler', 'PoolSampler', 'hamming_distance', 'group_distance']

@@ -10,7 +10,7 @@ import torch
 from nni.mutable import LabeledMutable, Mutable
 from torch import Tensor, nn
 
-from .._random import OwnsGenerator
+from .._util.random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
 from .choice import ATTEMPTS, ChoiceSpace, first_accepted, hamming_distance

@@ -9,7 +9,7 @@ import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 from torch import nn
 
-from .._random import OwnsGenerator
+from .._util.random import OwnsGenerator
 from ..space import choice_parameters
 from ..typing import Sample
 from .choice import ChoiceSpace, Dimension, first_accepted

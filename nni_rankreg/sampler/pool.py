@@ -7,7 +7,7 @@ from typing import Any, Mapping
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
-from .._random import OwnsGenerator
+from .._util.random import OwnsGenerator
 from ..typing import Sample
 from .choice import Accept
 from .uniform import UniformSampler

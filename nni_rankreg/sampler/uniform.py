@@ -8,7 +8,7 @@ from typing import Collection, Mapping
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
-from .._random import OwnsGenerator
+from .._util.random import OwnsGenerator
 from ..typing import Sample, sample_key
 from .choice import Accept, ChoiceSpace
 

@@ -1,7 +1,6 @@
 """Search spaces with their encodings in the literature; each is an NNI model space."""
 
 from .depth import DepthDecoder, decode_depth, encode_depth
-from .genotype import Genotype, decode_nds, encode_nds
 from .joint import JointDraw
 from .nasbench101 import (
     ModelSpec,
@@ -11,7 +10,7 @@ from .nasbench101 import (
     hash_nasbench101,
 )
 from .nasbench201 import NasBench201, decode_nasbench201, encode_nasbench201
-from .nds import DARTS, ENAS, PNAS, AmoebaNet, NASNet, NDSSpace
+from .nds import DARTS, ENAS, PNAS, AmoebaNet, Genotype, NASNet, NDSSpace, decode_nds, encode_nds
 from .parameters import choice_parameters
 from .proxyless import ProxylessNAS, decode_proxyless, encode_proxyless
 from .resnet48 import ResNet48, decode_resnet48, encode_resnet48, width_distance

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence
 
 from ..archive import Archive
-from ..host.weak_label import LABELS
+from ..host.run.weak_label import LABELS
 from ..plan import Plan, SuperNet, SuperNetOutcome
 from ..predictor import Ranker, WeakLabels, read_weak
 from ..predictor.weak import WeakSource
-from ..regularizer import ResultsSource, read_results
-from ..sampler import Candidates, UniformDraw
+from ..search import Candidates, UniformDraw
+from ..table import ResultsSource, read_results
 from ..typing import Results, Sample, Scorer
-from .base import SuperNetStrategy
-from .search import PlanStrategy, ordered
+from .multistage import PlanStrategy, ordered
+from .oneshot import SuperNetStrategy
 
 __all__ = ['AceNAS']
 

@@ -7,11 +7,12 @@ from typing import Any, Sequence
 
 from nni.nas.nn.pytorch import ModelSpace
 
-from ..host.mixture import Mixer
+from ..host.network.mixture import Mixer
 from ..regularizer import Regularizer
-from ..supernet import ScoredSample, SuperNetScorer, best_first
+from ..search import ScoredSample, best_first
+from ..supernet import SuperNetScorer
 from ..supernet.architecture import ArchitectureParameters
-from .base import SuperNetStrategy
+from .oneshot import SuperNetStrategy
 
 __all__ = ['DifferentiableStrategy']
 

@@ -8,11 +8,11 @@ from typing import Any, Sequence
 
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
-from ..regularizer import ResultsSource, read_results
 from ..sampler import LandmarkSampler
+from ..table import ResultsSource, read_results
 from ..typing import Results, Sample
-from .base import SuperNetStrategy
-from .search import PlanStrategy, ordered, without
+from .multistage import PlanStrategy, ordered, without
+from .oneshot import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']
 

@@ -20,9 +20,10 @@ from ..predictor import NAOController
 from ..regularizer import Regularizer
 from ..sampler import PoolSampler
 from ..schedule import Schedule
-from ..supernet import ScoredSample, SuperNetModule, SuperNetScorer, best_first
+from ..search import ScoredSample, best_first
+from ..supernet import SuperNetModule, SuperNetScorer
 from ..typing import Results, Sample
-from .base import SuperNetStrategy
+from .oneshot import SuperNetStrategy
 
 __all__ = ['NAO']
 

@@ -10,8 +10,9 @@ from nni.nas.nn.pytorch import ModelSpace
 
 from ..regularizer import Regularizer
 from ..sampler import PathSampler
-from ..supernet import Evolution, ScoredSample, SuperNetModule, SuperNetScorer
-from .base import SuperNetStrategy
+from ..search import Evolution, ScoredSample
+from ..supernet import SuperNetModule, SuperNetScorer
+from .oneshot import SuperNetStrategy
 
 __all__ = ['SPOS']
 

@@ -8,7 +8,7 @@ from typing import Any, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..host.mixture import Mixture
+from ..host.network.mixture import Mixture
 from ..sampler.choice import ChoiceSpace
 from ..typing import Sample
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..host.activation import momentum_holder
+from ..host.network.activation import momentum_holder
 
 __all__ = ['calibrate']
 

@@ -19,8 +19,8 @@ from nni.nas.evaluator.pytorch import Lightning, LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 
-from .._random import global_state, set_global_state
-from .batches import loader_state, set_loader_state
+from .._util.random import global_state, set_global_state
+from ..data.batches import loader_state, set_loader_state
 
 __all__ = ['CheckpointedModule', 'LastCheckpoint', 'keep_checkpoints']
 

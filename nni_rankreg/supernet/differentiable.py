@@ -13,7 +13,7 @@ import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor
 
-from ..host.mixture import Mixer, Mixture
+from ..host.network.mixture import Mixer, Mixture
 from ..typing import Sample
 from .architecture import ArchitectureParameters, path
 from .module import SuperNetModule

@@ -13,13 +13,13 @@ from pytorch_lightning.plugins import Precision
 from torch import Tensor
 
 from ..batch_norm import batch_statistics
-from ..host.activation import Activator
+from ..data.batches import EndlessBatches
+from ..host.network.activation import Activator
 from ..host.trial import outside_trial
 from ..regularizer import Regularizer
 from ..sampler import PathSampler, UniformSampler
 from ..sampler.choice import first_accepted
 from ..typing import Sample, sample_key
-from .batches import EndlessBatches
 from .checkpoint import CheckpointedModule
 from .quiet import quiet_loss
 from .ranks import Ranks

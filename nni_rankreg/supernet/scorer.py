@@ -11,10 +11,10 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .._fork import fork_map
-from .._memory import kept_memory
+from .._util.fork import fork_map
+from .._util.memory import kept_memory
 from ..batch_norm import batch_statistics
-from ..host.prefix import SharedPrefix
+from ..host.network.prefix import SharedPrefix
 from ..typing import Sample, metric_sign
 from .calibration import calibrate
 from .module import SuperNetModule

@@ -9,19 +9,19 @@ from types import SimpleNamespace
 
 import nni
 import pytest
+from helpers.jobs import OneShot, Scripted, job, simplified
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 from pytorch_lightning.utilities import rank_zero_only
-from test_engine import OneShot, Scripted, job, simplified
 
-from nni_rankreg.host.standalone_job import StandAloneModelSpace
-from nni_rankreg.host.supernet_job import SuperNetModelSpace
+from nni_rankreg.host.run.standalone_job import StandAloneModelSpace
+from nni_rankreg.host.run.supernet_job import SuperNetModelSpace
 from nni_rankreg.host.trial import outside_trial
 from nni_rankreg.plan import SuperNet
+from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS
-from nni_rankreg.supernet import Evolution
 from nni_rankreg.typing import Results
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers.places import DATA
 from PIL import Image
 from scipy.stats import pearsonr, spearmanr
 
 from nni_rankreg.proxy import NetworkFactory, ProxyScorer, flops, l2_norm, params, synflow
 from nni_rankreg.space import NasBench201, decode_nasbench201
 
-DATA = Path(__file__).resolve().parents[3] / 'shared' / 'data'
 TABLE, IMAGES = DATA / 'zc_nb201_cifar10.csv', DATA / 'cifar10'
 COUNT = 24  # of 362; benchmarks/proxies.py compares all
 

@@ -16,8 +16,8 @@ from nni_rankreg.loss import PairwiseRankingLoss
 from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation
 from nni_rankreg.sampler import MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS
-from nni_rankreg.supernet import Evolution
 from nni_rankreg.typing import Results
 
 NAMES = ['conv', 'pool', 'skip', 'none']

@@ -11,11 +11,11 @@ import torch
 from torch import nn
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.benchmark import TabularBenchmark
 from nni_rankreg.loss import PairwiseRankingLoss
-from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer, read_results
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regularizer
 from nni_rankreg.sampler import PairSampler
 from nni_rankreg.schedule import Schedule
+from nni_rankreg.table import TabularBenchmark, read_results
 from nni_rankreg.typing import Results
 
 SAMPLES = [{'op': name} for name in ('conv', 'pool', 'skip', 'none')]

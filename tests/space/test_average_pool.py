@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from nni_rankreg.space._average_pool import AveragePool3x3, _weights
+from nni_rankreg.space.average_pool import AveragePool3x3, _weights
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 4), (2, 2), (5, 3), (16, 16)])

@@ -6,9 +6,9 @@ import copy
 from functools import partial
 
 import pytest
+from helpers.fuzz import FUZZ
 from hypothesis import given
 from hypothesis import strategies as st
-from test_untrusted_files import FUZZ
 
 from nni_rankreg import space as spaces
 from nni_rankreg.sampler import UniformSampler

@@ -16,16 +16,17 @@ from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.benchmark import TableEvaluator, TabularBenchmark
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SuperNet, SuperNetOutcome
 from nni_rankreg.predictor import Ranker, Training, WeakLabels, read_weak
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.regularizer import LandmarkRegularizer
-from nni_rankreg.sampler import UniformDraw, UniformSampler
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.search import UniformDraw
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS, AceNAS
+from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
 WORTH = {'none': -1., 'skip_connect': .5, 'conv_1x1': 1., 'conv_3x3': 2., 'avg_pool_3x3': 0.}

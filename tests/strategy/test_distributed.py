@@ -22,13 +22,13 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from torch import nn
 from torch.utils.data import DistributedSampler, Subset, TensorDataset
 
-from nni_rankreg.host.distributed import prepare_distributed
+from nni_rankreg.host.run.distributed import prepare_distributed
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation
 from nni_rankreg.sampler import FairSampler, MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS
-from nni_rankreg.supernet import Evolution
 from nni_rankreg.typing import Results
 
 EPOCHS, STEPS, BATCH, RATE, WEIGHT = 2, 3, 8, 0.3, 5.

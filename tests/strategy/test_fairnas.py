@@ -8,8 +8,8 @@ import nni
 import pytest
 
 from nni_rankreg.sampler import FairSampler, SandwichSampler
+from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS, FairNAS
-from nni_rankreg.supernet import Evolution
 
 SMALL = Evolution(4, 8, 2, progress=False)
 

@@ -10,8 +10,8 @@ from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.strategy import SPOS
-from nni_rankreg.supernet import Evolution, ScoredSample
 from nni_rankreg.typing import Results
 
 OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',

@@ -24,9 +24,9 @@ from nni_rankreg.regularizer import (
 )
 from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS, FairNAS
-from nni_rankreg.supernet import Evolution
 from nni_rankreg.typing import Results
 
 EPOCHS, STOP = 4, 2  # the checkpoint is that of the end of epoch 1

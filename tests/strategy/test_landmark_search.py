@@ -25,15 +25,15 @@ from scipy.stats import kendalltau
 from torch import nn
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.benchmark import TableEvaluator, TabularBenchmark
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import LandmarkSampler, UniformSampler, hamming_distance
+from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Evolution, ScoredSample
+from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
 ARGUMENTS = dict(iterations=2, landmarks=3, top=2, seed=1)
@@ -473,7 +473,7 @@ def search_and_die(folder, table, number, before):
 @pytest.fixture(scope='module')
 def context():
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['nni_rankreg.strategy', 'nni_rankreg.benchmark', 'scipy.stats'])
+    context.set_forkserver_preload(['nni_rankreg.strategy', 'nni_rankreg.table', 'scipy.stats'])
     return context
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from helpers.places import DATA
 from nni.nas.evaluator.pytorch import DataLoader
 from PIL import Image
 
+from nni_rankreg.constraint import LatencyConstraint, TunasLatency
 from nni_rankreg.data import FolderImages
 from nni_rankreg.evaluator import ACENAS_SUPERNET, IMAGENET_LINEAR, Classification
-from nni_rankreg.latency import LatencyConstraint, TunasLatency
+from nni_rankreg.search import Evolution
 from nni_rankreg.space import ProxylessNAS
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Evolution
 
-DATA = Path(__file__).resolve().parents[3] / 'shared' / 'data'
 pytestmark = pytest.mark.skipif(not (DATA / 'cifar10').exists() or not (
     DATA / 'latency_tables').exists(), reason='the images or the latency tables are absent')
 FAST = dict(enable_progress_bar=False, accelerator='cpu')

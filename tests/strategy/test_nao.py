@@ -12,14 +12,14 @@ from nni.nas.experiment import experiment as nni_experiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
-from nni_rankreg.benchmark import TableEvaluator, TabularBenchmark
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import NAO, LandmarkSearch
-from nni_rankreg.supernet import Evolution, ScoredSample
+from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
 ALWAYS = Schedule('constant', warmup=0)

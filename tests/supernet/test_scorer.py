@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.evaluator import SGDClassificationModule
-from nni_rankreg.host.subnet import extract
+from nni_rankreg.host.network.subnet import extract
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
 

@@ -1,0 +1,1 @@
+"""What any package has: files, random states, forked work, kept memory, the log."""

@@ -1,0 +1,39 @@
+"""Rows of CSV files, with the line of what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from typing import Iterable, Iterator
+
+from ..typing import Sample
+
+__all__ = ['parse_sample', 'read_csv_rows']
+
+
+def parse_sample(text: str) -> Sample:
+    """Return the sample that a JSON text describes."""
+    sample = json.loads(text)
+    if not isinstance(sample, dict):
+        raise ValueError(f'Expected a JSON object, label to choice, got {text}.')
+    return sample
+
+
+def read_csv_rows(path: str | os.PathLike[str], columns: Iterable[str]
+                  ) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the line number and the fields of each row of a CSV file that has `columns`."""
+    with open(path, newline='', encoding='utf-8-sig') as file:
+        reader = csv.DictReader(file)
+        try:
+            header = list(reader.fieldnames or [])
+            for column in columns:
+                if column not in header:
+                    raise ValueError(f'Expected a column {column!r} in {path}, got {header}.')
+            for row in reader:
+                if None in row or None in row.values():
+                    raise ValueError(f'Expected {len(header)} fields in line {reader.line_num} of '
+                                     f'{path}, got another number.')
+                yield reader.line_num, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f'Expected a CSV file in UTF-8 at {path}, got: {error}.') from error

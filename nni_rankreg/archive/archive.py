@@ -1,0 +1,263 @@
+"""One SQLite file of stand-alone results, of the jobs of a search, and of cached scores."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from .._util.csv import parse_sample, read_csv_rows
+from ..typing import Results, Sample, metric_sign, sample_key
+from .sqlite import SCORE_SCHEMA, ArchiveError, open_file, result_row, to_json, transaction
+
+__all__ = ['Archive', 'ArchiveError']
+
+_INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) '
+           'VALUES (?, ?, ?, ?, ?, ?)')
+
+
+class Archive:
+    """All stand-alone results of a search, its recorded jobs and cached scores, in one file.
+
+    Every write is one transaction that is on the disk when the method returns, so what was added
+    survives a killed process. Threads and processes may share an archive: each operation opens
+    its own connection and waits up to a minute for the others. It pickles as its path.
+
+    Parameters
+    ----------
+    path
+        The file. It and its parent directories are created if missing; an empty file counts as
+        missing.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is damaged or of another program. It is left as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> archive = Archive(folder.name + '/results.db')
+    >>> archive.add({'op': 'conv'}, 0.9, seed=0)
+    >>> archive.add({'op': 'conv'}, 0.8, seed=1)
+    >>> len(archive), round(archive.metric({'op': 'conv'}), 2)
+    (1, 0.85)
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path).absolute()
+        open_file(self.path)
+
+    def add(self, sample: Sample, metric: float, *, seed: int | None = None,
+            seconds: float | None = None, source: str = 'stand-alone') -> None:
+        """Add one result; a sample may have several, for example of different seeds.
+
+        Parameters
+        ----------
+        sample
+            The architecture. Its choices must be what JSON keeps: strings, numbers, booleans,
+            None, lists and dicts with string keys.
+        metric
+            Stand-alone performance as the evaluator reports it, finite; whether higher or lower is
+            better is said where results are read, by ``mode``.
+        seed
+            Of the training.
+        seconds
+            The training took.
+        source
+            Where the result comes from.
+        """
+        self._insert([(*result_row(sample, metric), seed, seconds, source, _now())])
+
+    def add_many(self, results: Results, source: str = 'stand-alone') -> None:
+        """Add all results, or none if one of them is invalid, in one transaction."""
+        if len(results.samples) != len(results.metrics):
+            raise ValueError('Expected as many metrics as samples, got '
+                             f'{len(results.metrics)} and {len(results.samples)}.')
+        now = _now()
+        self._insert([(*result_row(sample, metric), None, None, source, now)
+                      for sample, metric in zip(*results)])
+
+    def results(self) -> Results:
+        """Return the different samples in the order of their first result, with mean metrics."""
+        return self._means('ORDER BY MIN(id)')
+
+    def best(self, count: int | None = None, mode: str | None = None) -> Results:
+        """Return the samples with the best mean metrics, best first; of equals the earlier first.
+
+        Parameters
+        ----------
+        count
+            Number of samples, all if there are fewer; None returns all.
+        mode
+            ``'max'``, or ``'min'`` if lower metrics are better; None is that of the search that
+            has written the archive, ``'max'`` if none has.
+
+        Raises
+        ------
+        ValueError
+            If the count is negative, or the mode is neither.
+        """
+        if count is not None and count < 0:
+            raise ValueError(f'Expected a count of at least 0, got {count}.')
+        order = 'DESC' if metric_sign(mode or self.mode or 'max') > 0 else 'ASC'
+        return self._means(f'ORDER BY AVG(metric) {order}, MIN(id) LIMIT ?',
+                           -1 if count is None else count)
+
+    @property
+    def mode(self) -> str | None:
+        """``'max'`` or ``'min'``, as in the search that has written the archive; None if none."""
+        search = self.job_result('evaluation')
+        return None if search is None else search.get('mode', 'max')
+
+    def metric(self, sample: Sample) -> float | None:
+        """Return the mean metric of a sample, None if it has no result."""
+        return self._select('SELECT AVG(metric) FROM result WHERE sample = ?',
+                            sample_key(sample))[0][0]
+
+    def __contains__(self, sample: Sample) -> bool:
+        return self.metric(sample) is not None
+
+    def __len__(self) -> int:
+        return self._select('SELECT COUNT(DISTINCT sample) FROM result')[0][0]
+
+    def __repr__(self) -> str:
+        return f'Archive({str(self.path)!r})'
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per result: sample (JSON), metric, seed, seconds, source, created."""
+        columns = ['sample', 'metric', 'seed', 'seconds', 'source', 'created']
+        frame = pd.DataFrame(self._select(f'SELECT {", ".join(columns)} FROM result ORDER BY id'),
+                             columns=columns)
+        return frame.astype({'metric': 'float64', 'seed': 'Int64', 'seconds': 'float64'})
+
+    def import_csv(self, path: str | os.PathLike[str]) -> int:
+        """Add the results of a CSV file in one transaction and return their number.
+
+        Parameters
+        ----------
+        path
+            A file written by ``to_frame().to_csv(path)``, or any with the columns `sample` (JSON)
+            and `metric`; `seed`, `seconds`, `source` and `created` are read where present.
+
+        Raises
+        ------
+        ValueError
+            Naming the missing column or the bad line; nothing is added then.
+        """
+        rows = []
+        for line, row in read_csv_rows(path, ['sample', 'metric']):
+            try:
+                rows.append((*result_row(parse_sample(row['sample']), float(row['metric'])),
+                             int(float(row['seed'])) if row.get('seed') else None,
+                             float(row['seconds']) if row.get('seconds') else None,
+                             row.get('source') or 'import', row.get('created') or _now()))
+            except ValueError as error:
+                raise ValueError(f'Expected a result in line {line} of {path}, got {error}'
+                                 ) from error
+        self._insert(rows)
+        return len(rows)
+
+    def record_job(self, key: str, kind: str, payload: Mapping[str, Any]) -> None:
+        """Record that a job is about to run; recording the same job again changes nothing.
+
+        Payloads and results are kept as JSON: tuples come back as lists, keys as strings.
+
+        Raises
+        ------
+        ValueError
+            If `key` already names a job of another kind or payload, or JSON cannot hold it.
+        """
+        job = (key, kind, to_json(payload))
+        with transaction(self.path, write=True) as connection:
+            connection.execute('INSERT OR IGNORE INTO job (key, kind, payload, created) '
+                               'VALUES (?, ?, ?, ?)', (*job, _now()))
+            known = connection.execute('SELECT key, kind, payload FROM job WHERE key = ?',
+                                       (key,)).fetchone()
+        if known != job:
+            raise ValueError(f'Expected job {key!r} to stay what was recorded, {known[1:]}, got '
+                             f'{job[1:]}: the search to resume is another one.')
+
+    def record_result(self, key: str, result: Mapping[str, Any]) -> None:
+        """Record the result of a recorded job; the first result of a job stays.
+
+        Raises
+        ------
+        ValueError
+            If no job `key` is recorded.
+        """
+        text = to_json(result)
+        with transaction(self.path, write=True) as connection:
+            changed = connection.execute(
+                'UPDATE job SET finished = CASE WHEN result IS NULL THEN ? ELSE finished END, '
+                'result = COALESCE(result, ?) WHERE key = ?', (_now(), text, key)).rowcount
+        if not changed:
+            raise ValueError(f'Expected the key of a recorded job, got {key!r}: record_job first.')
+
+    def job_result(self, key: str) -> dict[str, Any] | None:
+        """Return the result of a job, None if it is pending or unknown."""
+        rows = self._select('SELECT result FROM job WHERE key = ?', key)
+        return json.loads(rows[0][0]) if rows and rows[0][0] is not None else None
+
+    def add_scores(self, scorer: str, scores: Mapping[str, float]) -> None:
+        """Keep scores of architectures in one transaction; the first score of each stays.
+
+        Parameters
+        ----------
+        scorer
+            What the scores depend on; any text, the same for the same scores.
+        scores
+            `sample_key` of an architecture -> score, higher is better; NaN where there is none.
+        """
+        rows = [(key, None if math.isnan(score) else float(score), _now(), scorer)
+                for key, score in scores.items()]
+        with transaction(self.path, write=True) as connection:
+            for statement in SCORE_SCHEMA:
+                connection.execute(statement)
+            connection.execute('INSERT OR IGNORE INTO scorer (description) VALUES (?)', (scorer,))
+            connection.executemany(
+                'INSERT OR IGNORE INTO score (scorer, sample, value, created) '
+                'SELECT id, ?, ?, ? FROM scorer WHERE description = ?', rows)
+
+    def scores(self, scorer: str) -> dict[str, float]:
+        """Return the scores kept for `scorer`, as `add_scores` took them."""
+        if not self._select("SELECT 1 FROM sqlite_master WHERE name = 'score'"):
+            return {}
+        rows = self._select('SELECT sample, value FROM score JOIN scorer ON scorer = id '
+                            'WHERE description = ?', scorer)
+        return {key: math.nan if value is None else value for key, value in rows}
+
+    def jobs(self) -> pd.DataFrame:
+        """Return one row per job: key, kind, status ('pending' or 'done'), created, finished."""
+        return pd.DataFrame(
+            self._select("SELECT key, kind, CASE WHEN result IS NULL THEN 'pending' ELSE 'done' "
+                         'END, created, finished FROM job ORDER BY id'),
+            columns=['key', 'kind', 'status', 'created', 'finished'])
+
+    def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
+        with transaction(self.path, write=True) as connection:
+            connection.executemany(_INSERT, rows)
+
+    def _means(self, order: str, *values: Any) -> Results:
+        rows = self._select(f'SELECT sample, AVG(metric) FROM result GROUP BY sample {order}',
+                            *values)
+        try:
+            samples = [parse_sample(key) for key, _ in rows]
+        except ValueError as error:
+            raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
+        return Results(samples, [metric for _, metric in rows])
+
+    def _select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with transaction(self.path, write=False) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec='milliseconds')

@@ -1,0 +1,68 @@
+"""The command line, ``nni-rankreg``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+from typing import Callable, Sequence
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from .._util.log import quiet_host
+
+__all__ = ['main']
+
+_COMMANDS = {
+    'demo': 'demo.demo', 'proxies': 'proxies.proxies', 'rank': 'rank.rank',
+    'register': 'register.register', 'check': 'check.check', 'trial': 'trial.trial',
+    'report': 'report.report', 'ablate': 'ablate.ablate', 'list': 'list.list_extensions'}
+"""Command -> its function."""
+
+_OF_ONE_FILE = ('check', 'report')  # whose argument without a default is a word, not an option
+_FLAGS = ('--trust', '--unregister', '--full')
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status: 2 for bad input, said in one line.
+
+    Parameters
+    ----------
+    arguments
+        Words of the command line; None takes those of the process.
+
+    Examples
+    --------
+    >>> main(['demo', '--seed', 'x'])
+    2
+    """
+    quiet_host()
+    words = _with_values(sys.argv[1:] if arguments is None else arguments)
+    asked = [name for name in words[:1] if name in _COMMANDS]     # what others import takes seconds
+    commands = {name: _command(name) for name in asked or _COMMANDS}
+    quiet_host()            # Lightning sets the level of its log when it is imported
+    parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
+                            description='One-shot architecture search that ranks correctly.')
+    subcommands = parser.add_subcommands()
+    for name, function in commands.items():
+        subparser = ArgumentParser(exit_on_error=False)
+        subparser.add_function_arguments(function, as_positional=name in _OF_ONE_FILE)
+        subcommands.add_subcommand(name, subparser, help=(function.__doc__ or '').split('\n')[0])
+    try:
+        config = parser.parse_args(words)
+        commands[config.subcommand](**config[config.subcommand].as_dict())
+    except (ArgumentError, ValueError, OSError) as error:
+        print('nni-rankreg:', ' '.join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+def _with_values(words: Sequence[str]) -> list[str]:
+    """Return the words with a value for the flags, which jsonargparse wants."""
+    return [f'{word}=true' if word in _FLAGS and after not in ('true', 'false') else word
+            for word, after in zip(words, [*words[1:], ''])]
+
+
+def _command(name: str) -> Callable[..., None]:
+    module, function = _COMMANDS[name].rsplit('.', 1)
+    return getattr(importlib.import_module(f'.{module}', __name__), function)

@@ -1,0 +1,58 @@
+"""What arguments of commands name: spaces, tables, and other objects by their import path."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import os
+import sys
+from typing import Any, Dict, Union
+
+from nni.nas.nn.pytorch import ModelSpace
+
+from ..space import decode_nasbench201
+from ..table import TabularBenchmark, digits
+
+__all__ = ['ImportPath', 'make_object', 'make_space', 'read_table']
+
+ImportPath = Union[str, Dict[str, Any]]
+"""``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
+
+
+def make_object(spec: ImportPath, what: str) -> Any:
+    """Import a class or function and call it with its arguments."""
+    spec = {'class_path': spec} if isinstance(spec, str) else spec
+    path, arguments = str(spec.get('class_path', '')), spec.get('init_args') or {}
+    if '.' not in path or set(spec) - {'class_path', 'init_args'}:
+        raise ValueError(f'Expected the import path of a {what}, package.name, or class_path and '
+                         f'init_args, got {spec}.')
+    module, _, name = path.rpartition('.')
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())        # the user's own file, as `python` finds it
+    try:
+        target = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f'Expected the import path of a {what}, got {path}: {error}.') from error
+    try:
+        return target(**arguments)
+    except TypeError as error:
+        raise ValueError(f'Expected arguments of {path}, got {arguments}: {error}.') from error
+
+
+def make_space(path: ImportPath) -> ModelSpace:
+    """Return the model space that an import path names, or a function there returns."""
+    space = make_object(path, 'model space')
+    if not isinstance(space, ModelSpace):
+        raise ValueError(f'Expected an import path of a model space, got {path}, a '
+                         f'{type(space).__name__}.')
+    return space
+
+
+def read_table(truth: str, column: str | None) -> TabularBenchmark:
+    """Return a table: ``digits``, or a CSV file with the column sample, otherwise arch."""
+    if truth == 'digits':
+        return digits()
+    with open(truth, newline='', encoding='utf-8-sig') as file:
+        header = next(csv.reader(file), [])
+    return TabularBenchmark.from_csv(
+        truth, column=column, decode=None if 'sample' in header else decode_nasbench201)

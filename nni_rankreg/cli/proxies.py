@@ -1,0 +1,190 @@
+"""The command ``nni-rankreg proxies``: zero-cost proxies of a space, as CSV, table and picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .._util.npz import named_arrays
+from ..archive import Archive
+from ..data import ImageTensors, image_loader
+from ..metric import bootstrap_interval, kendall_tau, spearman
+from ..proxy import ProxyScorer, find_proxy, proxy_names
+from ..proxy.state import seeded
+from ..sampler import UniformSampler
+from ..typing import sample_key
+from .argument import ImportPath, make_object, make_space, read_table
+
+__all__ = ['proxies', 'correlations', 'correlation_table', 'score_table']
+
+_SAMPLED = 100
+
+
+def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digits.digits_space',
+            data: ImportPath = {'class_path': 'nni_rankreg.data.Digits',
+                                'init_args': {'split': 'train'}},
+            batch_size: int = 32, truth: str | None = None, column: str | None = None,
+            count: int | None = None, seed: int = 0, device: str = 'cpu',
+            out: Path = Path('runs/proxies')) -> None:
+    """Score architectures of a space by zero-cost proxies; compare with the truth if it is known.
+
+    Writes proxies.csv and, with truth, proxies.png. Scores are kept in scores.sqlite, so that an
+    interrupted command continues. Example: nni-rankreg proxies --truth digits
+
+    Parameters
+    ----------
+    names
+        proxies with commas between them, such as snip,synflow; or all
+    space
+        import path of an NNI model space or of a function that returns one, or {"class_path":
+        ..., "init_args": {...}}; by default the NAS-Bench-201 cells of the demo
+    data
+        the same of a data set or a loader of (images, labels), or an .npz file with the arrays
+        images (N, C, H, W) and labels; by default scikit-learn's digits
+    batch_size
+        images on which the proxies look
+    truth
+        CSV file of stand-alone results (columns sample, as JSON, or arch, as NAS-Bench-201
+        string; and metric...), or digits for the shipped table. Its architectures are scored
+    column
+        the column of truth; by default the mean of those that begin with metric
+    count
+        architectures to score: 100 drawn uniformly, or all of the truth
+    seed
+        of the architectures, the initial weights and the batch
+    device
+        where to compute, such as cuda
+    out
+        folder of the results
+    """
+    chosen = proxy_names() if names == 'all' else [name.strip() for name in names.split(',')]
+    for name in chosen:
+        find_proxy(name)                       # wrong names are told before the work begins
+    table = None if truth is None else read_table(truth, column)
+    model_space, batch = make_space(space), _batch(data, batch_size, seed)
+    if table is None:
+        samples = UniformSampler(model_space, seed).distinct(_SAMPLED if count is None else count)
+    else:
+        table = table if count is None else table.subset(count, seed)
+        samples = table.samples
+    archive = Archive(out / 'scores.sqlite')
+    scores = {name: ProxyScorer(name, model_space, batch, seed=seed, device=device, cache=archive,
+                                progress=True)(samples).numpy() for name in chosen}
+    metrics = {} if table is None else {'metric': table.metrics}
+    pd.DataFrame({'sample': [sample_key(sample) for sample in samples], **metrics, **scores}
+                 ).to_csv(out / 'proxies.csv', index=False)
+    if table is None:
+        print(score_table(scores))
+    else:
+        found = correlations(scores, np.array(table.metrics))
+        print(correlation_table(scores, found))
+        _draw(out / 'proxies.png', scores, np.array(table.metrics), found)
+    print(f'{len(samples)} architectures, batch of {len(batch[0])}, seed {seed}: {out}/')
+
+
+def correlations(scores: Mapping[str, np.ndarray], targets: np.ndarray
+                 ) -> dict[str, list[float]]:
+    """Return Kendall's tau-b, the ends of its interval, and Spearman's rho of each proxy.
+
+    Parameters
+    ----------
+    scores
+        Proxy -> scores (N,), higher is better. Those that are NaN do not count; a proxy with
+        fewer than two others gets NaN.
+    targets
+        True performance (N,), higher is better.
+
+    Examples
+    --------
+    >>> found = correlations({'x': np.array([1., 2., np.nan])}, np.array([3., 4., 5.]))
+    >>> [round(value, 3) for value in found['x']]
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    found = {}
+    for name, values in scores.items():
+        good = np.isfinite(values)
+        pair = values[good], targets[good]
+        found[name] = ([math.nan] * 4 if good.sum() < 2 else
+                       [kendall_tau(*pair), *bootstrap_interval(kendall_tau, *pair),
+                        spearman(*pair)])
+    return found
+
+
+def correlation_table(scores: Mapping[str, np.ndarray], found: Mapping[str, list[float]]) -> str:
+    """Return what `correlations` found, and the number of scores that are NaN, as Markdown."""
+    from ..report import markdown_table  # matplotlib, which the other commands do not need
+
+    return markdown_table(
+        ['proxy', 'Kendall tau-b', '95 % interval', 'Spearman', 'not finite'],
+        [[name, tau, f'{low:+.3f} .. {high:+.3f}', rho, int((~np.isfinite(scores[name])).sum())]
+         for name, (tau, low, high, rho) in found.items()], digits=3)
+
+
+def score_table(scores: Mapping[str, np.ndarray]) -> str:
+    """Return a Markdown table of the median of each proxy and of its agreement with the others.
+
+    Parameters
+    ----------
+    scores
+        Proxy -> scores (N,). The agreement is Kendall's tau-b where both are finite.
+    """
+    from ..report import markdown_table
+
+    rows = []
+    for name, values in scores.items():
+        good = np.isfinite(values)
+        taus = []
+        for other in scores.values():
+            both = good & np.isfinite(other)
+            taus.append(kendall_tau(values[both], other[both]) if both.sum() > 1 else math.nan)
+        median = float(np.median(values[good])) if good.any() else math.nan
+        rows.append([name, f'{median:.4g}', int((~good).sum()), *taus])
+    return markdown_table(['proxy', 'median', 'not finite', *(f'tau, {name}' for name in scores)],
+                          rows, digits=2)
+
+
+def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray,
+          found: Mapping[str, list[float]]) -> None:
+    """Draw the ranks of the architectures that every proxy has a finite score for."""
+    from ..report import rank_scatter
+
+    good = np.isfinite(np.stack(list(scores.values()))).all(axis=0)
+    if good.sum() < 2:
+        print('No picture: fewer than 2 architectures have a finite score of every proxy.')
+        return
+    rank_scatter(path, {name: values[good] for name, values in scores.items()}, targets[good],
+                 xlabel=f'stand-alone metric ({good.sum()} of {len(good)} architectures: all '
+                        'proxies finite)', ylabel='rank by the proxy (1 = worst)',
+                 intervals={name: (tau, low, high) for name, (tau, low, high, _)
+                            in found.items()})
+
+
+def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the first batch of the data, in an order that the seed determines."""
+    if batch_size < 1:
+        raise ValueError(f'Expected a batch size of at least 1, got {batch_size}.')
+    with seeded(seed):
+        data = _read(path) if str(path).endswith('.npz') else make_object(path, 'data set')
+        if isinstance(data, ImageTensors):
+            data = image_loader(data, batch_size, shuffle=True)
+        elif isinstance(data, Dataset):
+            data = DataLoader(data, batch_size, shuffle=True)
+        try:
+            images, labels = next(iter(data))
+        except (TypeError, ValueError, StopIteration) as error:
+            raise ValueError(f'Expected data of (images, labels) from {path}, got: {error!r}.'
+                             ) from error
+    return images, labels
+
+
+def _read(path: Any) -> ImageTensors:
+    arrays = named_arrays(path, ('images', 'labels'))
+    return ImageTensors(torch.from_numpy(arrays['images']).float(),
+                        torch.from_numpy(arrays['labels']).long())

@@ -1,0 +1,69 @@
+"""A number of an architecture between two bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import Callable, Sequence
+
+import nni
+from torch import Tensor
+
+from ..typing import Sample
+
+__all__ = ['Between']
+
+Measure = Callable[[Sequence[Sample]], Tensor]
+
+
+@nni.trace
+class Between:
+    """Accept the architectures of which a number lies between two bounds, both included.
+
+    It is a filter of samplers, of `Evolution` and of the strategies (``filter=``): others are
+    neither drawn nor scored nor trained. Where none is found, their error tells the range of the
+    numbers that were.
+
+    Parameters
+    ----------
+    measure
+        Returns the numbers of N architectures, shape (N,), for example a zero-cost proxy or a
+        table.
+    minimum, maximum
+        The bounds.
+
+    Attributes
+    ----------
+    lowest, highest
+        Of all numbers so far, accepted or not.
+
+    Raises
+    ------
+    ValueError
+        If the bounds leave nothing between them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> accept = Between(lambda samples: torch.tensor([one['width'] for one in samples]), 8, 16)
+    >>> [accept({'width': width}) for width in (4, 8, 16, 20)]
+    [False, True, True, False]
+    >>> accept.lowest, accept.highest
+    (4.0, 20.0)
+    """
+
+    def __init__(self, measure: Measure, minimum: float = -math.inf, maximum: float = math.inf):
+        if not minimum <= maximum:
+            raise ValueError(f'Expected a minimum up to the maximum, got {minimum} and {maximum}.')
+        self.measure, self.minimum, self.maximum = measure, minimum, maximum
+        self.lowest, self.highest = math.inf, -math.inf
+
+    def __call__(self, sample: Sample) -> bool:
+        """Return whether an architecture is accepted; not if its number is NaN."""
+        value = float(self.measure([sample])[0])
+        self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
+        return self.minimum <= value <= self.maximum
+
+    def __str__(self) -> str:
+        found = (f', numbers found from {self.lowest:g} to {self.highest:g}'
+                 if self.lowest <= self.highest else '')
+        return f'{type(self).__name__}({self.minimum:g}, {self.maximum:g}){found}'

@@ -1,0 +1,58 @@
+"""Multiply-accumulates between two bounds, for spaces that know those of their architectures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Sequence
+
+import nni
+import torch
+from torch import Tensor
+
+from ..typing import Sample
+from .between import Between
+
+__all__ = ['MacsConstraint']
+
+
+@nni.trace
+class MacsConstraint(Between):
+    """Accept the architectures whose multiply-accumulates lie between two bounds; a filter.
+
+    It travels to trials, with the arguments of the space.
+
+    Parameters
+    ----------
+    space
+        One that knows the cost of its architectures: `ProxylessNAS` or `ResNet48`.
+    maximum, minimum
+        Millions.
+    pixels
+        Side of the images.
+
+    Raises
+    ------
+    TypeError
+        If the space does not know the cost.
+
+    Examples
+    --------
+    >>> from nni_rankreg.space import ProxylessNAS, decode_proxyless
+    >>> accept = MacsConstraint(ProxylessNAS(), maximum=300.)
+    >>> accept(decode_proxyless([0, 1, 0, 6, 6, 2, 0, 1, 1, 5, 1, 1, 1,
+    ...                          4, 1, 1, 1, 5, 5, 2, 2, 5])), accept.highest
+    (False, 320.427584)
+    """
+
+    def __init__(self, space: Any, *, maximum: float = math.inf, minimum: float = -math.inf,
+                 pixels: int = 224):
+        super().__init__(self.macs, minimum, maximum)
+        if not hasattr(space, 'cost'):
+            raise TypeError('Expected a space that knows the cost of its architectures, such as '
+                            f'ProxylessNAS, got {type(space).__name__}. See Between for others.')
+        self.space, self.pixels = space, pixels
+
+    def macs(self, samples: Sequence[Sample]) -> Tensor:
+        """Return millions of multiply-accumulates, shape (N,), float64."""
+        return torch.tensor([self.space.cost(sample, self.pixels).macs / 1e6
+                             for sample in samples], dtype=torch.float64)

@@ -1,0 +1,1 @@
+"""Surgery on NNI's networks: exact architectures, mixtures, shared beginnings, sub-networks."""

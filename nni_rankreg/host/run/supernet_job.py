@@ -1,0 +1,120 @@
+"""A super-net training in the form of a model, so that NNI's engines run it as a trial."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import nni
+import pytorch_lightning as pl
+import torch
+from nni.nas.space import ExecutableModelSpace, ModelStatus
+
+from ...plan import SuperNet
+from ...search import UniformDraw
+from ...typing import Results
+from .distributed import is_first_process
+from .weak_label import weak_labels
+
+__all__ = ['SUMMARY', 'SuperNetModelSpace', 'dump_model', 'save_weights']
+
+_logger = logging.getLogger(__name__)
+
+SUMMARY = 'mutation_summary'
+"""What the web UI shows of the parameters of a trial, instead of all of them."""
+
+
+class SuperNetModelSpace(ExecutableModelSpace):
+    """A super-net training that NNI's engines take like any model, so that it can be a trial.
+
+    Parameters
+    ----------
+    space
+        Recipe of the model space: what NNI's `trace` keeps of it.
+    evaluator
+        Trains the super-net.
+    job
+        What to train it with and what to return.
+    summarise
+        Whether to write a summary for the web UI.
+    """
+
+    def __init__(self, space: Any, evaluator: Any, job: SuperNet, summarise: bool = False):
+        super().__init__(ModelStatus.Frozen)
+        self.space, self.evaluator, self.job = space, evaluator, job
+        self.sample, self.summarise = None, summarise
+
+    def execute(self) -> None:
+        """Train and search the super-net, and report its best architectures as final result."""
+        job = self.job
+        if job.save is not None:
+            _check_folder(Path(job.save).parent)
+        pl.seed_everything(job.oneshot.seed, workers=True, verbose=False)
+        space = self.space.trace_copy().get()
+        warmed_up = job.weights is not None and Path(job.weights).exists()
+        if job.weights is not None and not warmed_up:
+            _logger.warning('Weights %s are not on this machine; the super-net starts anew.',
+                            job.weights)
+        folder = getattr(job.oneshot, 'checkpoint_folder', None)
+        if folder is not None:  # one for each training of a search
+            job.oneshot.checkpoint_folder = Path(folder, job.title.replace(' ', '-'))
+        supernet = job.oneshot.train(space, self.evaluator, job.results,
+                                     weights=job.weights if warmed_up else None)
+        if not is_first_process():
+            return
+        if job.save is not None:
+            save_weights(supernet.model, job.save)
+        best = job.oneshot.best(job.top, exclude=job.results.samples) if job.top else []
+        metrics = supernet.history[-1] if supernet.history else job.oneshot.measure()
+        nni.report_final_result({**metrics, 'outcome': {
+            'best': [dict(one) for one in best], 'scores': [one.score for one in best],
+            'metrics': metrics, 'history': supernet.history, 'weights': job.save,
+            'measured': job.oneshot.measured, 'weak': self._weak_labels()}})
+
+    def _weak_labels(self) -> dict[str, list[float]]:
+        if self.job.weak is None:
+            return {}
+        space = self.space.trace_copy().get()
+        return weak_labels(self.job.oneshot, space, self.job.weak.samples(space))
+
+    def _dump(self) -> dict[str, Any]:
+        weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}
+        summary = {SUMMARY: {'stage': self.job.title}} if self.summarise else {}
+        return {**summary, 'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
+                'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
+                'oneshot': self.job.oneshot, 'title': self.job.title,
+                'samples': self.job.results.samples, 'metrics': self.job.results.metrics,
+                'top': self.job.top, 'weights': self.job.weights, 'save': self.job.save,
+                **weak}
+
+    @classmethod
+    def _load(cls, **state: Any) -> SuperNetModelSpace:
+        space = nni.common.serializer.SerializableObject(
+            state['symbol'], state['args'], state['kwargs'])
+        weak = UniformDraw(**state['weak']) if 'weak' in state else None
+        job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
+                       state['top'], state['weights'], state['save'], state['title'], weak)
+        return cls(space, state['evaluator'], job, SUMMARY in state)
+
+
+def _check_folder(folder: Path) -> None:
+    """Tell at once, not after the training, that a machine does not see where weights are kept."""
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'Expected the folder {folder} of the weights on {platform.node()}, got none. Let it '
+            'be on a file system that all machines mount at the same place, and give it to the '
+            'search as work_dir.')
+
+
+def save_weights(supernet: torch.nn.Module, path: str) -> None:
+    """Write the weights so that the file is either complete or not there."""
+    torch.save(supernet.state_dict(), f'{path}.part')
+    os.replace(f'{path}.part', path)
+
+
+def dump_model(model: ExecutableModelSpace) -> str:
+    """Serialise a model with the limit that NNI has for the parameters of a trial."""
+    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', 64 * 1024)))

@@ -1,0 +1,6 @@
+"""The cell space of NAS-Bench-201."""
+
+from .code import CHOICES, EDGES, decode_nasbench201, encode_nasbench201
+from .space import NasBench201
+
+__all__ = ['NasBench201', 'encode_nasbench201', 'decode_nasbench201', 'CHOICES', 'EDGES']

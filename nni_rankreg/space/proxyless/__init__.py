@@ -1,0 +1,7 @@
+"""The mobile space of ProxylessNAS, AceNAS and TuNAS."""
+
+from .code import OPERATIONS, SKIP, block_positions, decode_proxyless, encode_proxyless
+from .space import ProxylessNAS
+
+__all__ = ['ProxylessNAS', 'encode_proxyless', 'decode_proxyless', 'OPERATIONS', 'SKIP',
+           'block_positions']

@@ -1,0 +1,169 @@
+"""What strategies of several stages share: their archive, and how they run in an experiment."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+from nni.nas.execution import ExecutionEngine
+from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
+from nni.nas.strategy.base import Strategy
+
+from ..archive import Archive
+from ..host.run.engine import EngineRunner
+from ..plan import Failure, Plan, StandAlone, SuperNet, drive
+from ..sampler import UniformSampler
+from ..typing import Results, Sample, metric_sign, sample_key
+
+__all__ = ['PlanStrategy', 'ordered', 'without']
+
+_logger = logging.getLogger(__name__)
+
+
+class PlanStrategy(Strategy):
+    """A strategy whose `plan` yields jobs; NNI's engine runs them, the archive keeps the results.
+
+    Parameters
+    ----------
+    supernet_evaluator
+        NNI Lightning evaluator of super-net trainings; that of the experiment trains the
+        stand-alone architectures.
+    archive
+        File of all results and of the recorded jobs. Starting again with the same file continues
+        an interrupted search: what it holds is not run again.
+    mode
+        ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
+    work_dir
+        Folder of the super-nets' weights, which is the same one on all machines that run trials;
+        None is that of the archive. The archive itself is read and written by this process alone.
+    """
+
+    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
+                 work_dir: str | Path | None = None):
+        super().__init__()
+        self.work_dir = None if work_dir is None else Path(os.path.abspath(work_dir))
+        self.mode, self._sign = mode, metric_sign(mode)
+        self.supernet_evaluator = supernet_evaluator
+        self.archive = archive if isinstance(archive, Archive) else Archive(archive)
+
+    def plan(self, space: Any) -> Plan[Results]:
+        """Yield the jobs of the search; the answer is all results, best first.
+
+        Parameters
+        ----------
+        space
+            Model space, or label -> mutable.
+        """
+        raise NotImplementedError
+
+    def supernet_jobs(self) -> Sequence[SuperNet]:
+        """Return jobs like those of the plan, to see whether they can be serialised."""
+        raise NotImplementedError
+
+    def measure(self, samples: Sequence[Sample], results: Results,
+                stage: str) -> Plan[list[Sample]]:
+        """Train architectures stand-alone and return those that failed.
+
+        Parameters
+        ----------
+        samples
+            The architectures.
+        results
+            To be extended by their metrics, higher is better.
+        stage
+            Of the search, for the web UI.
+        """
+        metrics = yield [StandAlone(sample, stage) for sample in samples]
+        for sample, metric in zip(samples, metrics):
+            if not isinstance(metric, Failure):
+                results.samples.append(sample)
+                results.metrics.append(self._sign * metric)
+        return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
+
+    def in_user_sign(self, results: Results) -> Results:
+        """Return results with the sign that the evaluator reports, or back from there."""
+        return Results(results.samples, [self._sign * metric for metric in results.metrics])
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the search, beside its archive."""
+        return self.archive.path.with_name(f'{self.archive.path.stem}-{name}')
+
+    def shared_file(self, name: str) -> str:
+        """Return the path of a file that trials exchange: in `work_dir`, or beside the archive."""
+        return str(self._shared_folder / self.file(name).name)
+
+    @property
+    def _shared_folder(self) -> Path:
+        return self.archive.path.parent if self.work_dir is None else self.work_dir
+
+    def _initialize(self, model_space: ExecutableModelSpace,
+                    engine: ExecutionEngine) -> ExecutableModelSpace:
+        if not isinstance(model_space, SimplifiedModelSpace):
+            raise TypeError("Expected the model format 'simplified' in the experiment's "
+                            f'configuration, got a {type(model_space).__name__}.')
+        return model_space
+
+    def _run(self) -> None:
+        """Drive the plan with the experiment's engine; NNI calls this."""
+        space = self.model_space.model.trace_copy().get()
+        runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator)
+        # What cannot be serialised is refused now, not after hours of training.
+        for job in self.supernet_jobs():
+            runner.describe(job)
+        self._shared_folder.mkdir(parents=True, exist_ok=True)
+        self._check_archive(runner.describe(StandAlone(UniformSampler(space).sample())))
+        drive(self.plan(space), runner, self.archive)
+
+    def _check_archive(self, description: str) -> None:
+        """Refuse results of another space or evaluator: their metrics are not comparable."""
+        digest = hashlib.sha256(description.encode()).hexdigest()
+        recorded = self.archive.job_result('evaluation')
+        evaluation = {'digest': digest, 'mode': self.mode}
+        if recorded is None:
+            self.archive.record_job('evaluation', 'evaluation', {})
+            self.archive.record_result('evaluation', evaluation)
+        elif {'mode': 'max', **recorded} != evaluation:
+            raise ValueError(f'Expected an archive of this space, evaluator and mode, got '
+                             f'{self.archive.path} of another. Give another file as archive, or '
+                             'pass this one as `known` if its metrics are comparable.')
+        _logger.info('Results are kept in %s; %d are there.', self.archive.path, len(self.archive))
+
+    def list_models(self, sort: bool = True,
+                    limit: int | None = None) -> Iterator[ExecutableModelSpace]:
+        """Yield the stand-alone trained architectures, also those of an earlier start, in order.
+
+        Parameters
+        ----------
+        sort
+            Whether to sort by metric, best first; otherwise in the order of their training.
+        limit
+            Number of models; None yields all.
+        """
+        results = self.archive.best(limit, self.mode) if sort else self.archive.results()
+        for sample, metric in list(zip(*results))[:limit]:
+            model = self.model_space.freeze(sample)
+            model.metrics.final = metric
+            model.status = ModelStatus.Trained
+            yield model
+
+    def state_dict(self) -> dict:
+        """Return nothing: the archive keeps the state, the moment it changes."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Do nothing: the search continues from its archive."""
+
+
+def ordered(results: Results) -> Results:
+    """Return results best first; equal ones keep their order."""
+    order = sorted(range(len(results.samples)), key=lambda index: -results.metrics[index])
+    return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
+
+
+def without(samples: Sequence[Sample], excluded: Sequence[Sample]) -> list[Sample]:
+    """Return the samples that are not among the excluded."""
+    keys = {sample_key(sample) for sample in excluded}
+    return [sample for sample in samples if sample_key(sample) not in keys]

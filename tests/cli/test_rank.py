@@ -1,0 +1,198 @@
+"""The command that ranks a space from a CSV of results: any space, any form of the file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+from nni.mutable import Categorical
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from scipy.stats import kendalltau
+from torch import nn
+
+from nni_rankreg.cli import main
+from nni_rankreg.cli.rank import held_out_ranking, rank, read_measured
+from nni_rankreg.predictor import Ranker, Training, WeakLabels
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.space import decode_nasbench201
+from nni_rankreg.typing import Results, sample_key
+
+SPACE = {'kernel': Categorical([1, 3, 5], label='kernel'),
+         'width': Categorical([8, 16, 24, 32], label='width'),
+         'norm': Categorical(['batch', 'none', 'layer'], label='norm'),
+         'drop': Categorical([0.0, 0.5], label='drop'), 'skip': Categorical([True, False],
+                                                                            label='skip')}
+HEADER = list(SPACE)
+
+
+class Tiny(ModelSpace):
+    """A user's own space."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*(
+            LayerChoice({name: nn.Identity() for name in 'abc'}, label=f'layer{i}')
+            for i in range(3)))
+
+
+def metric_of(sample):
+    return (sample['kernel'] + sample['width'] / 8 - 2 * (sample['norm'] == 'none')
+            - sample['drop'] + sample['skip'])
+
+
+def draw(count, seed=0):
+    samples = UniformSampler(SPACE, seed).distinct(count)
+    return Results(samples, [float(metric_of(sample)) for sample in samples])
+
+
+def write(path, header, rows):
+    with open(path, 'w', newline='') as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def write_choices(path):
+    path.write_text(json.dumps({label: leaf.values for label, leaf in SPACE.items()}))
+    return str(path)
+
+
+def rows(folder):
+    with open(folder / 'ranking.csv', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_own_space_by_its_columns(tmp_path, capsys):
+    """No NNI class at all: a column for each label, and one of results."""
+    results = draw(50)
+    table = write(tmp_path / 't.csv', ['id', *HEADER, 'acc'], [
+        [i, *(sample[label] for label in HEADER), metric]
+        for i, (sample, metric) in enumerate(zip(*results))])
+    space = write_choices(tmp_path / 'space.json')
+    rank(table, space=space, column='acc', out=tmp_path, count=144)
+    found, printed = rows(tmp_path), capsys.readouterr().out
+    samples = [json.loads(row['sample']) for row in found]
+    assert len({row['sample'] for row in found}) == 144
+    scores = [float(row['score']) for row in found]
+    assert scores == sorted(scores, reverse=True)
+    known = dict(zip(map(sample_key, results.samples), results.metrics))
+    assert {row['sample']: float(row['metric']) for row in found if row['metric']} == known
+    assert kendalltau(scores, list(map(metric_of, samples)))[0] > .6
+    assert 'Held out 10 of 50: Kendall tau-b' in printed
+    assert '144 architectures by 50 results, seed 0' in printed
+    assert sum(line.startswith('|') for line in printed.splitlines()) == 12
+
+
+def test_command_line_of_a_space_of_nni(tmp_path, capsys):
+    samples = UniformSampler(Tiny(), seed=1).distinct(12)
+    metrics = [sum('abc'.index(choice) for choice in sample.values()) for sample in samples]
+    table = write(tmp_path / 't.csv', ['sample', 'metric'],
+                  zip(map(sample_key, samples), metrics))
+    assert main(['rank', '--table', str(table), '--space', f'{__name__}.Tiny',
+                 '--out', str(tmp_path), '--top', '3']) == 0
+    found = rows(tmp_path)
+    assert len(found) == 27 and sum(bool(row['metric']) for row in found) == 12
+    assert '12 results are too few to hold some out' in capsys.readouterr().out
+
+
+def test_losses_are_ranked_the_other_way(tmp_path):
+    samples, metrics = draw(30)
+    found = {}
+    for mode, sign in (('max', 1), ('min', -1)):
+        write(tmp_path / 't.csv', ['sample', 'metric'],
+              [(sample_key(sample), sign * metric) for sample, metric in zip(samples, metrics)])
+        assert main(['rank', '--table', str(tmp_path / 't.csv'), '--mode', mode, '--count', '40',
+                     '--out', str(tmp_path)]) == 0
+        found[mode] = [(row['sample'], row['score'], row['metric'] and sign * float(row['metric']))
+                       for row in rows(tmp_path)]
+    assert found['min'] == found['max'] and any(metric for *_, metric in found['min'])
+
+
+def test_choices_of_the_table_if_there_is_no_space(tmp_path, capsys):
+    results = Results([{'a': 'x', 'b': 1}, {'a': 'y', 'b': 1}, {'a': 'x', 'b': 2}], [3., 1., 2.])
+    table = write(tmp_path / 't.csv', ['sample', 'metric'],
+                  zip(map(sample_key, results.samples), results.metrics))
+    rank(table, out=tmp_path)
+    assert {row['sample'] for row in rows(tmp_path)} == {
+        sample_key({'a': a, 'b': b}) for a in 'xy' for b in (1, 2)}
+
+
+def test_weak_labels_pretrain(tmp_path, capsys):
+    table = write(tmp_path / 't.csv', ['sample', 'metric'],
+                  [(sample_key(sample), metric) for sample, metric in zip(*draw(8))])
+    weak = draw(100, seed=1)
+    WeakLabels(weak.samples, {'cheap': weak.metrics}).to_csv(tmp_path / 'weak.csv')
+    space = write_choices(tmp_path / 'space.json')
+    taus = []
+    for pretraining in (None, tmp_path / 'weak.csv'):
+        rank(table, space=space, weak=pretraining, out=tmp_path)
+        found = rows(tmp_path)
+        taus.append(kendalltau([float(row['score']) for row in found],
+                               [metric_of(json.loads(row['sample'])) for row in found])[0])
+    assert taus[1] > max(.7, taus[0] + .1)
+
+
+def test_several_results_of_an_architecture_are_averaged(tmp_path):
+    table = write(tmp_path / 't.csv', ['sample', 'metric', 'metric_2', 'seed'],
+                  [('{"a": 1}', 2, 4, 0), ('{"a": 2}', 1, 1, 0), ('{"a": 1}', 6, 6, 1)])
+    assert read_measured(table) == Results([{'a': 1}, {'a': 2}], [4.5, 1.])
+    assert read_measured(table, 'metric').metrics == [4., 1.]
+
+
+def test_strings_of_nasbench201(tmp_path):
+    text = '|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|avg_pool_3x3~2|'
+    table = write(tmp_path / 't.csv', ['arch', 'metric'], [(text, 1.)])
+    assert read_measured(table).samples == [decode_nasbench201(text)]
+
+
+def test_choices_are_read_as_the_space_spells_them(tmp_path):
+    table = write(tmp_path / 't.csv', [*HEADER, 'metric'], [(5, '8', 'none', 0.5, 'true', 1.)])
+    expected = {'kernel': 5, 'width': 8, 'norm': 'none', 'drop': 0.5, 'skip': True}
+    assert read_measured(table, None, SPACE).samples == [expected]
+    table = write(tmp_path / 't.csv', [*HEADER, 'metric'], [('5.0', 8, 'none', '5e-1', True, 1.)])
+    assert read_measured(table, None, SPACE).samples == [expected]
+    digits = {'a': Categorical(['1', '2'], label='a')}
+    table = write(tmp_path / 't.csv', ['a', 'metric'], [(1, 1.)])
+    assert read_measured(table, None, digits).samples == [{'a': '1'}]
+    assert read_measured(table).samples == [{'a': 1}]
+
+
+def test_held_out_fifth_is_not_fitted_to():
+    seen = []
+
+    class Spy(Ranker):
+        def fit(self, samples, metric):
+            seen.append(samples)
+            return super().fit(samples, metric)
+
+    results = draw(40)
+    ranker = Spy(SPACE, progress=False, hidden=16, fitting=Training(40, 20))
+    text = held_out_ranking(ranker, results, seed=4)
+    order = np.random.default_rng(4).permutation(40)
+    assert seen == [[results.samples[row] for row in order[8:]]]
+    held = [results.samples[row] for row in order[:8]]
+    tau = kendalltau(ranker.score(held), [metric_of(sample) for sample in held])[0]
+    assert f'Held out 8 of 40: Kendall tau-b {tau:.3f} (' in text and 'NDCG' in text
+
+
+@pytest.mark.parametrize('header, row, arguments, message', [
+    (['kernel', 'acc'], (1, 2), [], "column that begins with metric in .*got .'kernel', 'acc'"),
+    (['kernel', 'metric'], (1, 2), ['--space', 'SPACE'], "Expected a column 'width'"),
+    ([*HEADER, 'metric'], (7, 8, 'none', 0, 'true', 1), ['--space', 'SPACE'],
+     "in line 2 of .*'7', which is no choice of 'kernel'"),
+    ([*HEADER, 'metric'], (5, 8, 'none', 0, 'true', 'good'), ['--space', 'SPACE'], 'good'),
+    (['sample', 'metric'], ('{"a": [1]}', 1), [], "Expected --space, as the choices of 'a'"),
+    (['sample', 'metric'], ('{"a": 1}', 1), ['--space', 'BAD'], 'label -> list of choices'),
+    (['sample', 'metric'], ('{"a": 1}', 1), ['--space', 'nothing.Here'], 'import path of a model'),
+])
+def test_wrong_input_is_told_in_one_line(tmp_path, capsys, header, row, arguments, message):
+    table = write(tmp_path / 't.csv', header, [row])
+    (tmp_path / 'bad.json').write_text('{"a": 1}')
+    files = {'SPACE': write_choices(tmp_path / 'space.json'), 'BAD': str(tmp_path / 'bad.json')}
+    words = ['rank', '--table', str(table), '--out', str(tmp_path),
+             *(files.get(word, word) for word in arguments)]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count('\n') == 1 and re.search(message, error)

@@ -1,0 +1,164 @@
+"""Latency by published models and tables, against published numbers."""
+
+from __future__ import annotations
+
+import json
+
+import nni
+import numpy as np
+import pytest
+import torch
+from helpers.places import DATA
+
+from nni_rankreg.constraint import AdditiveLatency, LatencyConstraint, TableLatency, TunasLatency
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.search import Evolution
+from nni_rankreg.space import ProxylessNAS, decode_proxyless
+
+TABLES = DATA / 'latency_tables'
+needs_tables = pytest.mark.skipif(not TABLES.exists(), reason='the latency tables are absent')
+
+# The published networks: TuNAS' codes (in the code of AceNAS, 46c8895), latencies of Table 8 and of
+# ProxylessNAS-mobile, and the same without rounding, computed elsewhere.
+NETWORKS = {
+    'AceNAS-M1': (
+        '0:0:0:0:1:0:0:0:0:0:1:1:1:1:1:0:1:0:0:0:0:0:1:1:1:1:0:0:0:0:1:0:0:0:1:1:0:0:2:0:1:0:'
+        '2:1:0:0:1:0:0:1:0:2:0:0:0:2:1:0:2:1:0:2:0:0:2:0:0:0:2:1:0:0:0', 84.60, 84.596),
+    'AceNAS-M2': (
+        '0:0:0:1:0:0:2:0:1:0:0:1:2:1:1:0:0:1:0:0:0:0:2:0:1:1:0:0:0:2:1:0:2:1:1:1:1:0:2:0:1:0:'
+        '1:1:0:1:0:0:1:1:0:0:1:0:0:2:1:0:1:1:0:1:0:0:1:1:0:0:2:1:0:0:0', 84.59, 84.591),
+    'AceNAS-M3': (
+        '0:0:0:0:0:0:0:1:0:1:1:1:0:0:1:0:1:0:0:0:0:1:1:0:1:0:0:0:0:1:1:0:2:1:0:0:1:0:2:1:1:0:'
+        '2:1:0:2:0:0:2:0:0:1:0:0:0:2:1:0:2:0:0:2:1:0:0:0:0:0:1:1:0:0:0', 84.92, 84.922),
+    'ProxylessNAS-mobile': ((0, 1, 0, 6, 6, 2, 0, 1, 1, 5, 1, 1, 1, 4, 1, 1, 1, 5, 5, 2, 2, 5),
+                            84.42, 84.416),
+    "TuNAS' own test": ((0, 1, 6, 6, 6, 4, 1, 1, 0, 5, 4, 5, 5, 4, 0, 1, 1, 4, 2, 0, 1, 5),
+                        84.02, 84.017)}
+SPACE = ProxylessNAS(10, (8,) * 9)
+
+
+@pytest.fixture
+def tunas():
+    return TunasLatency(TABLES / 'tunas' / 'proxylessnas_search.npz')
+
+
+@pytest.fixture
+def toy():
+    return AdditiveLatency({label: {name: 0. if name == 'skip' else 1. + index
+                                    for index, name in enumerate(leaf.values)}
+                            for label, leaf in SPACE.simplify().items()}, base=10.)
+
+
+@needs_tables
+@pytest.mark.parametrize('name', NETWORKS)
+def test_published_latencies(name, tunas):
+    code, published, exact = NETWORKS[name]
+    latency = tunas.latency([decode_proxyless(code)]).item()
+    assert latency == pytest.approx(published, abs=0.005)
+    assert latency == pytest.approx(exact, abs=5e-4)
+
+
+@needs_tables
+def test_the_model_is_the_sum_of_its_coefficients(tunas):
+    """Against the formula of the README of the data, for random architectures."""
+    with np.load(TABLES / 'tunas' / 'proxylessnas_search.npz', allow_pickle=False) as model:
+        kernel, bias, choices = model['kernel'], model['bias'], model['choices']
+    starts = np.concatenate([[0], np.cumsum(choices)[:-1]])
+    names = ['k3e3', 'k5e3', 'k7e3', 'k3e6', 'k5e6', 'k7e6', 'skip']
+    samples = UniformSampler(SPACE, seed=2).distinct(50)
+    expected = []
+    for sample in samples:
+        ops = [0, *(names.index(choice) for choice in sample.values())]
+        expected.append(float(bias[0]) + sum(
+            float(kernel[start + (op if place == 0 or op == 6 else 2 * (op % 3) + op // 3)])
+            for place, (op, start) in enumerate(zip(ops, starts))))
+    assert tunas.latency(samples).tolist() == pytest.approx(expected)
+    torch.testing.assert_close(tunas(samples), -tunas.latency(samples))
+
+
+@needs_tables
+def test_table_of_proxylessnas():
+    """Against a sum of its entries by hand, read from the file of means instead."""
+    widths = (32, 16, 24, 40, 80, 96, 192, 320, 1280)
+    folder = TABLES / 'proxylessnas_mobile'
+    model = TableLatency(folder / 'mobile_trim.yaml')
+    table = json.loads((folder / 'mobile_trim_mean_ms.json').read_text())
+    block = 'expanded_conv-input:{}-output:{}-expand:{}-kernel:{}-stride:{}-idskip:{}'.format
+    keys = ['Conv-input:224x224x3-output:112x112x32', 'Conv_1-input:7x7x320-output:7x7x1280',
+            'Logits-input:7x7x1280-output:1000',
+            block('112x112x32', '112x112x16', 1, 3, 1, 0),
+            block('112x112x16', '56x56x24', 6, 3, 2, 0), block('56x56x24', '56x56x24', 3, 5, 1, 1),
+            block('56x56x24', '28x28x40', 3, 7, 2, 0), block('28x28x40', '14x14x80', 3, 3, 2, 0),
+            block('14x14x80', '14x14x96', 3, 3, 1, 0), block('14x14x96', '14x14x96', 6, 7, 1, 1),
+            block('14x14x96', '7x7x192', 3, 3, 2, 0), block('7x7x192', '7x7x320', 6, 5, 1, 0)]
+    sample = decode_proxyless([0, 3, 1, 6, 6, 2, 6, 6, 6, 0, 6, 6, 6, 0, 6, 6, 5, 0, 6, 6, 6, 4])
+    assert model.latency([sample]).item() == pytest.approx(sum(table[key] for key in keys))
+    again = TableLatency(folder / 'mobile_trim_mean_ms.json', widths)
+    assert model.bounds == pytest.approx(again.bounds)
+
+
+@needs_tables
+def test_the_table_lacks_the_widths_of_acenas():
+    with pytest.raises(ValueError, match='Expected the latency of expanded_conv-input:112x112x16-'
+                                         'output:56x56x32-.*got none: the widths'):
+        TableLatency(TABLES / 'proxylessnas_mobile' / 'mobile_trim.yaml',
+                     (32, 16, 32, 40, 80, 96, 192, 320, 1280))
+
+
+def test_files_of_other_models(tmp_path):
+    np.savez(tmp_path / 'other.npz', kernel=np.zeros(9, 'f4'), bias=np.zeros(1, 'f4'),
+             choices=np.array([3, 6]))
+    with pytest.raises(ValueError, match=r'Expected the model of 22 blocks .*got \[3, 6\] and 9'):
+        TunasLatency(tmp_path / 'other.npz')
+
+
+def test_a_model_of_other_labels(toy):
+    with pytest.raises(ValueError, match="Expected architectures of the space of the latency"):
+        toy.latency([{'op': 'conv'}])
+
+
+def test_bounds_are_those_of_all_architectures():
+    model = AdditiveLatency({'a': {0: 3., 1: 1.}, 'b': {0: 0., 1: 5., 2: 2.}}, base=2.)
+    latencies = model.latency([{'a': a, 'b': b} for a in range(2) for b in range(3)])
+    assert model.bounds == (latencies.min(), latencies.max()) == (3., 10.)
+
+
+@pytest.mark.parametrize('bounds', [dict(maximum=15.), dict(minimum=500.)])
+def test_impossible_bounds_tell_the_range(toy, bounds):
+    with pytest.raises(ValueError, match='Expected latencies from 16.000 to 136.000 ms to lie'):
+        LatencyConstraint(toy, **bounds)
+
+
+def test_bounds_that_no_draw_meets_tell_what_was_found(toy):
+    sampler = UniformSampler(SPACE, accept=LatencyConstraint(toy, maximum=17.))
+    with pytest.raises(ValueError, match=r'accepted by LatencyConstraint\(-inf, 17\), numbers '
+                                         r'found from [23]\d(\.\d+)? to \d+'):
+        sampler.sample()
+
+
+def test_evolution_within_bounds_finds_what_is_best_there(toy):
+    """The score is the latency itself, so that the optimum is the upper bound."""
+    accept = LatencyConstraint(toy, minimum=40., maximum=47.)
+    found = Evolution(20, 150, 5, progress=False).search(toy.latency, SPACE, accept=accept)
+    assert found[0].score == 47. and all(40. <= one.score <= 47. for one in found)
+    fastest = Evolution(20, 150, 5, progress=False).search(toy, SPACE, accept=accept)
+    assert fastest[0].score == -40.
+
+
+@needs_tables
+def test_constraint_travels_to_trials(tunas):
+    accept = LatencyConstraint(tunas, maximum=85., minimum=83.)
+    copy = nni.load(nni.dump(accept))
+    assert type(copy.model) is type(tunas) and (copy.minimum, copy.maximum) == (83., 85.)
+    samples = UniformSampler(SPACE, seed=5).distinct(200)
+    assert [copy(one) for one in samples] == [accept(one) for one in samples]
+    assert 0 < sum(map(accept, samples)) < 100
+
+
+@needs_tables
+def test_the_band_of_acenas_is_met_by_draws_and_mutants(tunas):
+    accept = LatencyConstraint(tunas, minimum=83., maximum=85.)
+    sampler = UniformSampler(SPACE, seed=6, accept=accept)
+    samples = [sampler.sample() for _ in range(20)]
+    samples += [sampler.mutate(one) for one in samples]
+    assert all(83. <= value <= 85. for value in tunas.latency(samples))

@@ -1,0 +1,45 @@
+"""Experiments with NNI's real manager: a table for its trials, and the end of all its processes."""
+
+from __future__ import annotations
+
+import zlib
+
+import psutil
+
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.space import NasBench201
+from nni_rankreg.table import TabularBenchmark
+from nni_rankreg.typing import sample_key
+
+PATIENCE = 600  # seconds; a trial takes ten on an idle machine
+
+
+def space():
+    return NasBench201(2, 1, 10)
+
+
+def write_table(path, without=()):
+    """Write a metric for each architecture, a number without any structure."""
+    samples = UniformSampler(space(), seed=0).distinct(5 ** 6 - len(without), exclude=without)
+    metrics = [zlib.crc32(sample_key(sample).encode()) / 2 ** 32 for sample in samples]
+    TabularBenchmark(samples, metrics).to_csv(path)
+
+
+def descendants(process):
+    """Return the processes below one, or nothing if it has ended."""
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill(processes):
+    """End processes for good, and what they have started, by their ids."""
+    processes = [one for process in processes for one in [*descendants(process), process]]
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            pass
+    _, alive = psutil.wait_procs(processes, timeout=60)
+    assert not alive

@@ -1,0 +1,19 @@
+"""A played NNI manager."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.manager import Manager
+
+from nni_rankreg.host.run import engine as engine_module
+
+
+@pytest.fixture
+def manager(monkeypatch):
+    monkeypatch.setattr(engine_module, '_PATIENCE', 1.)
+    monkeypatch.setattr(engine_module, '_QUIET', 0.6)
+    manager = Manager(monkeypatch)
+    yield manager
+    manager.hold.set()
+    manager.commands.put(None)
+    manager.engine.shutdown()

@@ -1,0 +1,484 @@
+"""The engine runner, on NNI's own engines: the sequential one, and that of trials without trials.
+
+`Manager` plays NNI's manager towards the real `TrainingServiceExecutionEngine`;
+`tests/test_experiment.py` has the real one.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import nni
+import pytest
+import requests
+import torch
+from helpers.jobs import OneShot, Scripted, Space, job, run, simplified
+from helpers.manager import report
+from helpers.places import ROOT
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
+from nni.nas.space import ModelStatus
+from torch import nn
+
+from nni_rankreg.data import Digits, image_loader
+from nni_rankreg.evaluator import Classification
+from nni_rankreg.host.run.engine import EngineRunner
+from nni_rankreg.host.run.supernet_job import SuperNetModelSpace, dump_model, save_weights
+from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from nni_rankreg.space import NasBench201
+from nni_rankreg.typing import Results
+
+
+def no_callbacks(engine):
+    return not any(engine._callbacks.values())
+
+
+# In this process
+
+def sequential(evaluator=None, **options):
+    return EngineRunner(SequentialExecutionEngine(**options), simplified(evaluator), Scripted())
+
+
+def test_sequential_outcomes():
+    runner = sequential()
+    assert run(runner, [job(5), job(0), job(7)]) == ([5 / 8, 0., 7 / 8], [0, 1, 2])
+    assert run(runner, [job(5)]) == ([5 / 8], [0])
+    assert no_callbacks(runner.engine)
+
+
+def test_each_result_is_handed_over_before_the_next_job_runs(tmp_path):
+    log = tmp_path / 'log'
+    runner = sequential(Scripted(log=str(log)))
+    seen = []
+    runner.run([job(number) for number in (3, 1, 2)],
+               lambda index, outcome: seen.append((outcome * 8, log.read_text().split())))
+    assert seen == [(3, ['3']), (1, ['3', '1']), (2, ['3', '1', '2'])]
+
+
+def test_a_failing_job_does_not_keep_others_from_running():
+    (first, failure, last), _ = run(sequential(Scripted({'6': 'raise'})), [job(1), job(6), job(2)])
+    assert (first, last) == (1 / 8, 2 / 8)
+    assert 'Traceback' in failure.error and failure.error.endswith('There is no 6.\n')
+
+
+def test_sequential_engine_that_continues_on_failure():
+    runner = sequential(Scripted({'6': 'raise'}), continue_on_failure=True)
+    (failure, last), _ = run(runner, [job(6), job(2)])
+    assert last == 2 / 8 and failure == Failure('There is no final result; see the log above.')
+
+
+FINALS = [
+    (0.5, 0.5), (1, 1.), ({'default': 0.25, 'loss': 3.}, 0.25), ({'default': 2}, 2.),
+    ({'loss': 3.}, 'Expected a finite number, or a dict .* got {.loss.: 3.0}'),
+    (float('nan'), 'Expected a finite number, .* got nan'),
+    (float('inf'), 'Expected a finite number, .* got inf'),
+    ('good', 'Expected a finite number, .* got good'),
+    ('nothing', 'no final result|without a final result'),
+]
+
+
+def check_final(outcome, expected):
+    if isinstance(expected, float):
+        assert outcome == expected and type(outcome) is float
+    else:
+        assert isinstance(outcome, Failure) and re.search(expected, outcome.error)
+
+
+@pytest.mark.parametrize('final, expected', FINALS)
+def test_sequential_final_results(final, expected):
+    (outcome, other), _ = run(sequential(Scripted({'1': final})), [job(1), job(2)])
+    check_final(outcome, expected)
+    assert other == 2 / 8
+
+
+def test_sequential_budget():
+    runner, done = sequential(max_model_count=2), {}
+    with pytest.raises(SearchError, match='budget for 2 more trials, got none: .*max_trial_number'):
+        runner.run([job(1), job(2), job(3), job(4)], done.__setitem__)
+    assert done == {0: 1 / 8, 1: 2 / 8}
+    assert no_callbacks(runner.engine)
+
+
+def test_keyboard_interrupt_passes():
+    runner, done = sequential(Scripted({'2': 'interrupt'})), {}
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([job(1), job(2), job(3)], done.__setitem__)
+    assert done == {0: 1 / 8} and no_callbacks(runner.engine)
+
+
+# Super-nets
+
+def supernet(numbers=(7, 5), top=2, **options):
+    results = Results([job(number).sample for number in numbers], [0.1] * len(numbers))
+    return SuperNet(OneShot(), results, top, **options)
+
+
+def test_supernet_outcome(tmp_path):
+    path = tmp_path / 'first.pt'
+    (outcome, again), _ = run(sequential(), [supernet(save=str(path))] * 2)
+    score = outcome.scores[0]
+    assert 1 < score < 2
+    assert again == outcome == SuperNetOutcome(              # seeded by the strategy's seed
+        best=[job(6).sample, job(4).sample], scores=[score, score], metrics={'default': 0.5},
+        history=[{'default': 0.25}, {'default': 0.5}], weights=str(path),
+        measured={'scores': [0.5]})
+    assert os.listdir(path.parent) == ['first.pt'] and torch.load(path)['weight'].item() == 1
+
+
+def test_supernet_starts_from_weights(tmp_path, caplog):
+    first, second = str(tmp_path / '1.pt'), str(tmp_path / '2.pt')
+    run(sequential(), [supernet(save=first)])
+    run(sequential(), [supernet(save=second, weights=first)])
+    assert torch.load(second)['weight'].item() == 2 and not caplog.records
+    os.remove(first)
+    run(sequential(), [supernet(save=second, weights=first)])
+    assert torch.load(second)['weight'].item() == 1
+    assert [record.message for record in caplog.records] == [
+        f'Weights {first} are not on this machine; the super-net starts anew.']
+
+
+def test_machine_without_the_folder_of_the_weights(tmp_path):
+    """Is told of before the training."""
+    job = supernet(save=str(tmp_path / 'shared' / 'first.pt'))
+    outcome, = run(sequential(), [job])[0]
+    assert re.search(rf'Expected the folder {tmp_path}/shared of the weights on .*, got none. '
+                     'Let it .* as work_dir.', outcome.error)
+    assert not hasattr(job.oneshot, 'level')
+
+
+def test_weights_are_replaced_at_once(tmp_path, monkeypatch):
+    path = tmp_path / 'w.pt'
+    save_weights(nn.Linear(1, 1), str(path))
+    before = path.read_bytes()
+
+    def killed(state, name):
+        Path(name).write_bytes(b'half')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, 'save', killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(nn.Linear(1, 1), str(path))
+    assert path.read_bytes() == before
+
+
+def test_supernet_job_survives_serialisation():
+    one = supernet(weights='a.pt', save='b.pt', title='control 3')
+    model = SuperNetModelSpace(simplified().model, Scripted({'1': 'raise'}), one)
+    copy = nni.load(nni.dump(model))
+    assert copy.job.results == one.results and copy.job.oneshot.seed == 0
+    assert (copy.job.top, copy.job.weights, copy.job.save, copy.job.title) == (
+        2, 'a.pt', 'b.pt', 'control 3')
+    assert copy.evaluator.finals == {'1': 'raise'}
+    assert nni.dump(copy) == nni.dump(model)
+
+
+# Descriptions
+
+def descriptions():
+    runner = sequential(Scripted({'1': 0.5, '2': 'raise'}))
+    return [runner.describe(job(3)), runner.describe(supernet())]
+
+
+def test_descriptions_are_the_same_in_every_process():
+    code = f'import json, {__name__} as tests; print(json.dumps(tests.descriptions()))'
+    path = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
+    others = [json.loads(subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code], check=True, capture_output=True, text=True,
+        env={**os.environ, 'PYTHONPATH': path, 'PYTHONHASHSEED': '1'}).stdout)]
+    assert others == [descriptions()]
+
+
+SCRIPT = '''
+import sys
+import nni
+from nni.nas.evaluator import Evaluator, FunctionalEvaluator
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.nas.space import SimplifiedModelSpace
+from torch import nn
+from nni_rankreg.host.run.engine import EngineRunner
+from nni_rankreg.plan import StandAlone, SuperNet
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.typing import Results
+
+class Space(ModelSpace):
+    def __init__(self):
+        super().__init__()
+        self.x = LayerChoice({'0': nn.Identity(), '1': nn.Tanh()}, label='x')
+
+class Teacher:
+    def __init__(self, weight):
+        self.weight = weight
+
+def train(model, epochs):
+    nni.report_final_result(1.)
+
+def strategy(bound):
+    return SPOS(filter=lambda sample: sample['x'] != bound, truth=Teacher(bound))
+
+evaluator = FunctionalEvaluator(train, epochs=int(sys.argv[1]))
+runner = EngineRunner(SequentialExecutionEngine(), SimplifiedModelSpace.from_model(
+    Space(), evaluator), evaluator)
+print(runner.describe(StandAlone({'x': '0'})))
+print(runner.describe(SuperNet(strategy(sys.argv[2]), Results([], []), 1)))
+print(nni.dump(Space))
+'''
+
+
+def test_descriptions_of_what_a_script_defines(tmp_path):
+    """NNI pickles it by value, which differs in each process."""
+    (tmp_path / 'script.py').write_text(SCRIPT)
+
+    def describe(*arguments):
+        return subprocess.run([sys.executable, '-W', 'ignore', 'script.py', *arguments],
+                              cwd=tmp_path, check=True, capture_output=True, text=True
+                              ).stdout.splitlines()
+    job, supernet, by_nni = describe('1', 'a')
+    assert describe('1', 'a')[:2] == [job, supernet]
+    assert describe('1', 'a')[2] != by_nni       # else nothing needs to be named any more
+    assert job != describe('2', 'a')[0] and supernet != describe('1', 'b')[1]
+
+
+@pytest.mark.parametrize('one', [job(3), supernet()])
+def test_descriptions_tell_what_would_be_computed(manager, one):
+    described = sequential().describe(one)
+    assert manager.runner().describe(one) == described       # in a trial or not
+    changed = [
+        EngineRunner(SequentialExecutionEngine(), simplified(Scripted({'1': 2.})),
+                     Scripted({'1': 2.})),
+        EngineRunner(SequentialExecutionEngine(), simplified(space=Space(3)), Scripted())]
+    assert len({described, *(runner.describe(one) for runner in changed)}) == 3
+    assert described != sequential().describe(job(4)) != sequential().describe(supernet([1, 2]))
+
+
+def test_payload_as_large_as_nni_takes_it():
+    """NNI's limit for a trial is 64 KiB of pickled objects, for other uses 4 KiB."""
+    runner = sequential(Scripted({'1': SimpleNamespace(text='x' * 10_000)}))
+    assert len(dump_model(runner.space.freeze(job(2).sample))) > 10_000
+    assert run(runner, [job(2)]) == ([2 / 8], [0])
+    with pytest.raises(nni.common.serializer.PayloadTooLarge):
+        nni.dump(runner.space.freeze(job(2).sample))
+
+
+# Trials
+
+def test_trial_outcomes(manager):
+    manager.finals = {6: {'default': 6 / 8, 'loss': 1.}}
+    jobs = [job(number) for number in range(8)]
+    outcomes, _ = run(manager.runner(workers=3), jobs)
+    assert outcomes == [number / 8 for number in range(8)]
+    assert manager.trials == list(range(8)) and manager.largest <= 3
+    assert no_callbacks(manager.engine)
+
+
+@pytest.mark.parametrize('mixed', [False, True])
+@pytest.mark.parametrize('together', [2, 4])
+def test_trials_that_end_together(manager, together, mixed):
+    """NNI may name the end of one by the parameters of another."""
+    manager.together, manager.mixed = together, mixed
+    manager.finals = {2: 'raise', 3: 'nothing', 6: 'raise'}
+    outcomes, order = run(manager.runner(workers=4), [job(number) for number in range(8)])
+    assert [number for number, one in enumerate(outcomes) if isinstance(one, Failure)] == [2, 3, 6]
+    assert all(one == number / 8 for number, one in enumerate(outcomes) if number not in (2, 3, 6))
+    assert sorted(order[-3:]) == [2, 3, 6]
+
+
+@pytest.mark.parametrize('final, expected', FINALS)
+def test_trial_final_results(manager, monkeypatch, final, expected):
+    """Whatever a trial reports, the engine's listening thread lives on."""
+    monkeypatch.setattr(requests, 'get', lambda url, timeout: SimpleNamespace(ok=False, text=''))
+    manager.finals = {1: final}
+    (outcome, *others), _ = run(manager.runner(1), [job(1), job(2), job(3)])
+    check_final(outcome, expected)
+    assert others == [2 / 8, 3 / 8]
+
+
+def test_final_result_that_comes_after_the_end(manager):
+    manager.late = True
+    assert run(manager.runner(), [job(3), job(5)])[0] == [3 / 8, 5 / 8]
+
+
+@pytest.mark.parametrize('status, text, expected', [
+    (200, 'Traceback ...\nValueError: There is no 6.\n', 'ValueError: There is no 6.'),
+    (200, ' \n', 'Its trial has ended without a final result.'),
+    (404, 'no such file', 'Its trial has ended without a final result.'),
+    (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end')])
+def test_error_text_of_a_trial(manager, status, text, expected):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = self.path == '/api/v1/nni/trial-file/trial0/stderr'
+            self.send_response(status if found else 500)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+    manager.finals = {6: 'raise'}
+    server = HTTPServer(('localhost', 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        manager.port = server.server_port
+        (failure, other), _ = run(manager.runner(1), [job(6), job(2)])
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert other == 2 / 8 and expected in failure.error and len(failure.error) <= 4000
+
+
+def test_error_text_that_cannot_be_read(manager):
+    manager.finals, manager.port = {6: 'raise'}, 1
+    (failure,), _ = run(manager.runner(), [job(6)])
+    assert failure.error.startswith('Its error text cannot be read: ')
+
+
+@pytest.mark.parametrize('error', [requests.ConnectionError('refused'),
+                                   requests.HTTPError('500 Server Error')])
+@pytest.mark.parametrize('workers', [1, 2])
+def test_manager_is_gone(manager, error, workers):
+    """Also if another job is waiting for a worker."""
+    manager.hold.clear()
+    runner = manager.runner(workers)
+    threading.Timer(0.3, setattr, [manager, 'status', error]).start()
+    with pytest.raises(SearchError, match=f'Expected the NNI manager to answer, got: {error}. '
+                                          'Start again with the same archive') as raised:
+        runner.run([job(1), job(2)], pytest.fail)
+    assert raised.value.__cause__ is error and no_callbacks(manager.engine)
+
+
+def test_manager_has_closed_the_connection(manager):
+    manager.hold.clear()
+    runner = manager.runner()
+    threading.Timer(0.3, manager.commands.put, [None]).start()
+    with pytest.raises(SearchError, match='the NNI manager to answer, got: it has closed'):
+        runner.run([job(1), job(2)], pytest.fail)
+
+
+def test_slow_manager(manager):
+    manager.hold.clear()
+    runner = manager.runner()
+    manager.status = requests.ReadTimeout('20 seconds')
+
+    def recover():
+        manager.status = 'RUNNING'
+        manager.hold.set()
+
+    threading.Timer(0.7, recover).start()
+    assert run(runner, [job(1), job(2)])[0] == [1 / 8, 2 / 8]
+
+
+@pytest.mark.parametrize('limit, workers', [(1, 2), (1, 1), (3, 2), (2, 8)])
+def test_max_trial_number_is_too_small(manager, limit, workers):
+    """NNI takes more trials than that, and never runs them."""
+    manager.limit, done = limit, {}
+    with pytest.raises(SearchError, match=rf'budget for {5 - limit} more trials, got none: the '
+                                          'experiment is DONE. .*max_trial_number'):
+        manager.runner(workers).run([job(number) for number in range(5)], done.__setitem__)
+    assert sorted(done.items()) == [(index, index / 8) for index in range(limit)]
+
+
+def test_trials_end_before_the_lack_of_budget_ends_the_search(manager):
+    manager.hold.clear()
+    runner, done = manager.runner(), {}
+    threading.Timer(0.3, setattr, [manager, 'status', 'NO_MORE_TRIAL']).start()
+    threading.Timer(1.5, manager.hold.set).start()
+    with pytest.raises(SearchError, match='budget for 1 more trials, .* is NO_MORE_TRIAL'):
+        runner.run([job(1), job(2), job(3)], done.__setitem__)
+    assert done == {0: 1 / 8, 1: 2 / 8}
+
+
+def test_experiment_stopped_by_its_user(manager):
+    manager.hold.clear()
+    runner = manager.runner()
+    threading.Timer(0.3, setattr, [manager, 'status', 'STOPPED']).start()
+    with pytest.raises(SearchError, match='the experiment is STOPPED'):
+        runner.run([job(1)], pytest.fail)
+
+
+# What NNI 3.0 does, and why the runner works around it
+
+def test_guard_loaded_status_is_a_plain_string():
+    model = simplified().freeze(job(1).sample)
+    assert type(nni.load(nni.dump(model)).status) is str
+    with pytest.raises(AttributeError, match='frozen'):
+        SequentialExecutionEngine().submit_models(nni.load(nni.dump(model)))
+
+
+def test_guard_final_metric_keeps_its_default_only():
+    engine, model = SequentialExecutionEngine(), simplified().freeze(job(1).sample)
+    engine.dispatch_model_event(FinalMetricEvent(model, {'default': 0.5, 'outcome': {}}))
+    assert model.metrics.final == 0.5
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_guard_metric_without_default_ends_the_listening_thread(manager):
+    model = simplified().freeze(job(1).sample)
+    manager.engine.submit_models(model)                      # its first report has no default
+    manager.engine._channel_listen_thread.join(10)
+    assert not manager.engine._channel_listen_thread.is_alive()
+
+
+def test_guard_engine_keeps_a_weak_reference_only(manager):
+    manager.hold.clear()
+    model, ended = simplified().freeze(job(1).sample), []
+    manager.engine.register_model_event_callback(TrainingEndEvent.event_type, ended.append)
+    manager.engine.submit_models(model)
+    manager.commands.put(report(0, 'PERIODICAL', 1.))
+    while manager.engine._submitted_cache:                   # held until the trial is heard of
+        time.sleep(0.01)
+    assert manager.engine._models[0]() is model
+    del model
+    gc.collect()
+    assert manager.engine._models[0]() is None
+    manager.hold.set()
+    while 0 in manager.engine._models:
+        time.sleep(0.01)
+    assert not ended
+
+
+def test_guard_engine_takes_more_trials_than_the_budget(manager):
+    manager.status = 'DONE'
+    model = simplified().freeze(job(1).sample)
+    manager.engine.submit_models(model)
+    assert model.status == ModelStatus.Training and not manager.engine.budget_available()
+
+
+def digits():
+    return Classification(image_loader(Digits('train'), 300, shuffle=True),
+                          image_loader(Digits('validation'), 450), num_classes=10, max_epochs=1,
+                          enable_progress_bar=False, accelerator='cpu')
+
+
+def test_guard_lightning_trainer_trains_once():
+    sample = {f'cell/{edge}': 'conv_1x1' for edge in ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')}
+    model = simplified(digits(), NasBench201(2, 1, 10)).freeze(sample)
+    model.execute()
+    trainer = model.evaluator.trainer
+    assert trainer.global_step == 3
+    with suppress(KeyError):                                  # there is no metric, either
+        model.execute()
+    assert trainer.global_step == 3
+
+
+def test_each_job_is_trained_as_if_it_were_the_only_one():
+    torch.set_num_threads(1)
+    samples = [{f'cell/{edge}': operation for edge in ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')}
+               for operation in ('conv_3x3', 'conv_1x1')]
+    alone = []
+    for sample in samples:
+        model = simplified(digits(), NasBench201(2, 1, 10)).freeze(sample)
+        model.execute()
+        alone.append(model.evaluator.trainer.callback_metrics['val_acc'].item())
+    runner = EngineRunner(SequentialExecutionEngine(), simplified(digits(), NasBench201(2, 1, 10)),
+                          digits())
+    outcomes, _ = run(runner, [StandAlone(sample) for sample in [*samples, samples[0]]])
+    assert outcomes == pytest.approx([*alone, alone[0]], abs=1e-9)
+    assert json.loads(json.dumps(outcomes)) == outcomes

@@ -1,0 +1,43 @@
+"""Weak labels, against the proxies of the networks that trials build."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from nni.nas.evaluator.pytorch import ClassificationModule
+
+from nni_rankreg.host.run.weak_label import LABELS, weak_labels
+from nni_rankreg.proxy import ProxyScorer
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
+
+
+class Wrapped(ClassificationModule):
+    """Takes batches that do not begin with the images."""
+
+    def training_step(self, batch, batch_idx):
+        return self.criterion(self(batch['x']), batch['y'])
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+@pytest.mark.parametrize('name', ['NasBench201', 'own DARTS'])
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_labels(processes, name, wrapped, make_space, make_supernet, make_batches):
+    space = make_space(name)
+    module = SuperNetModule((Wrapped if wrapped else ClassificationModule)(num_classes=10))
+    module.set_model(make_supernet(name))
+    batches = make_batches([4, 3])
+    own = [{'x': x, 'y': y} for x, y in batches] if wrapped else batches
+    oneshot = SimpleNamespace(scorer=lambda progress: SuperNetScorer(
+        module, own, processes=processes))
+    samples = UniformSampler(space, seed=3).distinct(16 if name == 'NasBench201' else 4)
+    labels = weak_labels(oneshot, space, samples)
+    assert list(labels) == [label for label in LABELS if not wrapped or label != 'flops']
+    expected = {'supernet': SuperNetScorer(module, own)(samples)}
+    for proxy in list(labels)[1:]:
+        expected[proxy] = ProxyScorer(proxy, space, batches[0])(samples)
+    for label, values in labels.items():
+        torch.testing.assert_close(torch.tensor(values, dtype=torch.float64),
+                                   expected[label].double(), rtol=1e-6, atol=1e-6)

@@ -1,0 +1,126 @@
+"""What a search proposes: all of a small space, random draws and an evolution over a huge one."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from nni.mutable import Categorical, CategoricalMultiple, ExpressionConstraint, MutableDict
+
+from nni_rankreg.search import Candidates, UniformDraw
+from nni_rankreg.typing import sample_key
+
+
+def grid(*sizes):
+    return {f'x{i}': Categorical(range(n), label=f'x{i}') for i, n in enumerate(sizes)}
+
+
+def total(samples):
+    return torch.tensor([float(sum(sample.values())) for sample in samples])
+
+
+def keys(samples):
+    return set(map(sample_key, samples))
+
+
+class Counting:
+    """A scorer that remembers what it has scored."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, samples):
+        self.seen += samples
+        return total(samples)
+
+
+def test_small_space_is_ranked_as_a_whole():
+    scorer = Counting()
+    best = Candidates(grid(3, 4, 2)).best(scorer, 3)
+    assert best[0] == {'x0': 2, 'x1': 3, 'x2': 1}
+    every = {sample_key({'x0': a, 'x1': b, 'x2': c})
+             for a, b, c in itertools.product(range(3), range(4), range(2))}
+    assert keys(scorer.seen) == every and len(scorer.seen) == len(every)
+    assert len(Candidates(grid(3, 4, 2)).best(total, 99)) == 24
+
+
+def test_constraints_of_the_space_hold():
+    space = grid(4, 4)
+    below = ExpressionConstraint(space['x0'] < space['x1'], label='below')
+    space = MutableDict(**space, below=below)
+    found = Candidates(space).best(total, 99)
+    assert len(found) == 6 and all(sample['x0'] < sample['x1'] for sample in found)
+    huge = Candidates(space, pool=3, seed=1).random(6)
+    assert keys(huge) == keys(found)
+
+
+@pytest.mark.parametrize('pool', [5, 100])
+def test_excluded_and_refused_are_neither_drawn_nor_scored(pool):
+    even = Candidates(grid(5, 5), accept=lambda sample: sample['x0'] % 2 == 0, pool=pool)
+    excluded, scorer = [{'x0': 4, 'x1': 4}, {'x0': 4, 'x1': 3}], Counting()
+    best = even.best(scorer, 3, excluded, generations=2 if pool == 5 else 1)
+    drawn = even.random(99, excluded)
+    assert len(drawn) == len(keys(drawn)) == 13
+    for sample in [*scorer.seen, *best, *drawn]:
+        assert sample['x0'] % 2 == 0 and sample not in excluded
+
+
+def test_given_architectures_only():
+    given = [{'x0': 0}, {'x0': 2}, {'x0': 1}]
+    candidates = Candidates(grid(100), given=given)
+    assert candidates.best(total, 2) == [{'x0': 2}, {'x0': 1}]
+    assert keys(candidates.random(9)) == keys(given)
+
+
+def test_evolution_scores_the_pool_and_beats_random_draws():
+    space = grid(*[6] * 12)
+    scorer = Counting()
+    best = Candidates(space, pool=1000, seed=3).best(scorer, 4, generations=10)
+    assert len(scorer.seen) == len(keys(scorer.seen)) == 1000
+    assert total(best).tolist() == total(scorer.seen).topk(4).values.tolist()
+    drawn = Candidates(space, pool=1000, seed=3).best(total, 1)
+    assert total(best)[0] > total(drawn)[0] + 5
+
+
+def test_children_differ_in_one_choice_from_a_good_parent():
+    scorer = Counting()
+    Candidates(grid(*[6] * 12), pool=200, seed=0).best(scorer, 1, generations=2)
+    first, children = scorer.seen[:100], scorer.seen[100:]
+    parents = sorted(first, key=lambda sample: -sum(sample.values()))[:5]
+    for child in children:
+        assert min(sum(child[x] != parent[x] for x in child) for parent in parents) == 1
+
+
+def test_same_seed_same_draws():
+    def draws(seed, pool=10):
+        candidates = Candidates(grid(*[6] * 5), pool=pool, seed=seed)
+        return candidates.random(4), candidates.best(total, 2, generations=2)
+    assert draws(1) == draws(1) != draws(2)
+    assert draws(1, 10 ** 4) == draws(1, 10 ** 4)
+
+
+def test_continuous_and_multiple_choices_are_drawn():
+    space = {'x': CategoricalMultiple(range(20), n_chosen=5, label='x')}       # too many to list
+    assert len(Candidates(space, pool=10 ** 6).random(7)) == 7
+
+
+def test_nothing_is_accepted():
+    with pytest.raises(ValueError, match='Expected an architecture that .* accepts, got none in'):
+        Candidates(grid(9, 9, 9), accept=lambda sample: False, pool=5).random(1)
+    assert Candidates(grid(9), accept=lambda sample: False).random(1) == []
+
+
+def test_pool_must_be_positive():
+    with pytest.raises(ValueError, match='pool of at least 1 architecture, got 0'):
+        Candidates(grid(9), pool=0)
+
+
+def test_uniform_draw_is_the_same_for_a_space_and_its_simplified_form(make_space):
+    space = make_space('NasBench201')
+    draw = UniformDraw(20, seed=4, accept=lambda sample: sample['cell/0_1'] != 'none')
+    drawn = draw.samples(space)
+    assert drawn == draw.samples(space.simplify()) and len(keys(drawn)) == 20
+    assert all(sample['cell/0_1'] != 'none' for sample in drawn)
+    assert drawn != UniformDraw(20, seed=5).samples(space)
+    assert len(UniformDraw(99).samples(grid(7))) == 7

@@ -1,0 +1,192 @@
+"""GDAS and DARTS in experiments and searches."""
+
+from __future__ import annotations
+
+import functools
+
+import nni
+import pytest
+import torch
+from nni.nas.evaluator.pytorch import DataLoader
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.tools.nnictl.config_utils import Experiments
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from nni_rankreg.batch_norm import batch_statistics
+from nni_rankreg.data import Digits, image_loader
+from nni_rankreg.evaluator import Classification
+from nni_rankreg.host.network.activation import Activator
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import ScoredSample
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import DARTS, GDAS, LandmarkSearch
+from nni_rankreg.table import TableEvaluator, TabularBenchmark
+from nni_rankreg.typing import Results, sample_key
+
+ALWAYS = Schedule('constant', warmup=0)
+SAMPLES = UniformSampler(NasBench201(4, 1, 10), seed=8).distinct(6)
+TRUTH = Results(SAMPLES, [0.1 * index for index in range(6)])
+BOTH = pytest.mark.parametrize('kind', [GDAS, DARTS])
+
+
+@pytest.fixture
+def train(make_space, make_evaluator):
+    """Return a function that trains a super-net by a strategy, without an experiment."""
+    def run(strategy, evaluator=None, name='NasBench201', **kwargs):
+        strategy.train(make_space(name), evaluator or make_evaluator(), **kwargs)
+        return strategy
+    return run
+
+
+@BOTH
+def test_experiment(kind, make_space, make_evaluator, run_experiment):
+    space = make_space()
+    landmarks = LandmarkRegularizer(Results(SAMPLES[:3], [.3, .2, .1]), schedule=ALWAYS)
+    strategy = kind([landmarks], truth=TRUTH, candidates=7, arc_learning_rate=.1, metric='val_acc')
+    experiment = run_experiment(space, make_evaluator(max_epochs=2), strategy)
+    best = experiment.export_top_models(5, formatter='dict')
+    assert len({sample_key(one) for one in best}) == 5
+    assert all(type(one) is ScoredSample and space.contains(one) for one in best)
+    scores = [one.score for one in best]
+    assert scores == sorted(scores, reverse=True) == strategy.scorer()(best).tolist()
+    assert 'kendall_tau' in strategy.oneshot_module.history[1]
+    assert strategy.measured['metrics'] == TRUTH.metrics[3:]
+    probable = list(strategy.architecture.most_probable())[:7]
+    assert {sample_key(one) for one in strategy.best()} == set(map(sample_key, probable))
+
+    x, network = torch.randn(4, 3, 8, 8), experiment.export_top_models(1, formatter='instance')[0]
+    strategy.oneshot_module.mixer(None)  # the exported network is a path, also that of DARTS
+    Activator(space)(best[0])
+    with batch_statistics(space), batch_statistics(network):
+        torch.testing.assert_close(network(x), space(x))
+
+
+class Constant(nn.Module):
+    """Predicts one class, whatever it is given."""
+
+    def __init__(self, label):
+        super().__init__()
+        self.label = label
+
+    def forward(self, x):
+        return 5. * nn.functional.one_hot(torch.full((len(x),), self.label), 10).float()
+
+
+class Guess(ModelSpace):
+    """Labels are 3: of five choices, one is right."""
+
+    def __init__(self):
+        super().__init__()
+        self.guess = LayerChoice({str(label): Constant(label) for label in range(5)}, label='guess')
+        self.bias = nn.Parameter(torch.zeros(10))
+
+    def forward(self, x):
+        return self.guess(x) + self.bias
+
+
+@BOTH
+def test_the_best_choice_becomes_the_most_probable(kind, make_evaluator):
+    data = DataLoader(TensorDataset(torch.zeros(64, 1), torch.full((64,), 3)), batch_size=4)
+    strategy = kind(arc_learning_rate=.2)
+    strategy.train(Guess(), make_evaluator(data, data, learning_rate=0., max_epochs=8))
+    probabilities = strategy.oneshot_module.export_probs()['guess']
+    assert max(probabilities, key=probabilities.get) == '3' and probabilities['3'] > 0.5
+    assert [one['guess'] for one in strategy.best()][0] == '3' and len(strategy.best()) == 5
+
+
+@BOTH
+@pytest.mark.parametrize('seeds, same', [((2, 2), True), ((2, 3), False)])
+def test_same_seed_same_result(kind, seeds, same, train, make_evaluator, make_loader):
+    outcomes = []
+    for seed in seeds:
+        torch.manual_seed(0)
+        strategy = train(kind([EqualCostControl(1, schedule=ALWAYS)], seed=seed, candidates=4),
+                         make_evaluator(make_loader(shuffle=True)))
+        outcomes.append((strategy.oneshot_module.state_dict(), strategy.best()))
+    equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
+    assert all(equal) is same
+    assert ([(one, one.score) for one in outcomes[0][1]]
+            == [(one, one.score) for one in outcomes[1][1]]) is same
+
+
+def test_half_of_the_data_is_always_held_out(train, make_evaluator, make_loader):
+    strategy = train(GDAS(candidates=1), make_evaluator(make_loader(16, 4)))
+    assert len(strategy._training_loader.dataset) == len(strategy._ranking_loader.dataset) == 8
+
+
+@BOTH
+def test_cells(kind, train, make_evaluator, make_loader):
+    evaluator = make_evaluator(make_loader(4, 2, 32), make_loader(2, 2, 32))
+    strategy = train(kind(candidates=2), evaluator, 'own DARTS')
+    assert len(strategy.best()) == 2
+
+
+def test_value_choices_are_refused_before_training(train):
+    with pytest.raises(ValueError, match='Expected a space that chooses among layers.*Use SPOS'):
+        train(GDAS(), name='AutoFormer')
+
+
+def test_filter(train):
+    def accept(sample):
+        return sample['cell/0_3'] in ('skip_connect', 'conv_3x3')
+
+    strategy = train(GDAS(filter=accept, candidates=10))
+    assert len(strategy.best()) == 10 and all(map(accept, strategy.best()))
+    assert all(accept(strategy.oneshot_module.draw()) for _ in range(10))
+    strategy.filter, strategy._ranked = (lambda sample: False), None
+    with pytest.raises(RuntimeError, match='one of the 1000 most probable.*Widen its bounds'):
+        strategy.best()
+
+
+@pytest.mark.parametrize('make, message', [
+    (lambda: GDAS(temperature=(10., 0.)), r'Expected temperatures above 0, got \(10.0, 0.0\)'),
+    (lambda: GDAS(candidates=0), 'Expected at least 1 candidate and 0 warmup_epochs, got 0 and 0'),
+    (lambda: DARTS(warmup_epochs=-1), 'got 100 and -1'),
+    (lambda: DARTS(delta=0.6), r'Expected delta in \(0, 0.5\], got 0.6')])
+def test_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize('strategy', [GDAS(temperature=(5., 1.), seed=4),
+                                      DARTS([EqualCostControl(2)], delta=0.1, candidates=3)])
+def test_a_round_trip_keeps_everything(strategy):
+    copy = nni.load(nni.dump(strategy))
+    assert type(copy) is type(strategy)
+    names = ('seed', 'candidates', 'delta', 'temperature', 'arc_learning_rate')
+    assert [getattr(copy, name, None) for name in names] == [
+        list(value) if isinstance(value, tuple) and isinstance(getattr(copy, name), list)
+        else value for name in names for value in [getattr(strategy, name, None)]]
+
+
+@BOTH
+def test_landmark_search(kind, tmp_path, monkeypatch):
+    samples = UniformSampler(NasBench201(2, 1, 10), seed=1).distinct(5 ** 6)
+    table = str(tmp_path / 'table.csv')
+    TabularBenchmark(samples, [len(sample_key(one)) / 999 for one in samples]).to_csv(table)
+    evaluator = Classification(
+        train_dataloaders=image_loader(Digits('train'), 300, shuffle=True),
+        val_dataloaders=image_loader(Digits('validation'), 900), num_classes=10, max_epochs=2,
+        limit_train_batches=2, limit_val_batches=1, accelerator='cpu')
+    search = LandmarkSearch(
+        kind([LandmarkRegularizer(schedule=ALWAYS)], candidates=8,
+             checkpoint_folder=str(tmp_path / 'checkpoints')), evaluator,
+        iterations=2, landmarks=3, top=2, archive=tmp_path / 'a.sqlite')
+    config = NasExperimentConfig('sequential', 'simplified')
+    config.experiment_working_directory = tmp_path
+    monkeypatch.setattr('nni.nas.experiment.experiment.Experiments',
+                        functools.partial(Experiments, str(tmp_path)))
+    experiment = NasExperiment(NasBench201(2, 1, 10), TableEvaluator(table), search, config)
+    try:
+        experiment.run()
+    finally:
+        experiment.stop()
+    assert len(search.archive) == 3 + 2 + 2 and len(search.supernets) == 2
+    assert all(len(one.best) == 2 and one.measured['scores'] for one in search.supernets)
+    assert {path.parent.name for path in (tmp_path / 'checkpoints').rglob('last.ckpt')} == {
+        'supernet-1', 'supernet-2'}
