@@ -62,7 +62,7 @@ def search(place: Place, name: str, arm: str, seed: int, seeds: int) -> dict[str
     setting, started = place.setting, time.process_time()
     epochs = setting['supernet_epochs']
     archive = Archive(place.out / f'{name}-{arm}-{seed}.sqlite')
-    for sample, loss in zip(*place.shared(name).results()):
+    for sample, loss in place.shared(name).results().pairs():
         if sample not in archive:
             archive.add(sample, loss)
     strategy = LandmarkSearch(

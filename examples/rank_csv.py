@@ -53,7 +53,7 @@ def main(table: Path, weak: Path | None = None, top: int = 10, seed: int = 0) ->
     if weak is not None:
         ranker.pretrain(*read_weak(weak).finite())
     print(held_out_ranking(ranker, results, seed))      # fitted to four fifths of the results
-    ranker.fit(*results)
+    ranker.fit(results.samples, results.metrics)
     best = Candidates(SPACE, accept=possible).best(ranker, top, exclude=results.samples)
     for score, sample in zip(ranker.score(best).tolist(), best):
         print(f'{score:.4f} {sample}')

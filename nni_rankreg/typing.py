@@ -1,36 +1,90 @@
-"""The currencies of the package: `Sample`, `Results` and `Scorer`."""
+"""The currencies of the package: `Sample`, `Results` and `Scorer`; what a space is and a filter."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, List, NamedTuple, Protocol, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Protocol,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from torch import Tensor
 
-__all__ = ['Sample', 'Results', 'Scorer', 'metric_sign', 'sample_key']
+if TYPE_CHECKING:
+    from nni.mutable import LabeledMutable, Mutable
+
+__all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'sample_key']
 
 Sample = Dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
 
+Accept = Callable[[Sample], bool]
+"""Which architectures count, such as a `LatencyConstraint`."""
+
+Space = Union['Mutable', Mapping[str, 'LabeledMutable']]
+"""An NNI model space, or label -> mutable, which its ``simplify()`` returns."""
+
 
 class Results(NamedTuple):
-    """Architectures with their stand-alone metric, higher is better; both lists of length N."""
+    """Architectures with their stand-alone metric; both lists of length N.
+
+    Examples
+    --------
+    >>> losses = Results([{'op': 'conv'}, {'op': 'none'}], [0.1, 0.9], 'min')
+    >>> losses.in_mode('max').metrics
+    [-0.1, -0.9]
+    """
 
     samples: List[Sample]
     metrics: List[float]
+    mode: str | None = None
+    """``'max'``, ``'min'`` if lower metrics are better, or None: whoever reads the results says."""
+
+    def pairs(self) -> Iterator[Tuple[Sample, float]]:
+        """Yield each architecture with its metric."""
+        return zip(self.samples, self.metrics)
 
     def without(self, samples: Iterable[Sample]) -> Results:
         """Return the results of all other architectures.
 
         Examples
         --------
-        >>> Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1]).without([{'op': 'conv'}])
-        Results(samples=[{'op': 'none'}], metrics=[0.1])
+        >>> Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1]).without([{'op': 'conv'}]).samples
+        [{'op': 'none'}]
         """
-        excluded = {sample_key(sample) for sample in samples}
-        kept = [(sample, metric) for sample, metric in zip(*self)
+        excluded = set(map(sample_key, samples))
+        kept = [(sample, metric) for sample, metric in self.pairs()
                 if sample_key(sample) not in excluded]
-        return Results([sample for sample, _ in kept], [metric for _, metric in kept])
+        return Results([sample for sample, _ in kept], [metric for _, metric in kept], self.mode)
+
+    def in_mode(self, mode: str) -> Results:
+        """Return the same results with the sign of another mode; unsaid is ``'max'``."""
+        sign = metric_sign(self.mode or 'max') * metric_sign(mode)
+        return Results(self.samples, [sign * metric for metric in self.metrics], mode)
+
+    def best_first(self) -> Results:
+        """Return the results best first; equal ones keep their order.
+
+        Examples
+        --------
+        >>> Results([{'op': 'none'}, {'op': 'conv'}], [0.1, 0.9]).best_first().metrics
+        [0.9, 0.1]
+        """
+        sign = metric_sign(self.mode or 'max')
+        order = sorted(range(len(self.samples)), key=lambda index: -sign * self.metrics[index])
+        return Results([self.samples[index] for index in order],
+                       [self.metrics[index] for index in order], self.mode)
 
 
 class Scorer(Protocol):

@@ -83,7 +83,7 @@ class Archive:
                              f'{len(results.metrics)} and {len(results.samples)}.')
         now = _now()
         self._insert([(*result_row(sample, metric), None, None, source, now)
-                      for sample, metric in zip(*results)])
+                      for sample, metric in results.pairs()])
 
     def results(self) -> Results:
         """Return the different samples in the order of their first result, with mean metrics."""
@@ -252,7 +252,7 @@ class Archive:
             samples = [parse_sample(key) for key, _ in rows]
         except ValueError as error:
             raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
-        return Results(samples, [metric for _, metric in rows])
+        return Results(samples, [metric for _, metric in rows], self.mode)
 
     def _select(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with transaction(self.path, write=False) as connection:

@@ -19,7 +19,7 @@ from ..search import Candidates
 from ..space import decode_nasbench201
 from ..table import read_results
 from ..table.reader import read_csv
-from ..typing import Results, Sample, metric_sign, sample_key
+from ..typing import Results, Sample, sample_key
 from .argument import ImportPath, make_space
 
 __all__ = ['rank', 'held_out_ranking', 'read_measured']
@@ -71,8 +71,9 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
         ranker.pretrain(*read_weak(weak).finite())
     print(held_out_ranking(ranker, results, seed))
     best = Candidates(choices, pool=pool, seed=seed).best(
-        ranker.fit(*results), count, generations=10)
-    known = {sample_key(sample): metric_sign(mode) * metric for sample, metric in zip(*results)}
+        ranker.fit(results.samples, results.metrics), count, generations=10)
+    known = {sample_key(sample): metric
+             for sample, metric in results.in_mode(mode).pairs()}
     keys = [sample_key(sample) for sample in best]
     ranking = pd.DataFrame({'score': ranker.score(best).tolist(),
                             'metric': [known.get(key) for key in keys], 'sample': keys})

@@ -49,7 +49,7 @@ def report(archive: Path, out: Path | None = None, top: int = 5) -> None:
     source = Archive(archive)
     folder = archive.with_name(f'{archive.stem}-report') if out is None else out
     folder.mkdir(parents=True, exist_ok=True)
-    best, outcomes, mode = list(zip(*source.best(top))), supernet_outcomes(source), source.mode
+    best, outcomes, mode = list(source.best(top).pairs()), supernet_outcomes(source), source.mode
     pictures = [*_draw_rankings(folder, outcomes, mode or 'max'), *_draw_cells(folder, best)]
     page = _page(archive.name, source.jobs(), len(source), best, outcomes, pictures)
     (folder / 'index.html').write_text(page, encoding='utf-8')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any, Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from nni.mutable import LabeledMutable, Mutable
 from scipy.stats import rankdata
 from torch import Tensor
 
-from ..typing import Sample, sample_key
+from ..typing import Accept, Sample, sample_key
 from .autoencoder import SequenceAutoEncoder
 from .sequence import TokenCodec
 
@@ -129,7 +129,7 @@ class NAOController:
         return self.network.predict(self._embed(samples)).double()
 
     def propose(self, parents: Sequence[Sample], *, exclude: Collection[Sample] = (),
-                accept: Callable[[Sample], bool] | None = None) -> list[Sample]:
+                accept: Accept | None = None) -> list[Sample]:
         """Return new architectures: of each parent the first that a growing step leads to.
 
         Parameters

@@ -9,7 +9,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 
 from ..schedule import Schedule
-from ..typing import Results, Sample
+from ..typing import Accept, Results, Sample
 
 __all__ = ['Regularizer', 'SupportsSubnetLoss', 'effective_term']
 
@@ -62,7 +62,7 @@ class Regularizer:
         """Stand-alone results that the term has seen; no ranking is measured on them."""
         return Results([], [])
 
-    def prepare(self, space: ModelSpace, accept: Callable[[Sample], bool] | None) -> None:
+    def prepare(self, space: ModelSpace, accept: Accept | None) -> None:
         """Take note of the space before it is turned into the super-net, in place.
 
         Parameters

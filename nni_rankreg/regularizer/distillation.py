@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Callable, Sequence, Union
+from typing import Any, Sequence, Union
 
 import nni
 import torch
@@ -14,7 +14,7 @@ from ..loss import PairwiseRankingLoss
 from ..proxy import ProxyScorer
 from ..sampler import MarginPairSampler, UniformSampler
 from ..schedule import Schedule
-from ..typing import Sample, Scorer, sample_key
+from ..typing import Accept, Sample, Scorer, sample_key
 from .base import Regularizer, SupportsSubnetLoss, effective_term
 
 __all__ = ['RankingDistillation']
@@ -101,7 +101,7 @@ class RankingDistillation(Regularizer):
         self._known: dict[str, list[float]] = {}
         self._batch: list[Tensor] = []  # the first one, which proxies see
 
-    def prepare(self, space: ModelSpace, accept: Callable[[Sample], bool] | None) -> None:
+    def prepare(self, space: ModelSpace, accept: Accept | None) -> None:
         """Draw the pairs from this space; proxies score its networks."""
         self.sampler.bind(space, accept)
         self._space = space  # a proxy builds it anew, whatever has become of it

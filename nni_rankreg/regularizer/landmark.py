@@ -37,7 +37,8 @@ class LandmarkRegularizer(Regularizer):
         of a CSV file with columns ``sample`` and ``metric``. None takes those that a
         `LandmarkSearch` measures.
     mode
-        ``'max'``, or ``'min'`` if lower metrics are better in `landmarks`, such as losses.
+        ``'max'``, or ``'min'`` if lower metrics are better in `landmarks`, such as losses. None is
+        what they say of themselves, or ``'max'``.
     weight
         :math:`\lambda_{max}`.
     pairs
@@ -66,14 +67,14 @@ class LandmarkRegularizer(Regularizer):
     [0.9, 0.1]
     """
 
-    def __init__(self, landmarks: ResultsSource | None = None, *, mode: str = 'max',
+    def __init__(self, landmarks: ResultsSource | None = None, *, mode: str | None = None,
                  weight: float = 10., pairs: int | None = 1,
                  criterion: PairwiseRankingLoss | None = None,
                  schedule: Schedule | None = None, seed: int = 0):
         super().__init__(weight, schedule or Schedule())
         if pairs is not None and pairs < 1:
             raise ValueError(f'Expected at least 1 pair per step, or None for all, got {pairs}.')
-        metric_sign(mode)  # refuses another
+        metric_sign(mode or 'max')  # refuses another
         self.landmarks, self.mode = landmarks, mode
         self.pairs = pairs
         self.criterion = criterion or PairwiseRankingLoss()
@@ -99,7 +100,8 @@ class LandmarkRegularizer(Regularizer):
         if self.landmarks is not None:
             given = read_results(self.landmarks, self.mode)
             known = results.without(given.samples)
-            results = Results(given.samples + known.samples, given.metrics + known.metrics)
+            results = Results(given.samples + known.samples, given.metrics + known.metrics,
+                              'max')
         self._results = results
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,7 +114,7 @@ class LandmarkRegularizer(Regularizer):
 
     def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
         """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if it has no gradient."""
-        samples, metrics = self.results
+        samples, metrics, _ = self.results
         count = self.pairs or len(samples) * (len(samples) - 1) // 2
         pairs = self.sampler.sample(metrics, count)
         if len(pairs) == 0:

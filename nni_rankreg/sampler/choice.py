@@ -15,11 +15,10 @@ import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutable, MutableSymbol
 
 from ..space import JointDraw
-from ..typing import Sample, sample_key
+from ..typing import Accept, Sample, sample_key
 
-__all__ = ['ATTEMPTS', 'Accept', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
+__all__ = ['ATTEMPTS', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
 
-Accept = Callable[[Sample], bool]
 Drawn = TypeVar('Drawn')
 
 ATTEMPTS = 10_000
@@ -197,7 +196,7 @@ class ChoiceSpace:
 
     def distinct(self, propose: Callable[[], Sample], count: int, available: int, *, what: str,
                  random: np.random.RandomState, seen: Iterable[str] = (),
-                 accept: Callable[[Sample], bool] = lambda sample: True) -> list[Sample]:
+                 accept: Accept = lambda sample: True) -> list[Sample]:
         """Return `count` different samples whose keys are not in `seen`, or raise ValueError."""
         samples: list[Sample] = []
         known, misses = set(seen), 0

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .._util.random import OwnsGenerator
 from ..space import choice_parameters
-from ..typing import Sample
+from ..typing import Accept, Sample
 from .choice import ATTEMPTS, ChoiceSpace, first_accepted, hamming_distance
 from .uniform import UniformSampler
 
@@ -193,7 +193,7 @@ class MarginPairSampler:
         return self.accepted / self.drawn if self.drawn else float('nan')
 
     def bind(self, space: Mutable | Mapping[str, LabeledMutable],
-             accept: Callable[[Sample], bool] | None = None) -> MarginPairSampler:
+             accept: Accept | None = None) -> MarginPairSampler:
         """Take the space to draw from, and which of its architectures count; return itself."""
         self._sampler = UniformSampler(space, self.seed, accept=accept)
         self._measure = self._distance_in(space)

@@ -9,8 +9,8 @@ import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
 from .._util.random import OwnsGenerator
-from ..typing import Sample, sample_key
-from .choice import Accept, ChoiceSpace
+from ..typing import Accept, Sample, sample_key
+from .choice import ChoiceSpace
 
 __all__ = ['UniformSampler']
 

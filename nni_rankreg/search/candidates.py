@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..sampler.choice import ATTEMPTS, ChoiceSpace
 from ..sampler.uniform import UniformSampler
-from ..typing import Sample, Scorer, sample_key
+from ..typing import Accept, Sample, Scorer, sample_key
 
 __all__ = ['Candidates', 'UniformDraw']
 
@@ -50,7 +50,7 @@ class Candidates:
     """
 
     def __init__(self, space: Any, *, given: Sequence[Sample] | None = None,
-                 accept: Callable[[Sample], bool] | None = None, pool: int = 100_000,
+                 accept: Accept | None = None, pool: int = 100_000,
                  seed: int = 0):
         if pool < 1:
             raise ValueError(f'Expected a pool of at least 1 architecture, got {pool}.')
@@ -164,7 +164,7 @@ class UniformDraw:
 
     count: int
     seed: int = 0
-    accept: Callable[[Sample], bool] | None = None
+    accept: Accept | None = None
 
     def samples(self, space: Any) -> list[Sample]:
         """Return the architectures: an NNI space and its simplified form give the same."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from typing import Any, Callable
+from typing import Any
 
 import nni
 from tqdm.auto import tqdm
 
 from ..sampler import UniformSampler
-from ..typing import Sample, Scorer, sample_key
+from ..typing import Accept, Scorer, sample_key
 from .scored import ScoredSample, best_first
 
 __all__ = ['Evolution']
@@ -62,7 +62,7 @@ class Evolution:
         self.seed, self.progress = seed, progress
 
     def search(self, scorer: Scorer, space: Any, *,
-               accept: Callable[[Sample], bool] | None = None) -> list[ScoredSample]:
+               accept: Accept | None = None) -> list[ScoredSample]:
         """Return all different architectures that the search has met, best first.
 
         Parameters

@@ -17,9 +17,9 @@ from ..plan import Plan, SuperNet, SuperNetOutcome
 from ..predictor import Ranker, WeakLabels, read_weak
 from ..predictor.weak import WeakSource
 from ..search import Candidates, UniformDraw
-from ..table import ResultsSource, read_results
-from ..typing import Results, Sample, Scorer
-from .multistage import PlanStrategy, ordered
+from ..table import ResultsSource
+from ..typing import Accept, Results, Sample, Scorer
+from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
 __all__ = ['AceNAS']
@@ -116,11 +116,11 @@ class AceNAS(PlanStrategy):
                  rounds: int = 5, budget: int = 100, explore: float = 0.5, top: int = 10,
                  landmarks: int = 0, ranker: Callable[[Any], Ranker] | None = None,
                  candidates: Sequence[Sample] | None = None,
-                 constraint: Callable[[Sample], bool] | None = None, pool: int = 100_000,
+                 constraint: Accept | None = None, pool: int = 100_000,
                  generations: int = 10, archive: Archive | str | Path = 'runs/acenas.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
                  work_dir: str | Path | None = None, seed: int = 0):
-        super().__init__(supernet_evaluator, archive, mode, work_dir)
+        super().__init__(supernet_evaluator, archive, mode, work_dir, known)
         for name, value in dict(rounds=rounds, top=top, pool=pool, generations=generations).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
@@ -134,7 +134,7 @@ class AceNAS(PlanStrategy):
         self.rounds, self.budget, self.explore, self.top = rounds, budget, explore, top
         self.landmarks, self.ranker, self.candidates = landmarks, ranker, candidates
         self.constraint, self.pool, self.generations = constraint, pool, generations
-        self.known, self.seed = known, seed
+        self.seed = seed
         self.supernet_outcome: SuperNetOutcome | None = None
         self.predictor: Ranker | None = None
 
@@ -148,8 +148,8 @@ class AceNAS(PlanStrategy):
         """
         candidates = Candidates(space, given=self.candidates, accept=self.constraint,
                                 pool=self.pool, seed=self.seed)
-        known = Results([], []) if self.known is None else read_results(self.known, self.mode)
-        results = Results(list(known.samples), list(known.metrics))
+        known = self.known_results()
+        results = Results(list(known.samples), list(known.metrics), 'max')
         tried = list(known.samples)
         if self.landmarks:
             yield from self._try(candidates.random(self.landmarks, tried), results, tried,
@@ -162,10 +162,10 @@ class AceNAS(PlanStrategy):
             count = self.budget * number // self.rounds + len(known.samples) - len(tried)
             yield from self._round(max(0, count), candidates, results, tried, f'round {number}')
         if len(results.samples) > 1:
-            best = candidates.best(ranker.fit(*results), self.top, exclude=tried,
-                                   generations=self.generations)
+            ranker.fit(results.samples, results.metrics)
+            best = candidates.best(ranker, self.top, exclude=tried, generations=self.generations)
             yield from self._try(best, results, tried, 'best')
-        return self.in_user_sign(ordered(results))
+        return results.best_first().in_mode(self.mode)
 
     def _default_ranker(self, space: Any) -> Ranker:
         return Ranker(space, seed=self.seed)
@@ -176,7 +176,8 @@ class AceNAS(PlanStrategy):
         best: list[Sample] = []
         if self.predictor is not None and len(results.samples) > 1:
             number = count - round(self.explore * count)
-            best = candidates.best(self.predictor.fit(*results), number, exclude=tried)
+            best = candidates.best(self.predictor.fit(results.samples, results.metrics), number,
+                                   exclude=tried)
         others = candidates.random(count - len(best), exclude=[*tried, *best])
         yield from self._try([*best, *others], results, tried, stage)
 
@@ -196,7 +197,7 @@ class AceNAS(PlanStrategy):
         samples = draw.samples(space)
         labels: dict[str, list[float]] = {}
         if self.supernet is not None:
-            known = Results(list(results.samples), list(results.metrics))
+            known = Results(list(results.samples), list(results.metrics), 'max')
             self.supernet_outcome, = yield [SuperNet(
                 self.supernet, known, 0, save=self.shared_file('supernet.pt'), weak=draw)]
             found = self.supernet_outcome.weak     # in any order, as the archive keeps it

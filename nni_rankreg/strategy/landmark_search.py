@@ -9,9 +9,9 @@ from typing import Any, Sequence
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..sampler import LandmarkSampler
-from ..table import ResultsSource, read_results
+from ..table import ResultsSource
 from ..typing import Results, Sample
-from .multistage import PlanStrategy, ordered, without
+from .multistage import PlanStrategy, without
 from .oneshot import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']
@@ -82,13 +82,13 @@ class LandmarkSearch(PlanStrategy):
                  known: ResultsSource | None = None, mode: str = 'max',
                  control: SuperNetStrategy | None = None, threshold: int | None = None,
                  pairwise: bool = False, work_dir: str | Path | None = None, seed: int = 0):
-        super().__init__(supernet_evaluator, archive, mode, work_dir)
+        super().__init__(supernet_evaluator, archive, mode, work_dir, known)
         for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
         self.oneshot = oneshot
         self.iterations, self.landmarks, self.top = iterations, landmarks, top
-        self.known, self.control, self.seed = known, control, seed
+        self.control, self.seed = control, seed
         self.threshold, self.pairwise = threshold, pairwise
         self.supernets: list[SuperNetOutcome] = []
         self.controls: list[SuperNetOutcome] = []
@@ -106,8 +106,8 @@ class LandmarkSearch(PlanStrategy):
         sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
                                   seed=self.seed, accept=self.oneshot.filter)
         landmarks = sampler.sample(self.landmarks)
-        known = Results([], []) if self.known is None else read_results(self.known, self.mode)
-        results = Results(list(known.samples), list(known.metrics))
+        known = self.known_results()
+        results = Results(list(known.samples), list(known.metrics), 'max')
         failed = yield from self.measure(without(landmarks, known.samples), results,
                                          'landmark')
         if failed:
@@ -117,7 +117,7 @@ class LandmarkSearch(PlanStrategy):
             supernet = yield from self._train_supernets(results, iteration, top)
             best = without(supernet.best, failed)[:self.top]
             failed += yield from self.measure(best, results, f'best {iteration + 1}')
-        return self.in_user_sign(ordered(results))
+        return results.best_first().in_mode(self.mode)
 
     def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
                  sampler: LandmarkSampler) -> Plan[list[Sample]]:
@@ -136,7 +136,7 @@ class LandmarkSearch(PlanStrategy):
     def _train_supernets(self, results: Results, iteration: int,
                          top: int) -> Plan[SuperNetOutcome]:
         """Train the super-net, and that of the control, on all results so far."""
-        known = Results(list(results.samples), list(results.metrics))
+        known = Results(list(results.samples), list(results.metrics), 'max')
         arms = [('supernet', self.oneshot, self.supernets, top)]
         if self.control is not None:
             arms.append(('control', self.control, self.controls, 0))

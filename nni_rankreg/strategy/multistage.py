@@ -16,9 +16,10 @@ from ..archive import Archive
 from ..host.run.engine import EngineRunner
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..sampler import UniformSampler
+from ..table import ResultsSource, read_results
 from ..typing import Results, Sample, metric_sign, sample_key
 
-__all__ = ['PlanStrategy', 'ordered', 'without']
+__all__ = ['PlanStrategy', 'without']
 
 _logger = logging.getLogger(__name__)
 
@@ -39,13 +40,15 @@ class PlanStrategy(Strategy):
     work_dir
         Folder of the super-nets' weights, which is the same one on all machines that run trials;
         None is that of the archive. The archive itself is read and written by this process alone.
+    known
+        Results measured elsewhere.
     """
 
     def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
-                 work_dir: str | Path | None = None):
+                 work_dir: str | Path | None = None, known: ResultsSource | None = None):
         super().__init__()
         self.work_dir = None if work_dir is None else Path(os.path.abspath(work_dir))
-        self.mode, self._sign = mode, metric_sign(mode)
+        self.mode, self._sign, self.known = mode, metric_sign(mode), known
         self.supernet_evaluator = supernet_evaluator
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)
 
@@ -83,9 +86,10 @@ class PlanStrategy(Strategy):
                 results.metrics.append(self._sign * metric)
         return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
 
-    def in_user_sign(self, results: Results) -> Results:
-        """Return results with the sign that the evaluator reports, or back from there."""
-        return Results(results.samples, [self._sign * metric for metric in results.metrics])
+    def known_results(self) -> Results:
+        """Return what has been measured elsewhere, higher is better."""
+        return (Results([], [], 'max') if self.known is None
+                else read_results(self.known, self.mode))
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the search, beside its archive."""
@@ -143,7 +147,7 @@ class PlanStrategy(Strategy):
             Number of models; None yields all.
         """
         results = self.archive.best(limit, self.mode) if sort else self.archive.results()
-        for sample, metric in list(zip(*results))[:limit]:
+        for sample, metric in list(results.pairs())[:limit]:
             model = self.model_space.freeze(sample)
             model.metrics.final = metric
             model.status = ModelStatus.Trained
@@ -155,12 +159,6 @@ class PlanStrategy(Strategy):
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Do nothing: the search continues from its archive."""
-
-
-def ordered(results: Results) -> Results:
-    """Return results best first; equal ones keep their order."""
-    order = sorted(range(len(results.samples)), key=lambda index: -results.metrics[index])
-    return Results([results.samples[i] for i in order], [results.metrics[i] for i in order])
 
 
 def without(samples: Sequence[Sample], excluded: Sequence[Sample]) -> list[Sample]:

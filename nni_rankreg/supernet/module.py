@@ -19,7 +19,7 @@ from ..host.trial import outside_trial
 from ..regularizer import Regularizer
 from ..sampler import PathSampler, UniformSampler
 from ..sampler.choice import first_accepted
-from ..typing import Sample, sample_key
+from ..typing import Accept, Sample, sample_key
 from .checkpoint import CheckpointedModule
 from .quiet import quiet_loss
 from .ranks import Ranks
@@ -82,7 +82,7 @@ class SuperNetModule(CheckpointedModule):
                  ranking_batches: Callable[[], Any] = lambda: None,
                  training_batches: Callable[[], Any] = lambda: None,
                  sampler: PathSampler | None = None,
-                 accept: Callable[[Sample], bool] | None = None,
+                 accept: Accept | None = None,
                  measure: Callable[[], dict[str, float]] | None = None, seed: int = 0,
                  same_paths: bool = True, cuda_graphs: bool = False):
         super().__init__(training_module, training_batches)
@@ -264,7 +264,7 @@ class SuperNetModule(CheckpointedModule):
     def identity(self) -> dict[str, Any]:
         """Return what must be the same in a training that is resumed."""
         known = [(sample_key(sample), metric) for one in self.regularizers
-                 for sample, metric in zip(*one.results)]
+                 for sample, metric in one.results.pairs()]
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
         return {**super().identity(), 'seed': self.seed,
                 'regularisers': [type(one).__name__ for one in self.regularizers],

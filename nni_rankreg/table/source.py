@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Union
 
 from ..archive import Archive
-from ..typing import Results, metric_sign
+from ..typing import Results
 from .tabular import TabularBenchmark
 
 __all__ = ['ResultsSource', 'read_results']
@@ -14,7 +14,7 @@ __all__ = ['ResultsSource', 'read_results']
 ResultsSource = Union[Results, Archive, TabularBenchmark, str, Path]
 
 
-def read_results(source: ResultsSource, mode: str = 'max') -> Results:
+def read_results(source: ResultsSource, mode: str | None = None) -> Results:
     """Return architectures and metrics, higher is better, of an archive, a table or `Results`.
 
     Parameters
@@ -24,11 +24,12 @@ def read_results(source: ResultsSource, mode: str = 'max') -> Results:
         an archive.
     mode
         ``'max'``, or ``'min'`` if lower metrics are better in `source`: then their sign changes.
+        None is what the source says of itself, or ``'max'``.
 
     Raises
     ------
     ValueError
-        If the mode is neither, or not that of the search that has written the archive.
+        If the mode is neither, or the source says another.
 
     Examples
     --------
@@ -38,17 +39,11 @@ def read_results(source: ResultsSource, mode: str = 'max') -> Results:
     if isinstance(source, (str, Path)):
         source = (TabularBenchmark.from_csv(source) if Path(source).suffix == '.csv'
                   else Archive(source))
-    sign = metric_sign(mode)
-    samples, metrics = _read(source, mode)
-    return Results(list(samples), [sign * metric for metric in metrics])
-
-
-def _read(source: Results | Archive | TabularBenchmark, mode: str) -> Results:
-    if isinstance(source, TabularBenchmark):
-        return source.results
-    if not isinstance(source, Archive):
-        return source  # a plain list if NNI has sent it to a trial
-    if source.mode not in (None, mode):
-        raise ValueError(f'Expected mode {source.mode!r} for the metrics of {source.path}, as in '
-                         f'its search, got {mode!r}.')
-    return source.results()
+    if isinstance(source, (Archive, TabularBenchmark)):
+        found = source.results() if isinstance(source, Archive) else source.results
+    else:
+        found = Results(*source)  # a plain list if NNI has sent it to a trial
+    if mode is not None and found.mode not in (None, mode):
+        where = f' of {source.path}, as in its search' if isinstance(source, Archive) else ''
+        raise ValueError(f'Expected mode {found.mode!r} for the metrics{where}, got {mode!r}.')
+    return found._replace(mode=found.mode or mode).in_mode('max')

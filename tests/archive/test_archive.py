@@ -76,8 +76,8 @@ def test_best_against_sorted_results(archive, count, mode):
     archive.add_many(Results([{'x': int(x)} for x in random.integers(50, size=300)],
                              random.integers(3, size=300).tolist()))
     sign = -1 if mode == 'min' else 1
-    expected = sorted(zip(*archive.results()), key=lambda pair: -sign * pair[1])[:count]
-    assert list(zip(*archive.best(count, mode))) == expected
+    expected = sorted(archive.results().pairs(), key=lambda pair: -sign * pair[1])[:count]
+    assert list(archive.best(count, mode).pairs()) == expected
 
 
 def test_best_by_the_mode_of_the_search(archive):
@@ -85,7 +85,7 @@ def test_best_by_the_mode_of_the_search(archive):
     assert archive.best(1) == Results([CONV], [2.])
     archive.record_job('evaluation', 'evaluation', {})
     archive.record_result('evaluation', {'mode': 'min'})
-    assert archive.best(1) == Results([POOL], [1.]) and archive.best(1, 'max').metrics == [2.]
+    assert archive.best(1) == Results([POOL], [1.], 'min') and archive.best(1, 'max').metrics == [2.]
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -357,7 +357,7 @@ def test_two_processes_lose_nothing(tmp_path):
     assert [child.exitcode for child in children] == [0, 0]
     results = Archive(path).results()
     assert sorted(results.metrics) == list(range(400))
-    assert all(sample['x'] == metric for sample, metric in zip(*results))
+    assert all(sample['x'] == metric for sample, metric in results.pairs())
 
 
 def test_threads_share_an_archive(archive):

@@ -69,7 +69,7 @@ def test_own_space_by_its_columns(tmp_path, capsys):
     results = draw(50)
     table = write(tmp_path / 't.csv', ['id', *HEADER, 'acc'], [
         [i, *(sample[label] for label in HEADER), metric]
-        for i, (sample, metric) in enumerate(zip(*results))])
+        for i, (sample, metric) in enumerate(results.pairs())])
     space = write_choices(tmp_path / 'space.json')
     rank(table, space=space, column='acc', out=tmp_path, count=144)
     found, printed = rows(tmp_path), capsys.readouterr().out
@@ -121,7 +121,7 @@ def test_choices_of_the_table_if_there_is_no_space(tmp_path, capsys):
 
 def test_weak_labels_pretrain(tmp_path, capsys):
     table = write(tmp_path / 't.csv', ['sample', 'metric'],
-                  [(sample_key(sample), metric) for sample, metric in zip(*draw(8))])
+                  [(sample_key(sample), metric) for sample, metric in draw(8).pairs()])
     weak = draw(100, seed=1)
     WeakLabels(weak.samples, {'cheap': weak.metrics}).to_csv(tmp_path / 'weak.csv')
     space = write_choices(tmp_path / 'space.json')

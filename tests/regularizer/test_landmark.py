@@ -182,7 +182,7 @@ def test_bound_results_add_to_the_given_ones():
     term = LandmarkRegularizer(given)
     for _ in range(2):  # the second search replaces the first one's results
         term.bind(Results(SAMPLES[1:], [0.5, 0.7, 0.1]), warmed_up=False)
-    assert term.results == Results(SAMPLES, [0.8, 0.4, 0.7, 0.1])
+    assert term.results == Results(SAMPLES, [0.8, 0.4, 0.7, 0.1], 'max')
     assert given == Results(SAMPLES[:2], [0.8, 0.4])
 
 
@@ -197,7 +197,7 @@ def test_sources(source, tmp_path):
     archive, csv = Archive(tmp_path / 'a.sqlite'), tmp_path / 't.csv'
     archive.add_many(RESULTS)
     csv.write_text('sample,metric\n' + ''.join(
-        f'"{{""op"": ""{sample["op"]}""}}",{metric}\n' for sample, metric in zip(*RESULTS)))
+        f'"{{""op"": ""{sample["op"]}""}}",{metric}\n' for sample, metric in RESULTS.pairs()))
     table = TabularBenchmark(SAMPLES, RESULTS.metrics)
     where = {'results': RESULTS, 'archive': archive, 'archive path': archive.path,
              'table': table, 'csv': str(csv)}[source]
@@ -205,7 +205,8 @@ def test_sources(source, tmp_path):
     assert dict(zip(map(str, found.samples), found.metrics)) == pytest.approx(
         dict(zip(map(str, SAMPLES), RESULTS.metrics)))
     assert LandmarkRegularizer(found).results == found
-    assert read_results(where, 'min') == Results(found.samples, [-one for one in found.metrics])
+    assert read_results(where, 'min') == Results(
+        found.samples, [-one for one in found.metrics], 'max')
 
 
 # Metrics that are better the lower they are
@@ -227,7 +228,7 @@ def test_losses_with_bound_results():
     """What a search binds is higher is better already."""
     term = LandmarkRegularizer(Results(SAMPLES[:2], [0.8, 0.4]), mode='min')
     term.bind(Results(SAMPLES[1:], [-0.5, -0.7, -0.1]), warmed_up=False)
-    assert term.results == Results(SAMPLES, [-0.8, -0.4, -0.7, -0.1])
+    assert term.results == Results(SAMPLES, [-0.8, -0.4, -0.7, -0.1], 'max')
 
 
 @pytest.mark.parametrize('mode', ['max', 'min'])

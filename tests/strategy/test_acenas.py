@@ -85,7 +85,7 @@ def samples_of(jobs):
 def test_stages_of_the_plan(tmp_path):
     search = make(tmp_path, supernet=SPOS(), seed=2)
     answer, ((net,), *rounds, top) = play(search)
-    assert net.oneshot is search.supernet and net.top == 0 and net.results == Results([], [])
+    assert net.oneshot is search.supernet and net.top == 0 and net.results == Results([], [], 'max')
     assert net.weak == UniformDraw(200, 2) and net.save == str(tmp_path / 'x-supernet.pt')
     assert [len(jobs) for jobs in rounds] == [6, 6, 6] and len(top) == 4
     trained = [sample for jobs in [*rounds, top] for sample in samples_of(jobs)]

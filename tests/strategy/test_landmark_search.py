@@ -62,7 +62,7 @@ class Additive:
         return [ScoredSample(sample, self.score(sample)) for sample in ranked[:count]]
 
     def score(self, sample):
-        shared = [[metric for other, metric in zip(*self.results) if other[label] == choice]
+        shared = [[metric for other, metric in self.results.pairs() if other[label] == choice]
                   for label, choice in sample.items()]
         return sum(float(np.mean(metrics)) for metrics in shared if metrics)
 
@@ -179,7 +179,7 @@ def test_stages_of_the_plan(tmp_path):
     search = make(tmp_path)
     answer, (first, (net1,), best1, (net2,), best2) = play(search)
     assert stand_alone(first) == landmarks()
-    assert net1.results == Results(landmarks(), list(map(metric_of, landmarks())))
+    assert net1.results == Results(landmarks(), list(map(metric_of, landmarks())), 'max')
     assert net2.results.samples == landmarks() + stand_alone(best1)
     assert stand_alone(best1) == search.supernets[0].best and len(best1) == 2
     everything = net2.results.samples + stand_alone(best2)
@@ -272,7 +272,7 @@ def test_losses_are_searched_as_their_negative_would_be(tmp_path):
     answer, stages = play(make(tmp_path, known=Results(known, [0.9, 0.8]), **arguments))
     losses, other = play(make(tmp_path, known=Results(known, [-0.9, -0.8]), mode='min',
                               **arguments), sign=-1)
-    assert losses == Results(answer.samples, [-metric for metric in answer.metrics])
+    assert losses == Results(answer.samples, [-metric for metric in answer.metrics], 'min')
     assert losses.metrics == sorted(losses.metrics)
     for stage, same in zip(stages, other):
         assert [vars(job) | {'oneshot': None} for job in stage] == [

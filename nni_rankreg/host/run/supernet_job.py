@@ -95,7 +95,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
         space = nni.common.serializer.SerializableObject(
             state['symbol'], state['args'], state['kwargs'])
         weak = UniformDraw(**state['weak']) if 'weak' in state else None
-        job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics']),
+        job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics'], 'max'),
                        state['top'], state['weights'], state['save'], state['title'], weak)
         return cls(space, state['evaluator'], job, SUMMARY in state)
 
