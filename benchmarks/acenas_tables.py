@@ -33,10 +33,11 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import acenas_arms as arms
 import numpy as np

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from functools import cache
 from itertools import combinations
 from pathlib import Path
 from statistics import median
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch

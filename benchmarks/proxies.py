@@ -15,10 +15,11 @@ from __future__ import annotations
 import csv
 import math
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch

@@ -9,10 +9,11 @@ import random
 import resource
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, Callable
+from typing import Any
 
 import pytorch_lightning as pl
 import torch

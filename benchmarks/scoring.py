@@ -12,11 +12,12 @@ and pictures are random. The last rows have all weak labels: scores, FLOPs and p
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np

@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch

@@ -14,8 +14,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, NamedTuple
 
 import yaml
 

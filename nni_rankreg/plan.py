@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Callable, Generator, List, Protocol, Sequence, TypeVar, Union
+from typing import Any, Protocol, TypeVar, Union
 
 from .archive import Archive
 from .search import UniformDraw
@@ -108,10 +109,10 @@ class SuperNetOutcome:
         Name -> labels of the job's `weak` architectures.
     """
 
-    best: List[Sample]
-    scores: List[float]
+    best: list[Sample]
+    scores: list[float]
     metrics: dict
-    history: List[dict] = field(default_factory=list)
+    history: list[dict] = field(default_factory=list)
     weights: str | None = None
     measured: dict = field(default_factory=dict)
     weak: dict = field(default_factory=dict)
@@ -127,7 +128,7 @@ class Failure:
 Job = Union[StandAlone, SuperNet]
 Outcome = Union[float, SuperNetOutcome, Failure]
 Answer = TypeVar('Answer')
-Plan = Generator[List[Job], List[Any], Answer]
+Plan = Generator[list[Job], list[Any], Answer]
 
 
 class Runner(Protocol):
@@ -177,7 +178,7 @@ def drive(plan: Plan[Answer], runner: Runner, archive: Archive) -> Answer:
             error = failure
 
 
-def _run_stage(jobs: Sequence[Job], stage: int, runner: Runner, archive: Archive) -> List[Outcome]:
+def _run_stage(jobs: Sequence[Job], stage: int, runner: Runner, archive: Archive) -> list[Outcome]:
     keys = [_key(job, stage, runner) for job in jobs]
     for job, key in zip(jobs, keys):
         archive.record_job(key, type(job).__name__, {'name': job.name})
@@ -199,7 +200,7 @@ def _run_stage(jobs: Sequence[Job], stage: int, runner: Runner, archive: Archive
     return _checked(jobs, outcomes)
 
 
-def _checked(jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> List[Outcome]:
+def _checked(jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> list[Outcome]:
     """Return the outcomes after a warning for each failure; raise if there is nothing else."""
     checked = [Failure('The runner has reported no outcome.') if outcome is None else outcome
                for outcome in outcomes]

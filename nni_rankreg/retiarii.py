@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Sequence
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig

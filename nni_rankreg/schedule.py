@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Callable
 
 __all__ = ['Schedule']
 

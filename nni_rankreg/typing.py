@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import (
     TYPE_CHECKING,
     Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
     NamedTuple,
     Protocol,
-    Sequence,
-    Tuple,
     Union,
 )
 
@@ -26,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'sample_key']
 
-Sample = Dict[str, Any]
+Sample = dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
 
 Accept = Callable[[Sample], bool]
@@ -46,12 +39,12 @@ class Results(NamedTuple):
     [-0.1, -0.9]
     """
 
-    samples: List[Sample]
-    metrics: List[float]
+    samples: list[Sample]
+    metrics: list[float]
     mode: str | None = None
     """``'max'``, ``'min'`` if lower metrics are better, or None: whoever reads the results says."""
 
-    def pairs(self) -> Iterator[Tuple[Sample, float]]:
+    def pairs(self) -> Iterator[tuple[Sample, float]]:
         """Yield each architecture with its metric."""
         return zip(self.samples, self.metrics)
 

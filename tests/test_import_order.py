@@ -18,7 +18,8 @@ ROOT = Path(nni_rankreg.__file__).parent
 ORDER = """
 typing
 _util
-metric loss schedule batch_norm config
+loss schedule batch_norm config
+metric
 data
 space
 constraint

@@ -185,7 +185,7 @@ def test_a_failed_job_is_tried_again_at_the_next_start(archive):
 
 
 def test_a_stage_without_success_ends_the_search_with_the_error_of_a_trial(archive):
-    runner = FakeRunner(fail={key: 9 for key in KEYS})
+    runner = FakeRunner(fail=dict.fromkeys(KEYS, 9))
     with pytest.raises(SearchError, match='(?s)at least one of 4 jobs to succeed, got none. '
                                           'The stand-alone training of .*"width": 3.* failed with:'
                                           '.*ValueError: out of memory'):

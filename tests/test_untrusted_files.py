@@ -30,7 +30,7 @@ LEAVES = (st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_
           | st.sampled_from(['nni_rankreg.space.NasBench201', 'os.system', 'torch.nn']))
 TREES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3)
                      | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
-SEARCHES = TREES | st.fixed_dictionaries({key: TREES for key in ('space', 'evaluator', 'strategy')})
+SEARCHES = TREES | st.fixed_dictionaries(dict.fromkeys(('space', 'evaluator', 'strategy'), TREES))
 
 
 def one_line(error):

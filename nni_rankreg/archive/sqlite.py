@@ -9,9 +9,10 @@ import json
 import math
 import os
 import sqlite3
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 from ..typing import Sample, sample_key
 

@@ -6,7 +6,7 @@ import csv
 import importlib
 import os
 import sys
-from typing import Any, Dict, Union
+from typing import Any, Union
 
 from nni.nas.nn.pytorch import ModelSpace
 
@@ -15,7 +15,7 @@ from ..table import TabularBenchmark, digits
 
 __all__ = ['ImportPath', 'make_object', 'make_space', 'read_table']
 
-ImportPath = Union[str, Dict[str, Any]]
+ImportPath = Union[str, dict[str, Any]]
 """``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
 
 

@@ -7,8 +7,9 @@ import inspect
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from nni.experiment.config import ExperimentConfig, utils
 

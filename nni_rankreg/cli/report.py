@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Mapping, Sequence, Tuple
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from ..typing import Sample
 
 __all__ = ['report']
 
-Best = Sequence[Tuple[Sample, float]]
+Best = Sequence[tuple[Sample, float]]
 """Architectures with their metrics, best first."""
 
 _STYLE = """

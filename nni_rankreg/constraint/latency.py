@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Iterator, Mapping, Sequence, Tuple
+from typing import Any
 
 import nni
 import numpy as np
@@ -146,9 +147,9 @@ class TableLatency(AdditiveLatency):
     >>> # TableLatency('mobile_trim.yaml').latency([sample])
     """
 
-    def __init__(self, file: str | Path, widths: Tuple[int, ...] = (
+    def __init__(self, file: str | Path, widths: tuple[int, ...] = (
                      32, 16, 24, 40, 80, 96, 192, 320, 1280),
-                 blocks: Tuple[int, ...] = (4, 4, 4, 4, 4, 1), pixels: int = 224,
+                 blocks: tuple[int, ...] = (4, 4, 4, 4, 4, 1), pixels: int = 224,
                  num_labels: int = 1000):
         table = yaml.safe_load(Path(file).read_text(encoding='utf-8'))
 

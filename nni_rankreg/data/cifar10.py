@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 import torch
@@ -58,7 +57,7 @@ def load_cifar10(data: Path, start: int, count: int, pixels: int) -> tuple[Tenso
     return F.interpolate((images - mean) / std, size=pixels, mode='area'), labels
 
 
-Arrays = Tuple[np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def _is_montage(data: Path) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple
 
 import nni
 import numpy as np
@@ -17,7 +17,7 @@ from .._util.npz import named_arrays
 
 __all__ = ['DepthImages']
 
-Batch = Tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor]
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's weights
 _IMAGES = ('.png', '.jpg', '.jpeg', '.webp')

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple
 
 import nni
 import torch
@@ -60,8 +60,8 @@ class FolderImages(Dataset):
     """
 
     def __init__(self, root: str | Path, *, pixels: int = 224, augment: bool = False,
-                 jitter: Tuple[float, float, float, float] | None = None,
-                 part: Tuple[float, float] = (0., 1.), seed: int = 0):
+                 jitter: tuple[float, float, float, float] | None = None,
+                 part: tuple[float, float] = (0., 1.), seed: int = 0):
         self.folder = ImageFolder(str(root), _transform(pixels, augment, jitter))
         self.classes: list[str] = self.folder.classes
         order = torch.randperm(len(self.folder), generator=torch.Generator().manual_seed(seed))

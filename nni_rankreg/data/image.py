@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import nni
 import torch
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset
 
 __all__ = ['ImageTensors', 'Digits', 'image_loader']
 
-Batch = Tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor]
 
 
 class ImageTensors(Dataset):

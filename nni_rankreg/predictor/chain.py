@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Collection, Hashable, Mapping, NamedTuple, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from nni.mutable import LabeledMutable, Mutable, MutableSymbol

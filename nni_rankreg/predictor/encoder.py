@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from collections.abc import Mapping
 
 from nni.mutable import LabeledMutable, Mutable
 from nni.nas.hub.pytorch.nasnet import NDS

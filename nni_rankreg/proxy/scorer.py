@@ -8,7 +8,8 @@ import json
 import math
 import time
 import warnings
-from typing import Any, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import nni
 import torch

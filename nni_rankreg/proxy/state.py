@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator, Tuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ __all__ = [
     'only_trainable', 'seeded', 'weights', 'without_shortcuts',
 ]
 
-Batch = Tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W) and their labels."""
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)

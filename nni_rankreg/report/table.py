@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 __all__ = ['best_table', 'markdown_table']
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect
-from typing import Any, Callable, Iterable, Mapping, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutable, MutableSymbol

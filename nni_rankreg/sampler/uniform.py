@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable

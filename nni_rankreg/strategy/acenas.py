@@ -8,8 +8,9 @@ below 1 MB. They are kept beside the archive, in a file that the next search can
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any
 
 from ..archive import Archive
 from ..host.run.weak_label import LABELS

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any
 
 from nni.nas.execution import ExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace

@@ -6,8 +6,9 @@ code for all. A path has weight 1, so that the weights of GDAS are trained witho
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any
 
 import torch
 from nni.nas.evaluator.pytorch import LightningModule

@@ -6,7 +6,8 @@ random numbers, and a checkpoint of the first, remain those of all.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch.distributed
 from pytorch_lightning import LightningModule

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection

@@ -46,4 +46,4 @@ def read_results(source: ResultsSource, mode: str | None = None) -> Results:
     if mode is not None and found.mode not in (None, mode):
         where = f' of {source.path}, as in its search' if isinstance(source, Archive) else ''
         raise ValueError(f'Expected mode {found.mode!r} for the metrics{where}, got {mode!r}.')
-    return found._replace(mode=found.mode or mode).in_mode('max')
+    return Results(found.samples, found.metrics, found.mode or mode).in_mode('max')

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt

@@ -85,7 +85,8 @@ def test_best_by_the_mode_of_the_search(archive):
     assert archive.best(1) == Results([CONV], [2.])
     archive.record_job('evaluation', 'evaluation', {})
     archive.record_result('evaluation', {'mode': 'min'})
-    assert archive.best(1) == Results([POOL], [1.], 'min') and archive.best(1, 'max').metrics == [2.]
+    assert archive.best(1) == Results([POOL], [1.], 'min')
+    assert archive.best(1, 'max').metrics == [2.]
 
 
 @pytest.mark.parametrize('arguments, message', [

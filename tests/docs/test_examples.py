@@ -49,7 +49,7 @@ def run(tmp_path):
 
 def check_models(output, archive, decode, best=max):
     """Check that the output lists the five best results of the archive, the best first."""
-    lines = re.findall(r'^(\d+\.\d{4}) (.+)$', output, re.M)
+    lines = re.findall(r'^(\d+\.\d{4}) (.+)$', output, re.MULTILINE)
     metrics = [float(metric) for metric, _ in lines]
     ranked = sorted(archive.results().metrics, reverse=best is max)
     assert metrics == pytest.approx(ranked[:5], abs=1e-4)
@@ -75,7 +75,7 @@ def supernets(archive):
 
 def number(output, text):
     """Return the number after a text at the begin of a line."""
-    return float(re.search(rf'^{re.escape(text)}([-+.\d]+)', output, re.M).group(1))
+    return float(re.search(rf'^{re.escape(text)}([-+.\d]+)', output, re.MULTILINE).group(1))
 
 
 @pytest.mark.parametrize('name', SCRIPTS)
@@ -136,7 +136,7 @@ def test_own_space(run, tmp_path):
         counts.append(len(archive))
         assert archive.results().samples[:len(known.samples)] == known.samples
         check_models(output, archive, ast.literal_eval)
-        predicted = [ast.literal_eval(one) for one in re.findall(r'^{.*}$', output, re.M)]
+        predicted = [ast.literal_eval(one) for one in re.findall(r'^{.*}$', output, re.MULTILINE)]
         assert len(predicted) == 3 and all(one['width'] in (8, 16, 24) for one in predicted)
     assert counts[0] == 7 < counts[1] <= 14
     landmarks, weak = supernets(archive)
@@ -161,7 +161,7 @@ def test_rank_csv(run, tmp_path):
         writer.writerows({**sample, 'metric': truth(sample)} for sample in every[:100])
     output = run('rank_csv.py', '--table', 'results.csv', '--top', '5')
     assert number(output, 'Held out 20 of 100: Kendall tau-b ') > .5
-    lines = re.findall(r'^(-?\d+\.\d{4}) ({.*})$', output, re.M)
+    lines = re.findall(r'^(-?\d+\.\d{4}) ({.*})$', output, re.MULTILINE)
     scores, found = [float(score) for score, _ in lines], [ast.literal_eval(x) for _, x in lines]
     assert len(found) == 5 and scores == sorted(scores, reverse=True)
     rest = [sample for sample in every[100:] if sample['width'] >= 32 * sample['heads']]

@@ -46,9 +46,8 @@ def test_no_trial_inside_and_the_same_one_after(trial):
 
 
 def test_the_trial_is_restored_after_an_error(trial):
-    with pytest.raises(KeyError):
-        with outside_trial():
-            raise KeyError
+    with pytest.raises(KeyError), outside_trial():
+        raise KeyError
     assert nni.get_current_parameter() == {'x': 1}
 
 

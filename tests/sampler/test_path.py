@@ -66,7 +66,7 @@ def test_sandwich_of_nasbench201():
 
 
 def test_sandwich_of_given_architectures():
-    skip = {label: 'skip_connect' for label in NasBench201(4, 1, 10).simplify()}
+    skip = dict.fromkeys(NasBench201(4, 1, 10).simplify(), 'skip_connect')
     smallest = {**skip, 'cell/0_1': 'conv_3x3'}
     sampler = SandwichSampler(NasBench201(4, 1, 10), count=0, smallest=smallest)
     assert sampler.paths()[1:] == [smallest]

@@ -251,7 +251,7 @@ def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     batch = torch.zeros(1, 1, 8, 8).expand(1, 3, 8, 8), torch.zeros(1)
     params = ProxyScorer('params', cells(), batch)(weak.samples).tolist()
     assert weak.labels['params'] == pytest.approx(params, rel=1e-6)
-    more = [sum('conv_3x3' == name for name in sample.values()) for sample in weak.samples]
+    more = [sum(name == 'conv_3x3' for name in sample.values()) for sample in weak.samples]
     assert np.corrcoef(more, weak.labels['flops'])[0, 1] > .8
     assert all(0 <= value <= 1 for value in weak.labels['supernet'])
     assert len(set(weak.labels['supernet'])) > 3

@@ -257,7 +257,7 @@ def test_without_results_accuracy_is_reported(train):
 
 def test_constant_scores_order_nothing(train, make_evaluator):
     """A tau that is undefined would stop NNI's plots."""
-    none = {label: 'none' for label in SAMPLES[0]}
+    none = dict.fromkeys(SAMPLES[0], 'none')
     twins = Results([none, {**none, 'cell/0_1': 'skip_connect'}], [0.1, 0.2])
     history, = train(SPOS(truth=twins), make_evaluator(learning_rate=0.)).oneshot_module.history
     assert history['kendall_tau'] == 0.

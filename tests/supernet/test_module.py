@@ -185,7 +185,7 @@ def test_ranking_batches_are_drawn_only_when_needed(make_module, make_loader, fi
 
 @pytest.mark.parametrize('batches, message', [
     (lambda: None, 'Expected held-out batches for the regularisers.*, got none'),
-    (lambda: [], 'Expected at least one batch of held-out data, got none.*smaller batch size')])
+    (list, 'Expected at least one batch of held-out data, got none.*smaller batch size')])
 def test_no_ranking_batches(batches, message, make_module, make_loader, fit):
     module = make_module([EqualCostControl(1, schedule=ALWAYS)], ranking_batches=batches)
     with pytest.raises(ValueError, match=message):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Dict, List, Mapping, Tuple, Union
+from typing import Any, Union
 
 import torch
 from nni.nas.nn.pytorch import ModelSpace
@@ -30,7 +31,7 @@ from .activation import own_labels
 __all__ = ['Mixer', 'Mixture', 'Weight']
 
 Weight = Union[float, Tensor]
-Mixture = Dict[str, List[Tuple[Any, Weight]]]
+Mixture = dict[str, list[tuple[Any, Weight]]]
 """Label -> pairs of a choice and its weight; choices that are left out are not executed."""
 
 

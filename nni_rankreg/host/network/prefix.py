@@ -8,8 +8,9 @@ of the modules without a choice, at any depth, are replaced here for that time.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Any, Callable, Hashable, Iterable
+from typing import Any
 
 from nni.nas.nn.pytorch import MutableModule
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import operator
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Callable, Iterable, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from nni.mutable import (
@@ -49,7 +50,7 @@ class ModelSpec(NamedTuple):
     """
 
     matrix: Matrix
-    ops: Tuple[str, ...]
+    ops: tuple[str, ...]
 
 
 @codec
@@ -152,7 +153,7 @@ def decode_nasbench101(spec: tuple[Sequence[Sequence[int]], Sequence[str]]) -> S
 def _sample(spec: ModelSpec) -> Sample:
     last = len(spec.matrix) - 1
     places = [*range(last), VERTICES - 1]
-    choices: Sample = {label: 0 for label in EDGE_LABELS.values()}
+    choices: Sample = dict.fromkeys(EDGE_LABELS.values(), 0)
     for source, target in edges(last + 1):
         choices[EDGE_LABELS[places[source], places[target]]] = spec.matrix[source][target]
     for vertex, label in OPERATION_LABELS.items():

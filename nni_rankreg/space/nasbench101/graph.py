@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Sequence, Tuple
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ __all__ = ['VERTICES', 'MAX_EDGES', 'Matrix', 'edges', 'prune', 'vertex_channels
            'valid_matrices', 'unpack']
 
 VERTICES, MAX_EDGES = 7, 9
-Matrix = Tuple[Tuple[int, ...], ...]
+Matrix = tuple[tuple[int, ...], ...]
 
 
 def edges(vertices: int) -> list[tuple[int, int]]:
@@ -73,7 +73,7 @@ def vertex_channels(matrix: Matrix, in_channels: int, out_channels: int) -> tupl
     return tuple(channels)
 
 
-@lru_cache(maxsize=None)
+@cache
 def valid_matrices(vertices: int) -> npt.NDArray[np.int64]:
     """Return all matrices of at most nine edges that pruning leaves as they are, as bit masks.
 

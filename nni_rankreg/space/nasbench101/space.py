@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.strategy import RandomOneShot

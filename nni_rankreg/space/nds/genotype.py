@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Iterable, Literal, NamedTuple, Protocol, Sequence, Tuple
+from typing import Literal, NamedTuple, Protocol
 
 from ...typing import Sample
 from ..codec import codec
@@ -11,7 +12,7 @@ from ..codec import codec
 __all__ = ['Genotype', 'encode_nds', 'decode_nds']
 
 _CELLS: tuple[Literal['normal', 'reduce'], ...] = ('normal', 'reduce')
-_Pairs = Tuple[Tuple[str, int], ...]
+_Pairs = tuple[tuple[str, int], ...]
 
 
 class Genotype(NamedTuple):
@@ -29,9 +30,9 @@ class Genotype(NamedTuple):
     """
 
     normal: _Pairs
-    normal_concat: Tuple[int, ...]
+    normal_concat: tuple[int, ...]
     reduce: _Pairs
-    reduce_concat: Tuple[int, ...]
+    reduce_concat: tuple[int, ...]
     width: int | None = None
     depth: int | None = None
 

@@ -5,7 +5,8 @@ Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", I
 
 from __future__ import annotations
 
-from typing import Any, Callable, ClassVar, Iterable, Literal, Tuple, Union
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Literal, Union
 
 from nni.mutable import Categorical, Mutable
 from nni.nas.hub.pytorch.nasnet import NDS, FactorizedReduce, NDSStage, ReLUConvBN
@@ -26,7 +27,7 @@ from .supernet import (
 
 __all__ = ['NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet']
 
-_Sizes = Union[int, Tuple[int, ...]]
+_Sizes = Union[int, tuple[int, ...]]
 _WIDTHS, _DEPTHS = (16, 24, 32), (4, 8, 12, 16, 20)
 
 
@@ -59,7 +60,7 @@ class NDSSpace(NDS):
         If a number of cells is below 3.
     """
 
-    operations: Tuple[str, ...]
+    operations: tuple[str, ...]
     """Choices of each operation."""
     nodes: ClassVar[int] = 5
     """Nodes of a cell."""
@@ -130,7 +131,7 @@ class DARTS(NDSSpace):
         differentiable strategies add it by themselves.
     """
 
-    operations: Tuple[str, ...] = (
+    operations: tuple[str, ...] = (
         'max_pool_3x3', 'avg_pool_3x3', 'skip_connect', 'sep_conv_3x3', 'sep_conv_5x5',
         'dil_conv_3x3', 'dil_conv_5x5', 'none')
     nodes = 4

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from typing import Iterator, NamedTuple, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ...typing import Sample
 from ..codec import codec

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from nni.nas.strategy import RandomOneShot

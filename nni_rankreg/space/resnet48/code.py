@@ -78,7 +78,7 @@ def decode_resnet48(code: str) -> Sample:
     ValueError
         If the digits are not those of an architecture of the space.
     """
-    sample: Sample = {label: 1. for label in _CHOICES}
+    sample: Sample = dict.fromkeys(_CHOICES, 1.0)
     position = 6
     try:
         for stage, (_, most) in enumerate(DEPTHS, 1):

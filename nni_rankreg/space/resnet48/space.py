@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Iterator, Sequence, Tuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from nni.mutable import Categorical, MutableExpression
 from nni.nas.nn.pytorch import ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
@@ -59,7 +60,7 @@ class ResNet48(ModelSpace):
 
     def __init__(self, num_labels: int = 1000,
                  channels: Sequence[int] = (64, 128, 256, 512),
-                 depths: Sequence[Tuple[int, int]] = DEPTHS, ratios: Sequence[float] = RATIOS):
+                 depths: Sequence[tuple[int, int]] = DEPTHS, ratios: Sequence[float] = RATIOS):
         super().__init__()
         if len(channels) != 4 or len(depths) != 4 or not all(
                 1 <= low <= high for low, high in depths):

@@ -53,7 +53,7 @@ def test_guard_own_channel_of_nni_knows_neither_message():
     assert {CommandType.ImportData.value, CommandType.AddCustomizedTrialJob.value} == {'FD', 'AD'}
 
 
-def restarted(manager, runner, *numbers):  # noqa: F811
+def restarted(manager, runner, *numbers):
     """Let the engine listen to a channel on which NNI says that it has started trials again."""
     channel = ResumableChannel('ws://nowhere')
     channel.restarted = {40 + number: json.loads(dump_model(runner._model(job(number))))
@@ -64,7 +64,7 @@ def restarted(manager, runner, *numbers):  # noqa: F811
     return channel
 
 
-def test_restarted_trials_are_not_submitted_again(manager):  # noqa: F811
+def test_restarted_trials_are_not_submitted_again(manager):
     runner = manager.runner()
     channel = restarted(manager, runner, 3)
     threading.Timer(0.5, manager._run, [43, 3]).start()
@@ -92,7 +92,7 @@ def test_only_the_same_job_is_adopted():
     assert not adopt(SequentialExecutionEngine(), model)
 
 
-def test_results_that_nni_knows_are_not_computed_again(manager, monkeypatch):  # noqa: F811
+def test_results_that_nni_knows_are_not_computed_again(manager, monkeypatch):
     """A report names its parameters; the trial it came from may have been listed with others."""
     runner = manager.runner()
     restarted(manager, runner).resumed = True
@@ -110,7 +110,7 @@ def test_results_that_nni_knows_are_not_computed_again(manager, monkeypatch):  #
     assert len(manager.trials) == 1
 
 
-def test_no_trials_of_before(manager):  # noqa: F811
+def test_no_trials_of_before(manager):
     assert finished_trials(manager.engine) == [] == finished_trials(SequentialExecutionEngine())
 
 

@@ -177,7 +177,7 @@ def test_none_is_a_choice(make_supernet):
                   if isinstance(leaf, MutableSymbol) and 'op' in leaf.label}
     assert all(set(values) == set(DARTS.operations) for values in operations.values())
     assert without.simplify()['normal/op_2_0'].values == [*DARTS.operations[:-1]]
-    assert NniDARTS.DARTS_OPS == [*DARTS.operations[:-1]]
+    assert [*DARTS.operations[:-1]] == NniDARTS.DARTS_OPS
     supernet = make_supernet('own DARTS').eval()
     sample = {label: 'none' if 'op' in label else choice
               for label, choice in UniformSampler(supernet).sample().items()}
