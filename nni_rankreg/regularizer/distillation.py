@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..loss import PairwiseRankingLoss
 from ..proxy import ProxyScorer
-from ..sampler import MarginPairSampler, UniformSampler
+from ..sampler import MarginPairs, MarginPairSampler, UniformSampler
 from ..schedule import Schedule
 from ..typing import Accept, Sample, Scorer, sample_key
 from .base import Regularizer, SupportsSubnetLoss, effective_term
@@ -59,8 +59,8 @@ class RankingDistillation(Regularizer):
 
     Attributes
     ----------
-    sampler
-        With its acceptance rate.
+    drawn_pairs
+        Of the run, with their acceptance rate.
 
     Raises
     ------
@@ -96,6 +96,7 @@ class RankingDistillation(Regularizer):
         self.sampler, self.pairs, self.detach = sampler or MarginPairSampler(), pairs, detach
         self.criterion = criterion or PairwiseRankingLoss()
         self.cross_entropy = cross_entropy
+        self.drawn_pairs: MarginPairs | None = None
         self._space: ModelSpace | None = None
         self._probed: list[Sample] = []
         self._scorers: list[Scorer] = []
@@ -104,7 +105,7 @@ class RankingDistillation(Regularizer):
 
     def prepare(self, space: ModelSpace, accept: Accept | None) -> None:
         """Draw the pairs from this space; proxies score its networks."""
-        self.sampler.bind(space, accept)
+        self.drawn_pairs = self.sampler.over(space, accept)
         self._space = space  # a proxy builds it anew, whatever has become of it
         probe = UniformSampler(space, self.sampler.seed, accept=accept)
         self._probed = [probe.sample() for _ in range(_PROBED)]
@@ -121,7 +122,8 @@ class RankingDistillation(Regularizer):
             return None
         if not self._scorers:
             self._start(supernet.of_first_process(batch))
-        drawn = [self.sampler.sample() for _ in range(self.pairs)]
+        assert self.drawn_pairs is not None
+        drawn = [self.drawn_pairs.sample() for _ in range(self.pairs)]
         losses = [supernet.subnet_loss(sample, batch) for pair in drawn for sample in pair]
         order = torch.tensor([self._order(*pair) for pair in drawn])
 
@@ -162,11 +164,13 @@ class RankingDistillation(Regularizer):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the pairs, and the batch that proxies see."""
-        return {**self.sampler.state_dict(), 'batch': self._batch}
+        assert self.drawn_pairs is not None
+        return {**self.drawn_pairs.state_dict(), 'batch': self._batch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""
-        self.sampler.load_state_dict(state)
+        assert self.drawn_pairs is not None
+        self.drawn_pairs.load_state_dict(state)
         self._batch, self._scorers = state['batch'], []
 
     def _order(self, first: Sample, second: Sample) -> int:

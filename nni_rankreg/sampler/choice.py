@@ -18,31 +18,12 @@ from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable, Mutabl
 from ..space import JointDraw
 from ..typing import Accept, Sample, sample_key
 
-__all__ = ['ATTEMPTS', 'ChoiceSpace', 'Dimension', 'first_accepted', 'hamming_distance']
+__all__ = ['ATTEMPTS', 'ChoiceSpace', 'Dimension', 'first_accepted']
 
 Drawn = TypeVar('Drawn')
 
 ATTEMPTS = 10_000
 """Draws in a row that may fail before a sampler gives up."""
-
-
-def hamming_distance(a: Sample, b: Sample) -> int:
-    """Return the number of labels in which two architectures differ.
-
-    Raises
-    ------
-    ValueError
-        If the labels of the two are not the same.
-
-    Examples
-    --------
-    >>> hamming_distance({'op': 'conv', 'width': 8}, {'op': 'pool', 'width': 8})
-    1
-    """
-    if a.keys() != b.keys():
-        raise ValueError('Expected two architectures of one space, got the labels '
-                         f'{sorted(a)} and {sorted(b)}.')
-    return sum(choice != b[label] for label, choice in a.items())
 
 
 class Dimension:

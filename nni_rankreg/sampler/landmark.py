@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable
 
-from ..typing import Sample
-from .choice import ATTEMPTS, Accept, ChoiceSpace, hamming_distance
+from ..typing import Accept, Sample
+from .choice import ATTEMPTS, ChoiceSpace
+from .distance import hamming_distance
 
 __all__ = ['LandmarkSampler']
 

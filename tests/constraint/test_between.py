@@ -86,7 +86,7 @@ def test_landmarks_are_accepted_ones(pairwise):
 
 def test_pairs_are_of_accepted_ones():
     accept = Between(measure, 1, 2)
-    sampler = MarginPairSampler('hamming', 3).bind(SPACE, accept)
+    sampler = MarginPairSampler('hamming', 3).over(SPACE, accept)
     pairs = [sampler.sample() for _ in range(200)]
     assert {float(value) for pair in pairs for value in measure(pair)} == {1., 2.}
     feasible = [one for one in EVERY if sum(one.values()) in (1, 2)]
@@ -98,7 +98,7 @@ def test_pairs_are_of_accepted_ones():
     lambda accept: UniformSampler(SPACE, accept=accept).sample(),
     lambda accept: UniformSampler(SPACE, accept=accept).mutate(EVERY[0]),
     lambda accept: LandmarkSampler(SPACE, accept=accept).sample(2),
-    lambda accept: MarginPairSampler().bind(SPACE, accept).sample()])
+    lambda accept: MarginPairSampler().over(SPACE, accept).sample()])
 def test_an_infeasible_filter_tells_the_range(draw):
     accept = Between(measure, 12.5)
     with pytest.raises(ValueError, match=r'is accepted by Between\(12.5, inf\), numbers found '

@@ -196,7 +196,7 @@ def test_in_a_super_net(landmarks, make_space, make_evaluator):
         strategy = SPOS(terms, evolution=Evolution(4, 8, 2, progress=False))
         torch.manual_seed(0)
         strategy.train(make_space(), make_evaluator())
-        assert terms[0].sampler.accepted == 2  # in the only step
+        assert terms[0].drawn_pairs.accepted == 2  # in the only step
         best.append([(one.score, dict(one)) for one in strategy.best(3)])
     assert best[0] == best[1]
 

@@ -60,7 +60,7 @@ def test_exact_share_at_the_published_margin(operations, published):
 @pytest.mark.parametrize('make, groups, published', [
     (NasBench201, GROUPS, 0.5154), (without_none, GROUPS_WITHOUT_NONE, 0.5)])
 def test_acceptance_rate(make, groups, published):
-    sampler = MarginPairSampler('group', 6.7, groups=groups, seed=1).bind(make())
+    sampler = MarginPairSampler('group', 6.7, groups=groups, seed=1).over(make())
     assert np.isnan(sampler.acceptance_rate)
     pairs = [sampler.sample() for _ in range(4000)]
     assert all(group_distance(*pair, groups) >= 6.7 for pair in pairs)
@@ -72,7 +72,7 @@ def test_groups_come_from_the_parameters():
     derived = choice_parameters(NasBench201(4, 1, 10))
     assert {label: {name: size > 0 for name, size in sizes.items()}
             for label, sizes in derived.items()} == GROUPS
-    pairs = [[MarginPairSampler('group', 6.7, groups=groups, seed=3).bind(NasBench201()).sample()
+    pairs = [[MarginPairSampler('group', 6.7, groups=groups, seed=3).over(NasBench201()).sample()
               for _ in range(3)] for groups in (None, GROUPS)]
     assert pairs[0] == pairs[1]
 
@@ -80,7 +80,7 @@ def test_groups_come_from_the_parameters():
 @pytest.mark.parametrize('name', ['DARTS', 'ProxylessNAS', 'MobileNetV3', 'AutoFormer'])
 def test_any_space(name, make_space):
     space = make_space(name)
-    sampler = MarginPairSampler('group', 2., seed=0).bind(space)
+    sampler = MarginPairSampler('group', 2., seed=0).over(space)
     for first, second in (sampler.sample() for _ in range(10)):
         assert first.keys() == second.keys() == space.simplify().keys()
         assert first != second
@@ -88,7 +88,7 @@ def test_any_space(name, make_space):
 
 def test_uniform_over_all_pairs_that_are_far_enough():
     space = {'a': Categorical('xyz', label='a'), 'b': Categorical('pq', label='b')}
-    sampler = MarginPairSampler('hamming', 2, seed=5).bind(space)
+    sampler = MarginPairSampler('hamming', 2, seed=5).over(space)
     everything = [dict(a=a, b=b) for a in 'xyz' for b in 'pq']
     far = [(sample_key(a), sample_key(b)) for a, b in itertools.product(everything, repeat=2)
            if hamming_distance(a, b) >= 2]
@@ -99,7 +99,7 @@ def test_uniform_over_all_pairs_that_are_far_enough():
 
 def test_distance_by_a_function_and_a_filter():
     space = {'n': Categorical(range(10), label='n')}
-    sampler = MarginPairSampler(lambda a, b: abs(a['n'] - b['n']), 7).bind(
+    sampler = MarginPairSampler(lambda a, b: abs(a['n'] - b['n']), 7).over(
         space, accept=lambda sample: sample['n'] != 0)
     pairs = [sampler.sample() for _ in range(200)]
     assert {frozenset((a['n'], b['n'])) for a, b in pairs} == {
@@ -109,13 +109,13 @@ def test_distance_by_a_function_and_a_filter():
 @pytest.mark.parametrize('distance, margin, largest', [('hamming', 7, '6'), ('group', 12.5, '12')])
 def test_an_impossible_margin_tells_the_largest(distance, margin, largest):
     with pytest.raises(ValueError, match=f'at most {largest}, the largest {distance} distance'):
-        MarginPairSampler(distance, margin).bind(NasBench201(4, 1, 10))
-    MarginPairSampler(distance, float(largest)).bind(NasBench201(4, 1, 10)).sample()
+        MarginPairSampler(distance, margin).over(NasBench201(4, 1, 10))
+    MarginPairSampler(distance, float(largest)).over(NasBench201(4, 1, 10)).sample()
 
 
 def test_a_margin_that_only_a_function_knows_ends(monkeypatch):
-    monkeypatch.setattr('nni_rankreg.sampler.pair.ATTEMPTS', 50)
-    sampler = MarginPairSampler(lambda a, b: 0., 1.).bind(without_none())
+    monkeypatch.setattr('nni_rankreg.sampler.margin_pair.ATTEMPTS', 50)
+    sampler = MarginPairSampler(lambda a, b: 0., 1.).over(without_none())
     with pytest.raises(ValueError, match='distance of at least 1.0, got none in 50 draws'):
         sampler.sample()
 
@@ -131,7 +131,7 @@ def test_bad_arguments(arguments, message):
 
 def test_groups_are_needed_without_a_model():
     with pytest.raises(ValueError, match='Expected a model space .* got dict: give groups'):
-        MarginPairSampler('group', 1.).bind(without_none())
+        MarginPairSampler('group', 1.).over(without_none())
 
 
 def test_group_distance_of_different_labels():
@@ -143,5 +143,6 @@ def test_same_seed_same_pairs_also_after_a_round_trip():
     first = MarginPairSampler('hamming', 5, seed=7)
     second = nni.load(nni.dump(first))
     space = NasBench201(4, 1, 10)
-    assert [first.bind(space).sample() for _ in range(3)] == [
-        second.bind(space).sample() for _ in range(3)]
+    pairs, others = first.over(space), second.over(space)
+    assert [pairs.sample() for _ in range(3)] == [others.sample() for _ in range(3)]
+    assert first.over(space).sample() == second.over(space).sample()  # from the seed on

@@ -165,7 +165,7 @@ def test_published_distances_of_the_challenge(table):
 
 def test_margin_of_rd_nas(space):
     """Random pairs are 34.3 apart on average, 65 % at least 33 (of the notes)."""
-    sampler = MarginPairSampler(width_distance, 33, seed=3).bind(space)
+    sampler = MarginPairSampler(width_distance, 33, seed=3).over(space)
     pairs = [sampler.sample() for _ in range(300)]
     assert min(width_distance(*pair) for pair in pairs) >= 33
     assert binomtest(sampler.accepted, sampler.drawn, .65).pvalue > 1e-3
