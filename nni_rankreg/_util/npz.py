@@ -8,6 +8,8 @@ import zlib
 
 import numpy as np
 
+from .error import one_line
+
 __all__ = ['named_arrays']
 
 _BROKEN = (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile, zlib.error,
@@ -37,5 +39,5 @@ def named_arrays(path: str | os.PathLike[str], names: tuple[str, ...]) -> dict[s
         raise
     except _BROKEN as error:
         raise ValueError(f'Expected a NumPy archive (.npz), got {path}: '
-                         + ' '.join(f'{error}'.split())) from error
+                         f'{one_line(error)}') from error
     raise ValueError(f'Expected the arrays {names} in {path}, got {found}.')

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from jsonargparse import ArgumentError, ArgumentParser
 
+from .._util.error import one_line
 from .._util.log import quiet_host
 
 __all__ = ['main']
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = parser.parse_args(words)
         commands[config.subcommand](**config[config.subcommand].as_dict())
     except (ArgumentError, ValueError, OSError) as error:
-        print('nni-rankreg:', ' '.join(str(error).split()), file=sys.stderr)
+        print('nni-rankreg:', one_line(error), file=sys.stderr)
         return 2
     return 0
 

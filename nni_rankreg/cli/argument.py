@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import os
 import sys
 from typing import Any, Union
 
 from nni.nas.nn.pytorch import ModelSpace
 
+from .._util.import_path import import_object
 from ..space import decode_nasbench201
 from ..table import TabularBenchmark, digits
 
@@ -20,19 +20,14 @@ ImportPath = Union[str, dict[str, Any]]
 
 
 def make_object(spec: ImportPath, what: str) -> Any:
-    """Import a class or function and call it with its arguments."""
+    """Import a class or function, also of a file in this folder, and call it with its arguments."""
     spec = {'class_path': spec} if isinstance(spec, str) else spec
-    path, arguments = str(spec.get('class_path', '')), spec.get('init_args') or {}
-    if '.' not in path or set(spec) - {'class_path', 'init_args'}:
-        raise ValueError(f'Expected the import path of a {what}, package.name, or class_path and '
-                         f'init_args, got {spec}.')
-    module, _, name = path.rpartition('.')
+    if set(spec) - {'class_path', 'init_args'}:
+        raise ValueError(f'Expected class_path and init_args of a {what}, got {spec}.')
+    path, arguments = spec.get('class_path'), spec.get('init_args') or {}
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())        # the user's own file, as `python` finds it
-    try:
-        target = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f'Expected the import path of a {what}, got {path}: {error}.') from error
+    target = import_object(path, f'the import path of a {what}')
     try:
         return target(**arguments)
     except TypeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
 import shlex
@@ -13,6 +12,7 @@ from typing import Any
 
 from nni.experiment.config import ExperimentConfig, utils
 
+from .._util.import_path import import_object
 from ..config import ConfigError, build_search, load_yaml, placeholders, read_config
 from ..host.run.registry import algorithm_path
 from ..host.run.tuner import PlanTuner, check_strategy
@@ -92,11 +92,10 @@ def _tuner_class(tuner: Any) -> Any:
         if path is None:
             raise ConfigError(f'tuner.name: Expected a name that nnictl algo list shows, got '
                               f'{name}. Register ours: nni-rankreg register')
-    module, _, attribute = path.rpartition('.')
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f'tuner.className: Expected a class, got {path}: {error}.') from error
+        return import_object(path, 'the path of a class')
+    except ValueError as error:
+        raise ConfigError(f'tuner.className: {error}') from error
 
 
 def _check_plan(tuner: type[PlanTuner], arguments: Mapping[str, Any], folder: Path) -> None:

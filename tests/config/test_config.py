@@ -60,6 +60,20 @@ def test_strategy_as_a_parameter(write):
         build_search(config, {'strategy': 'subprocess.Popen'})
 
 
+def test_a_value_of_a_trial_is_no_class_path(write):
+    """What is in a value is handed on as it is, and nothing in it is imported."""
+    value = {'class_path': 'no_such_package.Loss', 'init_args': {}}
+    config = read_config(write())
+    with pytest.raises(ConfigError, match='init_args.weight: .*float.*no_such_package'):
+        build_search(config, {'lambda': value})
+
+
+def test_nothing_is_built_if_an_argument_is_wrong(write, monkeypatch):
+    monkeypatch.setattr(NasBench201, '__init__', lambda *_, **__: pytest.fail('built'))
+    with pytest.raises(ConfigError, match='strategy.init_args.seed'):
+        build_search(read_config(write()), {'seed': 'x'})
+
+
 def test_search_of_several_stages(write, tmp_path):
     config = yaml.safe_load(SEARCH)
     strategy = {'class_path': 'nni_rankreg.strategy.LandmarkSearch', 'init_args': {
@@ -76,6 +90,7 @@ REGULARIZER = 'strategy.init_args.regularizers.0'
 @pytest.mark.parametrize('key, value, message', [
     ('space.class_path', 'NasBench201', r'space.class_path: Expected an import path, .*NasBench'),
     ('space.class_path', 7, 'space.class_path: Expected an import path, .* got 7'),
+    ('space.class_path', {'a': 'b'}, "space.class_path: Expected an import path, .* got {'a'"),
     ('space.class_path', 'nni_rankreg.space.NasBench', 'space.class_path: .* got nni_rankreg.sp'),
     ('space', {'class_path': 'nni_rankreg.schedule.Schedule'}, 'space.class_path: .*ModelSpace, g'),
     ('space.extra', 1, r"space: Expected class_path and init_args only, got \['class_path', 'ex"),
@@ -124,9 +139,10 @@ def test_other_packages_are_refused(write, path):
     assert read_config(write({'space.class_path': path}), trust=True)['space']['class_path'] == path
 
 
-@pytest.mark.parametrize('path', ['nni_rankreg.config.Path', 'nni_rankreg.config.importlib',
-                                  'nni_rankreg.plan.partial', 'nni_rankreg.config.os.system',
-                                  'nni_rankreg.config.importlib.import_module'])
+@pytest.mark.parametrize('path', [
+    'nni_rankreg.config.form.Path', 'nni_rankreg._util.import_path.importlib',
+    'nni_rankreg.plan.partial', 'nni_rankreg.config.form.os.system',
+    'nni_rankreg._util.import_path.importlib.import_module'])
 def test_what_a_trusted_module_imports_is_not_trusted(write, path):
     config = read_config(write({'space.class_path': path, 'space.init_args': {}}))
     with pytest.raises(ConfigError, match='space.class_path: Expected the path of a class'):

@@ -1,0 +1,161 @@
+"""What a search file describes, built in three passes over the tree.
+
+The first imports what the class paths name and fills in the parameters of the trial, the second
+checks the arguments, the third builds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from .._util.error import one_line
+from .._util.import_path import import_object
+from .form import KEYS, ConfigError, check_path, children, is_placeholder, is_trusted
+
+__all__ = ['Search', 'build_search']
+
+
+class Search(NamedTuple):
+    """What a search file describes."""
+
+    space: Any
+    evaluator: Any
+    strategy: Any
+
+
+def build_search(config: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Search:
+    """Build what a search file describes.
+
+    Parameters
+    ----------
+    config
+        Of `read_config`.
+    values
+        Parameters of the trial, which fill in the placeholders; None takes their defaults.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key.
+    """
+    calls = [_imported(config[name], name, values or {}) for name in KEYS]
+    for call in _calls(calls):
+        _check_arguments(call)
+    found = Search(*_built(calls))
+    from nni.nas.evaluator import Evaluator  # not above: torch takes seconds to import
+    from nni.nas.nn.pytorch import ModelSpace
+    from nni.nas.strategy.base import Strategy
+
+    for name, value, kind in zip(KEYS, found, (ModelSpace, Evaluator, Strategy)):
+        if not isinstance(value, kind):
+            raise ConfigError(f'{name}.class_path: Expected NNI\'s {kind.__name__}, got a '
+                              f'{type(value).__name__}.')
+    return found
+
+
+# First pass: values and calls in the place of placeholders and class paths
+
+@dataclass(frozen=True)
+class _Call:
+    """A class or function, its arguments, which may hold further calls, and its key in the file."""
+
+    key: str
+    target: Callable[..., Any]
+    arguments: dict[str, Any]
+
+
+def _imported(node: Any, key: str, values: Mapping[str, Any]) -> Any:
+    """Return a tree with the values of the trial, and with a `_Call` for each class path."""
+    if is_placeholder(node):
+        return values.get(node['parameter'], node['default'])
+    if isinstance(node, list):
+        return [_imported(one, f'{key}.{index}', values) for index, one in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if 'class_path' not in node:
+        return {name: _imported(one, f'{key}.{name}', values) for name, one in node.items()}
+    target = _target(node['class_path'], f'{key}.class_path', values)
+    arguments = {name: _imported(one, f'{key}.init_args.{name}', values)
+                 for name, one in (node.get('init_args') or {}).items()}
+    return _Call(key, target, arguments)
+
+
+def _target(node: Any, key: str, values: Mapping[str, Any]) -> Callable[..., Any]:
+    """Import a class or function; one of a trusted package is defined in one, not just named."""
+    path = _imported(node, key, values)
+    if is_placeholder(node):                    # the value of a trial is as good as its default
+        check_path(key, path, trust=not is_trusted(node['default']))
+    try:
+        target = import_object(path)
+    except ValueError as error:
+        raise ConfigError(f'{key}: {error}') from error
+    defined = str(getattr(target, '__module__', ''))
+    if not callable(target) or (is_trusted(path) and not is_trusted(defined)):
+        raise ConfigError(f'{key}: Expected the path of a class or function, got {path}.')
+    return target
+
+
+# Second pass: the arguments of the calls
+
+def _calls(node: Any) -> Iterator[_Call]:
+    """Yield the calls of a tree, each before those in its arguments."""
+    if isinstance(node, _Call):
+        yield node
+        node = node.arguments
+    for _, child in children(node):
+        yield from _calls(child)
+
+
+def _check_arguments(call: _Call) -> None:
+    """Check the names of arguments and, of plain values, the types."""
+    original = getattr(call.target, '__wrapped__', call.target)     # what NNI has traced
+    try:
+        inspect.signature(original).bind(**call.arguments)
+    except TypeError as error:
+        raise ConfigError(f'{call.key}.init_args: {original.__name__}: {error}.') from error
+    for name, value in call.arguments.items():
+        owner = _owner(original, name)
+        if owner is not None and not any(_calls(value)):
+            _check_type(owner, name, value, f'{call.key}.init_args.{name}')
+
+
+def _owner(target: Any, name: str) -> Any:
+    """Return what declares an argument: a class takes those of its bases by ``**kwargs``."""
+    for one in inspect.getmro(target) if inspect.isclass(target) else [target]:
+        if name in inspect.signature(one).parameters:
+            return one
+    return None
+
+
+def _check_type(owner: Any, name: str, value: Any, key: str) -> None:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    add = parser.add_class_arguments if inspect.isclass(owner) else parser.add_function_arguments
+    others = [one for one in inspect.signature(owner).parameters if one != name]
+    add(owner, fail_untyped=False, skip=set(others))
+    try:
+        parser.parse_object({name: value})
+    except Exception as error:
+        reason = one_line(error).removeprefix(f'Parser key "{name}": ')
+        raise ConfigError(f'{key}: {reason}') from error
+
+
+# Third pass
+
+def _built(node: Any) -> Any:
+    """Return a tree with the result of each call in its place."""
+    if isinstance(node, list):
+        return [_built(one) for one in node]
+    if isinstance(node, dict):
+        return {name: _built(one) for name, one in node.items()}
+    if not isinstance(node, _Call):
+        return node
+    arguments = _built(node.arguments)
+    try:
+        return node.target(**arguments)
+    except Exception as error:
+        raise ConfigError(f'{node.key}: {one_line(error)}') from error
