@@ -98,7 +98,7 @@ def test_command_line_of_a_space_of_nni(tmp_path, capsys):
 
 
 def test_losses_are_ranked_the_other_way(tmp_path):
-    samples, metrics = draw(30)
+    samples, metrics, _ = draw(30)
     found = {}
     for mode, sign in (('max', 1), ('min', -1)):
         write(tmp_path / 't.csv', ['sample', 'metric'],
