@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from .._util.npz import named_arrays
+from .._util.random import seeded
 from ..archive import Archive
 from ..data import ImageTensors, image_loader
 from ..metric import bootstrap_interval, kendall_tau, spearman
 from ..proxy import ProxyScorer, find_proxy, proxy_names
-from ..proxy.state import seeded
 from ..sampler import UniformSampler
 from ..typing import sample_key
 from .argument import ImportPath, make_object, make_space, read_table

@@ -14,6 +14,7 @@ from nni.mutable import LabeledMutable, Mutable
 from scipy.stats import rankdata
 from torch import Tensor
 
+from .._util.random import seeded
 from ..typing import Accept, Sample, sample_key
 from .autoencoder import SequenceAutoEncoder
 from .sequence import TokenCodec
@@ -109,8 +110,7 @@ class NAOController:
                              f'shape {values.shape}.')
         tokens = self.codec.encode(samples)
         ranks = torch.from_numpy((rankdata(values) - 1) / (len(values) - 1)).float()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed):
             self._network = SequenceAutoEncoder(self.codec.mask, **self.kwargs)
             self._train(self._network, tokens, ranks)
         self._seed_draws()

@@ -13,6 +13,7 @@ from nni.mutable import LabeledMutable, Mutable
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .._util.random import seeded
 from ..loss import LambdaRankLoss
 from ..metric import relevance
 from ..metric.values import Array, Values
@@ -21,7 +22,7 @@ from .encoder import default_encoder
 from .graph import GraphEncoder, Graphs
 from .network import DGCNN, SMALLEST_POOL, head
 from .target import label_values, mean_and_deviation, standardize
-from .training import Training, seeded, train
+from .training import Training, train
 
 __all__ = ['Ranker']
 

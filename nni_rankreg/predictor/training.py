@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-__all__ = ['Training', 'seeded', 'split_rows', 'train']
+__all__ = ['Training', 'split_rows', 'train']
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,6 @@ class Training:
                                  f'{getattr(self, name)}.')
         if not 0 <= self.validation < 1:
             raise ValueError(f'Expected a validation share in [0, 1), got {self.validation}.')
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Run with PyTorch's global generator seeded, and restore it: layers draw from no other."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def split_rows(count: int, share: float) -> tuple[Tensor, Tensor]:

@@ -9,8 +9,8 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule
 from nni.nas.space import SimplifiedModelSpace
 from torch import nn
 
+from .._util.random import seeded
 from ..typing import Sample
-from .state import seeded
 
 __all__ = ['NetworkFactory']
 

@@ -17,11 +17,12 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._util.random import seeded
 from ..archive import Archive
 from ..typing import Sample, sample_key
 from .network import NetworkFactory
 from .registry import find_proxy
-from .state import Batch, seeded
+from .state import Batch
 
 __all__ = ['ProxyScorer']
 

@@ -1,20 +1,18 @@
-"""What proxies do to a network while they measure it; everything is undone on exit."""
+"""What proxies do to a network while they score it; everything is undone on exit."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = [
     'Batch', 'LAYERS', 'ProxyError', 'bypassed', 'hooked', 'layers', 'norms',
-    'only_trainable', 'seeded', 'weights', 'without_shortcuts',
+    'only_trainable', 'weights', 'without_shortcuts',
 ]
 
 Batch = tuple[Tensor, Tensor]
@@ -51,24 +49,6 @@ def weights(network: nn.Module) -> list[nn.Parameter]:
 def norms(network: nn.Module) -> list[Any]:
     """Return the layers of batch normalisation."""
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device = torch.device('cpu')) -> Iterator[None]:
-    """Seed the global generators of Python, NumPy and PyTorch; on exit they are as before."""
-    states = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng([device] if device.type == 'cuda' else []):
-        try:
-            random.seed(seed)
-            np.random.seed(seed % 2 ** 32)
-            torch.default_generator.manual_seed(seed)
-            if device.type == 'cuda':
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            yield
-        finally:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
 
 
 @contextmanager
