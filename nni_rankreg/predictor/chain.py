@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -63,34 +64,23 @@ class ChainEncoder:
         if len({len(block.choices) for block in blocks}) != 1:
             raise ValueError('Expected blocks with the same number of labels, got '
                              f'{[list(block.choices) for block in blocks]}.')
-        self.blocks, self.skip = list(blocks), set(skip)
+        self.blocks = list(blocks)
+        first, *others = zip(*(block.choices.items() for block in blocks))
+        self._roles = [_Role(dict(first), skip), *(_Role(dict(role)) for role in others)]
+        stages = sorted({block.stage for block in blocks})
+        self._stages = torch.eye(len(stages))[[stages.index(block.stage) for block in blocks]]
         self._extras = list(map(Column, extras))
-        roles = list(zip(*(block.choices.values() for block in blocks)))
-        self._sizes, self._tables = [], []
-        for role, columns in enumerate(roles):
-            names = dict.fromkeys(choice for choices in columns for choice in choices)
-            kept = [name for name in names if role or name not in self.skip]
-            table = {name: index for index, name in enumerate(kept)}
-            table.update({name: len(kept) for name in names if name not in table})
-            self._sizes.append(len(kept))
-            self._tables.append({list(block.choices)[role]: {
-                choice: table[choice] for choice in choices}
-                for block, choices in zip(blocks, columns)})
-        stages = {stage: i for i, stage in enumerate(sorted({b.stage for b in blocks}))}
-        self._stage = torch.eye(len(stages))[[stages[block.stage] for block in blocks]]
 
     def __call__(self, samples: Sequence[Sample]) -> Graphs:
         """Return a chain for each architecture, padded at its end."""
-        indices = [choice_indices(samples, tables) for tables in self._tables]
-        present = (indices[0] < self._sizes[0]) & self._within_depth(samples)
-        parts = [torch.eye(size + 1)[index][..., :size]
-                 for size, index in zip(self._sizes, indices)]
-        features = torch.cat([*parts, self._stage.expand(len(samples), -1, -1)], dim=-1)
+        choices = [role.encode(samples) for role in self._roles]
+        present = choices[0].any(dim=-1) & self._within_depth(samples)
+        features = torch.cat([*choices, self._stages.expand(len(samples), -1, -1)], dim=-1)
         order = present.int().argsort(dim=1, descending=True, stable=True)
         mask = present.gather(1, order)
         features = features.take_along_dim(order[..., None], 1) * mask[..., None]
-        chain = torch.diag(torch.ones(len(self.blocks) - 1), 1)
-        edges = chain * mask[:, None, :] * mask[:, :, None]
+        following = torch.diag(torch.ones(len(self.blocks) - 1), 1)
+        edges = following * mask[:, None, :] * mask[:, :, None]
         extras = [column.encode(samples) for column in self._extras]
         return Graphs(features[:, None], edges[:, None], mask[:, None],
                       torch.cat([torch.zeros(len(samples), 0), *extras], dim=1))
@@ -127,3 +117,27 @@ class ChainEncoder:
         rest = [leaf for label, leaf in leaves.items()
                 if not found[label] and label not in depths and isinstance(leaf, MutableSymbol)]
         return cls(blocks, skip=['skip'], extras=rest)
+
+
+class _Role:
+    """What one label of each block stands for, such as its operation.
+
+    Parameters
+    ----------
+    choices
+        Label of each block -> its choices.
+    skip
+        Choices without a feature.
+    """
+
+    def __init__(self, choices: Mapping[str, Sequence[Hashable]],
+                 skip: Collection[Hashable] = ()):
+        names = dict.fromkeys(chain.from_iterable(choices.values()))
+        kept = {name: row for row, name in enumerate(name for name in names if name not in skip)}
+        self._rows = torch.eye(len(kept) + 1)[:, :-1]      # the last row is that of `skip`
+        self._indices = {label: {name: kept.get(name, len(kept)) for name in values}
+                         for label, values in choices.items()}
+
+    def encode(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the choices of the blocks, one-hot, shape (N, blocks, features)."""
+        return self._rows[choice_indices(samples, self._indices)]

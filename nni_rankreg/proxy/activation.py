@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -110,36 +110,51 @@ def zen(network: nn.Module, batch: Batch, *, residuals: bool = True, repeat: int
     if repeat < 1:
         raise ValueError(f'Expected at least 1 repetition, got {repeat}.')
     generator = torch.Generator().manual_seed(seed)
-    variances: dict[nn.Module, Tensor] = {}
-    features: list[Tensor] = []
+    scores = []
+    with batch_statistics(network), nullcontext() if residuals else without_shortcuts(network), \
+            _running_variances(network) as variances, _features(network) as features:
+        for _ in range(repeat):
+            tensors = _gaussian(network, generator)
+            images, noise = (_normal(batch[0], generator) for _ in range(2))
+            difference = features(tensors, images) - features(tensors, images + _MIXUP * noise)
+            delta = difference.flatten(1).double().abs().sum(1).mean()
+            scale = sum(variance.mean().double().log() / 2 for variance in variances.values())
+            scores.append(delta.log() + scale)
+    return torch.stack(scores).mean().item()
 
-    def normalise(norm: Any, inputs: tuple[Tensor, ...]) -> None:
+
+@contextmanager
+def _running_variances(network: nn.Module) -> Iterator[dict[nn.Module, Tensor]]:
+    """Yield what the running variances of the normalisations become, from 1 on."""
+    variances: dict[nn.Module, Tensor] = {}
+
+    def update(norm: Any, inputs: tuple[Tensor, ...]) -> None:
         axes = [axis for axis in range(inputs[0].ndim) if axis != 1]
         momentum = 0.1 if norm.momentum is None else norm.momentum
         before = variances.get(norm, torch.ones((), device=inputs[0].device))
         variances[norm] = torch.lerp(before.expand(inputs[0].shape[1]), inputs[0].var(axes),
                                      momentum)
 
-    def pool(_: Any, inputs: tuple[Tensor, ...]) -> None:
-        features[:] = [inputs[0]]
+    with hooked(norms(network), update, before=True):
+        yield variances
 
-    def respond(images: Tensor) -> Tensor:
-        features.clear()
+
+@contextmanager
+def _features(network: nn.Module) -> Iterator[Callable[[dict[str, Tensor], Tensor], Tensor]]:
+    """Yield f, from parameters and images to the features before the last average pooling."""
+    pooled: list[Tensor] = []
+
+    def keep(_: Any, inputs: tuple[Tensor, ...]) -> None:
+        pooled[:] = [inputs[0]]
+
+    def features(tensors: dict[str, Tensor], images: Tensor) -> Tensor:
+        pooled.clear()
         output = functional_call(network, tensors, (images,))
-        return features[0] if features else output
+        return pooled[0] if pooled else output
 
     pools = [module for module in network.modules() if isinstance(module, _POOLS)]
-    scores = []
-    with batch_statistics(network), nullcontext() if residuals else without_shortcuts(network), \
-            hooked(norms(network), normalise, before=True), hooked(pools, pool, before=True):
-        for _ in range(repeat):
-            tensors = _gaussian(network, generator)
-            images, noise = (_normal(batch[0], generator) for _ in range(2))
-            difference = respond(images) - respond(images + _MIXUP * noise)
-            delta = difference.flatten(1).double().abs().sum(1).mean()
-            scale = sum(variance.mean().double().log() / 2 for variance in variances.values())
-            scores.append(delta.log() + scale)
-    return torch.stack(scores).mean().item()
+    with hooked(pools, keep, before=True):
+        yield features
 
 
 def _gaussian(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
