@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import re
 import shutil
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from .._util.files import replaced_file
 from .arms import ARMS
 from .problem import Problem, Setting
 
@@ -122,9 +122,8 @@ class Run:
 def write_json(path: Path, content: Any) -> None:
     """Write a file so that it is either complete or as it was; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(content, indent=1))
-    os.replace(part, path)
+    with replaced_file(path) as part:
+        part.write_text(json.dumps(content, indent=1))
 
 
 def read_results(out: Path, setting: Setting) -> list[dict[str, Any]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from .._util.forward import ReplacedForward
 
 __all__ = [
     'Batch', 'LAYERS', 'ProxyError', 'bypassed', 'hooked', 'layers', 'norms',
@@ -79,25 +81,14 @@ def hooked(modules: Iterable[nn.Module], hook: Any, *, before: bool = False) -> 
             handle.remove()
 
 
-@contextmanager
-def bypassed(modules: Iterable[nn.Module], instead: Any = None) -> Iterator[None]:
-    """Let each of the modules return its input, or what `instead` makes of it."""
-    missing = object()
-    found = [(module, vars(module).get('forward', missing)) for module in modules]
-    try:
-        for module, _ in found:
-            setattr(module, 'forward', instead or _identity)
-        yield
-    finally:
-        for module, forward in found:
-            if forward is missing:
-                delattr(module, 'forward')
-            else:
-                setattr(module, 'forward', forward)
-
-
 def _identity(x: Tensor) -> Tensor:
     return x
+
+
+def bypassed(modules: Iterable[nn.Module],
+             instead: Callable[[Tensor], Tensor] = _identity) -> AbstractContextManager[None]:
+    """Let each of the modules return its input, or what `instead` makes of it."""
+    return ReplacedForward(dict.fromkeys(modules, instead))
 
 
 def _nothing(x: Tensor) -> Tensor:

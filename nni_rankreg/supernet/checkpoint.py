@@ -10,8 +10,8 @@ by extending `search_state`.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nni.nas.evaluator.pytorch import Lightning, LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 
+from .._util.files import replaced_file
 from .._util.random import global_state, set_global_state
 from ..data.batches import loader_state, set_loader_state
 
@@ -131,10 +132,10 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the file; Lightning calls this after all other hooks of the epoch."""
-        part = self.path.with_name(f'{self.path.name}.part')
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            os.replace(part, self.path)
+        # All processes take part, but the first one alone writes.
+        with (replaced_file(self.path) if trainer.is_global_zero
+              else nullcontext(self.path)) as file:
+            trainer.save_checkpoint(file)
 
 
 def keep_checkpoints(evaluator: Lightning, folder: str | Path) -> None:

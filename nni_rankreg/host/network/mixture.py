@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Union
 
@@ -25,6 +26,7 @@ from nni.nas.oneshot.pytorch.supermodule.sampling import (
 )
 from torch import Tensor
 
+from ..._util.forward import ReplacedForward
 from ...space.nds.supernet import LooseEndCell
 from .activation import own_labels
 
@@ -56,6 +58,7 @@ class Mixer:
 
     def __init__(self, supernet: ModelSpace):
         self._modules: dict[BaseSuperNetModule, Any] = {}
+        self._mixed = ExitStack()
         refused: dict[str, str] = {}
         for module in supernet.modules():
             if isinstance(module, BaseSuperNetModule) and own_labels(module):
@@ -72,11 +75,11 @@ class Mixer:
 
     def __call__(self, mixture: Mixture | None) -> None:
         """Compute by these weights from now on; None goes back to the activated path."""
-        for module, forward in self._modules.items():
-            if mixture is None:
-                vars(module).pop('forward', None)
-            else:
-                vars(module)['forward'] = partial(forward, module, mixture)
+        self._mixed.close()
+        if mixture is not None:
+            self._mixed.enter_context(ReplacedForward({
+                module: partial(forward, module, mixture)
+                for module, forward in self._modules.items()}))
 
 
 def _mixed_forward(module: BaseSuperNetModule) -> Any:

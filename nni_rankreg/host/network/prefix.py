@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,8 @@ from nni.nas.nn.pytorch import MutableModule
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
 from torch import Tensor, nn
+
+from ..._util.forward import ReplacedForward
 
 __all__ = ['SharedPrefix', 'fixed_modules']
 
@@ -55,19 +58,19 @@ class SharedPrefix:
         self.limit = limit
         self._modules = [module for module in fixed_modules(network)
                          if 'forward' not in vars(module)]
+        self._replaced = ExitStack()
         self._images: list[Tensor] = []
         self._outputs: OrderedDict[Hashable, Tensor] = OrderedDict()
         self._bytes = 0
-        self._inside = False  # a module of which only the output counts
+        self._inside = False  # of a module of which only the output counts
 
     def __enter__(self) -> SharedPrefix:
-        for module in self._modules:
-            vars(module)['forward'] = partial(self._call, module, module.forward)
+        self._replaced.enter_context(ReplacedForward({
+            module: partial(self._call, module, module.forward) for module in self._modules}))
         return self
 
     def __exit__(self, *_: Any) -> None:
-        for module in self._modules:
-            del vars(module)['forward']
+        self._replaced.close()
         self.begin([])
 
     def begin(self, images: Iterable[Tensor]) -> None:
@@ -82,22 +85,33 @@ class SharedPrefix:
 
     def _call(self, module: nn.Module, forward: Callable[..., Any], *args: Any,
               **kwargs: Any) -> Any:
+        """Do what `forward` of a module does, unless what it returns is remembered."""
         key = None if self._inside or kwargs else _key(module, args)
         if key is None:
             return forward(*args, **kwargs)
-        output = self._outputs.get(key)
-        if output is not None and _origin(output) == key:
-            self._outputs.move_to_end(key)
-            return output
+        output = self._recall(key)
+        if output is None:
+            output = self._compute(forward, args)
+            # One that is known already is the input; an input that was changed is not known.
+            if isinstance(output, Tensor) and _origin(output) is None and key == _key(module, args):
+                self._remember(key, output)
+        return output
+
+    def _compute(self, forward: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return what a module returns; nothing is remembered of the modules inside it."""
         self._inside = True
         try:
-            result = forward(*args)
+            return forward(*args)
         finally:
             self._inside = False
-        # One that is known already is the input itself; an input that was changed is not known.
-        if isinstance(result, Tensor) and _origin(result) is None and key == _key(module, args):
-            self._remember(key, result)
-        return result
+
+    def _recall(self, key: Hashable) -> Tensor | None:
+        """Return an output that is remembered, unless somebody has changed it since."""
+        output = self._outputs.get(key)
+        if output is None or _origin(output) != key:
+            return None
+        self._outputs.move_to_end(key)
+        return output
 
     def _remember(self, key: Hashable, output: Tensor) -> None:
         self._forget(key)  # the same that somebody has changed since

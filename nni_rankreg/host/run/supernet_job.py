@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from nni.nas.space import ExecutableModelSpace, ModelStatus
 
+from ..._util.files import replaced_file
 from ...plan import SuperNet
 from ...search import UniformDraw
 from ...typing import Results
@@ -111,8 +112,8 @@ def _check_folder(folder: Path) -> None:
 
 def save_weights(supernet: torch.nn.Module, path: str) -> None:
     """Write the weights so that the file is either complete or not there."""
-    torch.save(supernet.state_dict(), f'{path}.part')
-    os.replace(f'{path}.part', path)
+    with replaced_file(path) as part:
+        torch.save(supernet.state_dict(), part)
 
 
 def dump_model(model: ExecutableModelSpace) -> str:
