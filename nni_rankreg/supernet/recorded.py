@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from ..typing import Sample, sample_key
 __all__ = ['RecordedLosses']
 
 _DEVICE = 'cuda'
-_Shapes = list[tuple[torch.Size, torch.dtype, str]]
+_Layout = list[tuple[torch.Size, torch.dtype, str]]
 
 
 class RecordedLosses:
@@ -44,9 +45,9 @@ class RecordedLosses:
                  samples: Iterable[Sample]):
         self._loss, self._module = loss, module
         self._known = {sample_key(sample) for sample in samples}
-        self._shapes: _Shapes = []
+        self._layout: _Layout = []
         self._passes: dict[str, nn.Module] = {}
-        self._pending: set[str] = set()
+        self._pending: set[str] = set()  # those whose backward pass is to come
 
     def begin_step(self) -> None:
         """Take note that all backward passes are done."""
@@ -70,33 +71,31 @@ class RecordedLosses:
 
     def _fits(self, batch: Any) -> bool:
         """Return whether a batch is like the first one on a GPU."""
-        shapes: _Shapes = []
-        apply_to_collection(batch, Tensor, lambda one: shapes.append(
-            (one.shape, one.dtype, one.device.type)))
-        if not self._shapes and {device for *_, device in shapes} == {_DEVICE}:
-            self._shapes = shapes
-        return bool(shapes) and shapes == self._shapes
+        layout = _layout(batch)
+        if not self._layout and {device for *_, device in layout} == {_DEVICE}:
+            self._layout = layout
+        return bool(layout) and layout == self._layout
 
     def _record(self, batch: Any) -> nn.Module:
-        parameters = [one for one in self._module.parameters() if one.requires_grad]
-        buffers = list(self._module.buffers())
-        before = [one.clone() for one in buffers]
+        """Return the pass of the active architecture; each batch is copied to where this one is."""
+        own = apply_to_collection(batch, Tensor, torch.clone)
         # The casts of a recorded pass are its own: those in the cache are of this step's weights.
-        with torch.autocast(_DEVICE, torch.get_autocast_dtype(_DEVICE),
-                            torch.is_autocast_enabled(_DEVICE), cache_enabled=False):
-            gradients = torch.autograd.grad(self._loss(batch), parameters, allow_unused=True)
-            used = [one for one, gradient in zip(parameters, gradients) if gradient is not None]
-            recorded = _Pass(self._loss, used)
-            own = apply_to_collection(batch, Tensor, torch.clone)  # each batch is copied into it
+        with _unchanged(self._module.buffers()), torch.autocast(
+                _DEVICE, torch.get_autocast_dtype(_DEVICE), torch.is_autocast_enabled(_DEVICE),
+                cache_enabled=False):
+            recorded = _Pass(self._loss, self._used_parameters(batch))
             try:
                 torch.cuda.make_graphed_callables(recorded, (own,))  # in place
             except (AssertionError, RuntimeError) as error:
                 raise RuntimeError('Expected a training step that CUDA can record, got: '
                                    f'{error} Train with cuda_graphs=False.') from error
-        for buffer, value in zip(buffers, before):
-            # The passes so far do not count; `data` hides it from the pass of the step itself.
-            buffer.data.copy_(value)
         return recorded
+
+    def _used_parameters(self, batch: Any) -> list[nn.Parameter]:
+        """Return the parameters that the loss of the active architecture depends on."""
+        trained = [one for one in self._module.parameters() if one.requires_grad]
+        gradients = torch.autograd.grad(self._loss(batch), trained, allow_unused=True)
+        return [one for one, gradient in zip(trained, gradients) if gradient is not None]
 
 
 class _Pass(nn.Module):
@@ -108,3 +107,20 @@ class _Pass(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         return self.loss(batch)
+
+
+def _layout(batch: Any) -> _Layout:
+    """Return shape, type and device of each tensor of a batch."""
+    layout: _Layout = []
+    apply_to_collection(batch, Tensor, lambda one: layout.append(
+        (one.shape, one.dtype, one.device.type)))
+    return layout
+
+
+@contextmanager
+def _unchanged(buffers: Iterable[Tensor]) -> Iterator[None]:
+    """Undo what passes do to buffers, such as running statistics: they do not count."""
+    before = [(buffer, buffer.clone()) for buffer in buffers]
+    yield
+    for buffer, value in before:
+        buffer.data.copy_(value)  # `data` hides it from the pass of the step itself

@@ -124,20 +124,28 @@ class SuperNetScorer:
             # A model that takes the memory for granted, as Tensor.view does; else it fails again.
             if self._format is not torch.channels_last:
                 raise
-            self._format, self._shared = torch.contiguous_format, []
-            self.batches = [self._prepared(batch) for batch in self.batches]
-            self.calibration = [self._prepared(batch) for batch in self.calibration]
+            self._lay_out(torch.contiguous_format)
             return self._group_score(samples[index], group)
 
+    def _lay_out(self, memory_format: torch.memory_format) -> None:
+        """Keep the images of all batches in another order from now on."""
+        self._format, self._shared = memory_format, []
+        self.batches = [self._prepared(batch) for batch in self.batches]
+        self.calibration = [self._prepared(batch) for batch in self.calibration]
+
     def _group_score(self, sample: Sample, group: list[int]) -> float:
-        batches = [self.batches[index] for index in group]
         self.module.activate(sample)
         if self.calibration:
             calibrate(self.module, [batch[0] for batch in self.calibration])
+        batches = [self.batches[index] for index in group]
+        self._share(group, batches)
+        return sum(self._batch_score(batch) * _batch_size(batch) for batch in batches)
+
+    def _share(self, group: list[int], batches: list[Any]) -> None:
+        """Remember from now on what architectures have in common for these batches."""
         if self._prefix is not None and self._shared != group:
             self._shared = group
             self._prefix.begin(_tensors(batches))
-        return sum(self._batch_score(batch) * _batch_size(batch) for batch in batches)
 
     def _batch_score(self, batch: Any) -> float:
         if self.metric is None:
