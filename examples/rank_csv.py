@@ -14,9 +14,9 @@ from typing import Any
 from jsonargparse import CLI
 from nni.mutable import Categorical
 
-from nni_rankreg.cli.rank import held_out_ranking, read_measured
-from nni_rankreg.predictor import Ranker, read_weak
+from nni_rankreg.predictor import Ranker, held_out_ranking, read_weak
 from nni_rankreg.search import Candidates
+from nni_rankreg.table import read_csv_results
 
 CHOICES: dict[str, list[Any]] = {
     'layers': [2, 4, 6, 8, 10, 12],
@@ -48,7 +48,7 @@ def main(table: Path, weak: Path | None = None, top: int = 10, seed: int = 0) ->
     seed
         of what is held out and of the predictor
     """
-    results = read_measured(table, space=SPACE)
+    results = read_csv_results(table, space=SPACE)
     ranker = Ranker(SPACE, seed=seed)
     if weak is not None:
         ranker.pretrain(*read_weak(weak).finite())

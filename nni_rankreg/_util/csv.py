@@ -1,4 +1,4 @@
-"""Rows of CSV files, with the line of what is wrong."""
+"""Headers and rows of CSV files, with the line of what is wrong."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from ..typing import Sample
 
-__all__ = ['parse_sample', 'read_csv_rows']
+__all__ = ['parse_sample', 'read_csv_header', 'read_csv_rows']
 
 
 def parse_sample(text: str) -> Sample:
@@ -20,20 +21,32 @@ def parse_sample(text: str) -> Sample:
     return sample
 
 
+def read_csv_header(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the columns of a CSV file; an empty file has none."""
+    with _reader(path) as reader:
+        return list(reader.fieldnames or [])
+
+
 def read_csv_rows(path: str | os.PathLike[str], columns: Iterable[str]
                   ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the line number and the fields of each row of a CSV file that has `columns`."""
+    with _reader(path) as reader:
+        header = list(reader.fieldnames or [])
+        for column in columns:
+            if column not in header:
+                raise ValueError(f'Expected a column {column!r} in {path}, got {header}.')
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f'Expected {len(header)} fields in line {reader.line_num} of '
+                                 f'{path}, got another number.')
+            yield reader.line_num, row
+
+
+@contextmanager
+def _reader(path: str | os.PathLike[str]) -> Iterator[csv.DictReader[str]]:
+    """Open a file; an error tells if it is no CSV file."""
     with open(path, newline='', encoding='utf-8-sig') as file:
-        reader = csv.DictReader(file)
         try:
-            header = list(reader.fieldnames or [])
-            for column in columns:
-                if column not in header:
-                    raise ValueError(f'Expected a column {column!r} in {path}, got {header}.')
-            for row in reader:
-                if None in row or None in row.values():
-                    raise ValueError(f'Expected {len(header)} fields in line {reader.line_num} of '
-                                     f'{path}, got another number.')
-                yield reader.line_num, row
+            yield csv.DictReader(file)
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f'Expected a CSV file in UTF-8 at {path}, got: {error}.') from error

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
+from pathlib import Path
 from typing import Any, Union
 
 from nni.nas.nn.pytorch import ModelSpace
 
 from .._util.import_path import import_object
-from ..space import decode_nasbench201
-from ..table import TabularBenchmark, digits
+from ..table import TabularBenchmark, digits, read_csv_results
+from ..typing import Space
 
-__all__ = ['ImportPath', 'make_object', 'make_space', 'read_table']
+__all__ = ['ImportPath', 'make_object', 'make_space', 'read_truth']
 
 ImportPath = Union[str, dict[str, Any]]
 """``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
@@ -43,11 +43,9 @@ def make_space(path: ImportPath) -> ModelSpace:
     return space
 
 
-def read_table(truth: str, column: str | None) -> TabularBenchmark:
-    """Return a table: ``digits``, or a CSV file with the column sample, otherwise arch."""
+def read_truth(truth: str, column: str | None, space: Space) -> TabularBenchmark:
+    """Return a table: ``digits``, or a CSV file in a form that `read_csv_results` reads."""
     if truth == 'digits':
         return digits()
-    with open(truth, newline='', encoding='utf-8-sig') as file:
-        header = next(csv.reader(file), [])
-    return TabularBenchmark.from_csv(
-        truth, column=column, decode=None if 'sample' in header else decode_nasbench201)
+    results = read_csv_results(truth, column, space)
+    return TabularBenchmark(results.samples, results.metrics, Path(truth).stem)

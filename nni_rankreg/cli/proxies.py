@@ -21,7 +21,7 @@ from ..metric import bootstrap_interval, kendall_tau, spearman
 from ..proxy import ProxyScorer, find_proxy, proxy_names
 from ..sampler import UniformSampler
 from ..typing import sample_key
-from .argument import ImportPath, make_object, make_space, read_table
+from .argument import ImportPath, make_object, make_space, read_truth
 
 __all__ = ['proxies', 'correlations', 'correlation_table', 'score_table']
 
@@ -53,7 +53,8 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
         images on which the proxies look
     truth
         CSV file of stand-alone results (columns sample, as JSON, or arch, as NAS-Bench-201
-        string; and metric...), or digits for the shipped table. Its architectures are scored
+        string, or one for each label of the space; and metric...), or digits for the shipped
+        table. Its architectures are scored
     column
         the column of truth; by default the mean of those that begin with metric
     count
@@ -68,8 +69,9 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
     chosen = proxy_names() if names == 'all' else [name.strip() for name in names.split(',')]
     for name in chosen:
         find_proxy(name)                       # wrong names are told before the work begins
-    table = None if truth is None else read_table(truth, column)
-    model_space, batch = make_space(space), _batch(data, batch_size, seed)
+    model_space = make_space(space)
+    table = None if truth is None else read_truth(truth, column, model_space)
+    batch = _batch(data, batch_size, seed)
     if table is None:
         samples = UniformSampler(model_space, seed).distinct(_SAMPLED if count is None else count)
     else:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,19 +11,14 @@ import numpy as np
 import pandas as pd
 from nni.mutable import Categorical, LabeledMutable
 
-from .._util.csv import read_csv_rows
-from ..metric import bootstrap_interval, kendall_tau, ndcg, relevance
-from ..predictor import Ranker, read_weak
+from ..metric import relevance
+from ..predictor import Ranker, held_out_ranking, read_weak
 from ..search import Candidates
-from ..space import decode_nasbench201
-from ..table import read_results
-from ..table.reader import read_csv
-from ..typing import Results, Sample, sample_key
+from ..table import read_csv_results, read_results
+from ..typing import Sample, sample_key
 from .argument import ImportPath, make_space
 
-__all__ = ['rank', 'held_out_ranking', 'read_measured']
-
-_HELD_OUT, _FEWEST = 0.2, 20
+__all__ = ['rank']
 
 
 def rank(table: Path, space: ImportPath | None = None, column: str | None = None,
@@ -64,7 +57,7 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
         folder of the ranking
     """
     choices = None if space is None else _choices(space)
-    results = read_results(read_measured(table, column, choices), mode)
+    results = read_results(read_csv_results(table, column, choices), mode)
     choices = _seen(results.samples) if choices is None else choices
     # A user's own weak labels are close to the metric, so that their head is kept, as published.
     ranker = Ranker(choices, target=relevance, transfer_head=True, seed=seed)
@@ -82,48 +75,6 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     ranking.to_csv(out / 'ranking.csv', index=False)
     print(_as_markdown(ranking[:top]))
     print(f'{len(ranking)} architectures by {len(results.samples)} results, seed {seed}: {out}/')
-
-
-def read_measured(path: Path, column: str | None = None, space: Any = None) -> Results:
-    """Return the results of a CSV file, the mean of those of one architecture.
-
-    Parameters
-    ----------
-    path
-        See `rank`.
-    column
-        The column of results; None takes the mean of those that begin with metric.
-    space
-        An NNI space, or label -> mutable, for files with a column for each label; None takes all
-        other columns.
-    """
-    with open(path, newline='', encoding='utf-8-sig') as file:
-        header = next(csv.reader(file), [])
-    columns = None if column is None else [column]
-    if 'sample' in header or 'arch' in header:
-        decode = None if 'sample' in header else decode_nasbench201
-        samples, values = read_csv(path, columns, decode)
-    else:
-        samples, values = _read_labels(path, columns, header, space)
-    metrics: dict[str, list[float]] = {}
-    for sample, value in zip(samples, np.reshape(values, (len(samples), -1)).mean(axis=1)):
-        metrics.setdefault(sample_key(sample), []).append(float(value))
-    return Results(list(map(json.loads, metrics)), [float(np.mean(m)) for m in metrics.values()])
-
-
-def held_out_ranking(ranker: Ranker, results: Results, seed: int = 0) -> str:
-    """Return in words how well a random fifth is ranked by a fit to the others."""
-    count = len(results.samples)
-    if count < _FEWEST:
-        return f'{count} results are too few to hold some out: nothing tells how good this is.'
-    order = np.random.default_rng(seed).permutation(count).tolist()
-    size = round(_HELD_OUT * count)
-    held, rest = ([results.samples[i] for i in rows] for rows in (order[:size], order[size:]))
-    truth, metrics = ([results.metrics[i] for i in rows] for rows in (order[:size], order[size:]))
-    scores = ranker.fit(rest, metrics).score(held)
-    low, high = bootstrap_interval(kendall_tau, scores, truth)
-    return (f'Held out {size} of {count}: Kendall tau-b {kendall_tau(scores, truth):.3f} '
-            f'({low:+.3f} .. {high:+.3f}), NDCG {ndcg(scores, truth):.3f}')
 
 
 def _choices(space: ImportPath) -> Any:
@@ -145,46 +96,6 @@ def _seen(samples: Sequence[Sample]) -> dict[str, LabeledMutable]:
                                  'none.')
             choices.setdefault(label, {})[choice] = None
     return {label: Categorical(list(values), label=label) for label, values in choices.items()}
-
-
-def _read_labels(path: Path, columns: list[str] | None, header: Sequence[str],
-                 space: Any) -> tuple[list[Sample], np.ndarray]:
-    """Return the architectures of a file with a column for each label, and their values."""
-    columns = columns or [name for name in header if name.startswith('metric')]
-    if not columns:
-        raise ValueError(f'Expected a column that begins with metric in {path}, or its name, got '
-                         f'{list(header)}.')
-    leaves = None if space is None else _leaves(space)
-    labels = [name for name in header if name not in columns] if leaves is None else list(leaves)
-    samples, values = [], []
-    for line, row in read_csv_rows(path, [*labels, *columns]):
-        try:
-            samples.append({label: _choice(row[label], leaves, label) for label in labels})
-            values.append([float(row[column]) for column in columns])
-        except ValueError as error:
-            raise ValueError(f'Expected an architecture with values in line {line} of {path}, '
-                             f'got: {error}') from error
-    return samples, np.array(values)
-
-
-def _leaves(space: Any) -> Mapping[str, LabeledMutable]:
-    return space if isinstance(space, Mapping) else space.simplify()
-
-
-def _choice(text: str, leaves: Mapping[str, LabeledMutable] | None, label: str) -> Any:
-    """Return the choice that is written as `text`, in JSON or in Python; a number is one."""
-    value: Any = text
-    for parse in (ast.literal_eval, json.loads):
-        try:
-            value = parse(text)
-        except (ValueError, SyntaxError):
-            continue
-    if leaves is None:
-        return text if isinstance(value, (list, dict)) else value
-    for choice in (value, text):
-        if leaves[label].contains({label: choice}):
-            return choice
-    raise ValueError(f'{text!r}, which is no choice of {label!r}.')
 
 
 def _as_markdown(ranking: pd.DataFrame) -> str:

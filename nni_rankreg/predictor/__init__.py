@@ -9,6 +9,7 @@ from .chain import Block, ChainEncoder
 from .choice import ChoiceEncoder
 from .encoder import default_encoder
 from .graph import GraphEncoder, Graphs
+from .held_out import held_out_ranking
 from .nao import NAOController
 from .nasbench import NasBench101Encoder, NasBench201Encoder
 from .nds import NDSEncoder
@@ -21,5 +22,5 @@ from .weak import WeakLabels, read_weak
 
 __all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
            'standardize', 'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block',
-           'ChainEncoder', 'ChoiceEncoder', 'WeakLabels', 'read_weak', 'NAOController',
-           'TokenCodec']
+           'ChainEncoder', 'ChoiceEncoder', 'WeakLabels', 'read_weak', 'held_out_ranking',
+           'NAOController', 'TokenCodec']

@@ -3,9 +3,9 @@
 from .database import DatabaseEvaluator
 from .digits import digits
 from .evaluator import LookupEvaluator, TableEvaluator
-from .reader import UnknownArchitectureError
-from .source import ResultsSource, read_results
-from .tabular import TabularBenchmark
+from .source import ResultsSource, read_csv_results, read_results
+from .tabular import TabularBenchmark, UnknownArchitectureError
 
 __all__ = ['TabularBenchmark', 'TableEvaluator', 'LookupEvaluator', 'DatabaseEvaluator',
-           'UnknownArchitectureError', 'ResultsSource', 'read_results', 'digits']
+           'UnknownArchitectureError', 'ResultsSource', 'read_results', 'read_csv_results',
+           'digits']

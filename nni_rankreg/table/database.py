@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..typing import Sample, sample_key
 from .evaluator import LookupEvaluator
-from .reader import UnknownArchitectureError
+from .tabular import UnknownArchitectureError
 
 __all__ = ['DatabaseEvaluator']
 

@@ -1,55 +1,65 @@
-"""Reading of tables of architectures from CSV and NumPy files."""
+"""Architectures with their values, from CSV and NumPy files."""
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 
-from .._util.csv import parse_sample, read_csv_rows
+from .._util.csv import parse_sample, read_csv_header, read_csv_rows
 from .._util.npz import named_arrays
-from ..typing import Sample
+from ..typing import Sample, Space
 
-__all__ = [
-    'Decode', 'UnknownArchitectureError', 'read_csv', 'read_npz',
-]
+__all__ = ['Decode', 'read_any_csv', 'read_csv', 'read_npz']
 
 Path = str | os.PathLike[str]
 Decode = Callable[[str], Sample]
 """From the text of an architecture to the sample."""
 
-
-class UnknownArchitectureError(KeyError):
-    """An architecture that the table does not hold."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])               # KeyError would print quotes around the message
+_NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
-def read_csv(path: Path, columns: Sequence[str] | None, decode: Decode | None
+def read_csv(path: Path, columns: Sequence[str] | None = None, decode: Decode | None = None
              ) -> tuple[list[Sample], np.ndarray]:
     """Return the architectures of a CSV file and their values, (N,) or (N, columns).
 
     `columns` None takes all that begin with metric; `decode` None reads JSON from `sample`,
     otherwise `arch` is decoded.
     """
+    columns = _value_columns(path, columns)
     key, parse = ('sample', parse_sample) if decode is None else ('arch', decode)
-    samples, values = [], []
-    for line, row in read_csv_rows(path, [key, *(columns or [])]):
-        columns = columns or [field for field in row if field.startswith('metric')]
-        if not columns:
-            raise ValueError(f'Expected a column that begins with metric in {path}, got '
-                             f'{list(row)}.')
-        try:
-            samples.append(parse(row[key]))
-            values.append([_finite(row[column]) for column in columns])
-        except ValueError as error:
-            raise ValueError(f'Expected an architecture with values in line {line} of {path}, '
-                             f'got: {error}') from error
-    return samples, _flat(np.array(values))
+    return _read_rows(path, columns, [key], lambda row: parse(row[key]))
+
+
+def read_any_csv(path: Path, columns: Sequence[str] | None = None, space: Space | None = None
+                 ) -> tuple[list[Sample], np.ndarray]:
+    """Return the same of a file whose header says how it writes the architectures.
+
+    In `sample`, as JSON; in `arch`, as NAS-Bench-201 strings; or in a column for each label of
+    `space`, of which None takes all columns but those of the values.
+    """
+    header = read_csv_header(path)
+    if 'sample' in header:
+        return read_csv(path, columns)
+    if 'arch' in header:
+        from ..space import decode_nasbench201  # the space takes seconds to import
+
+        return read_csv(path, columns, decode_nasbench201)
+    columns = _value_columns(path, columns)
+    if space is None:
+        labels = [name for name in header if name not in columns]
+        return _read_rows(path, columns, labels, lambda row: {
+            label: _plain_choice(row[label]) for label in labels})
+    leaves = {label: leaf for label, leaf in _leaves(space).items()
+              if isinstance(leaf, MutableSymbol)}
+    return _read_rows(path, columns, list(leaves), lambda row: {
+        label: _choice(row[label], leaf) for label, leaf in leaves.items()})
 
 
 def read_npz(path: Path, columns: Sequence[str], decode: Decode, key: str
@@ -60,6 +70,60 @@ def read_npz(path: Path, columns: Sequence[str], decode: Decode, key: str
     texts: Any = arrays[key].astype(str)       # bytes become text, too
     kept = ~np.isnan(values).any(axis=1)
     return [decode(str(text)) for text in texts[kept]], _flat(values[kept])
+
+
+def _value_columns(path: Path, columns: Sequence[str] | None) -> Sequence[str]:
+    header = read_csv_header(path)
+    columns = columns or [name for name in header if name.startswith('metric')]
+    if not columns:
+        raise ValueError(f'Expected a column that begins with metric in {path}, or the name of '
+                         f'another, got {header}.')
+    return columns
+
+
+def _read_rows(path: Path, columns: Sequence[str], keys: Sequence[str],
+               parse: Callable[[Mapping[str, str]], Sample]) -> tuple[list[Sample], np.ndarray]:
+    samples, values = [], []
+    for line, row in read_csv_rows(path, [*keys, *columns]):
+        try:
+            samples.append(parse(row))
+            values.append([_finite(row[column]) for column in columns])
+        except ValueError as error:
+            raise ValueError(f'Expected an architecture with values in line {line} of {path}, '
+                             f'got: {error}') from error
+    return samples, _flat(np.array(values))
+
+
+def _leaves(space: Space) -> Mapping[str, LabeledMutable]:
+    return space.simplify() if isinstance(space, Mutable) else space
+
+
+def _choice(text: str, leaf: LabeledMutable) -> Any:
+    """Return the choice of a label that is written as `text`, in JSON or in Python."""
+    for choice in (_literal(text), text):
+        try:
+            is_one = leaf.contains({leaf.label: choice})
+        except (TypeError, ValueError):        # some of NNI's do not take just anything
+            continue
+        if is_one:                             # as the space spells it: 5, where a file says 5.0
+            return next((one for one in getattr(leaf, 'values', ()) if one == choice), choice)
+    raise ValueError(f'{text!r}, which is no choice of {leaf.label!r}.')
+
+
+def _plain_choice(text: str) -> Any:
+    """Return a number or whatever else a text means, or the text if that is a collection."""
+    value = _literal(text)
+    return text if isinstance(value, (list, dict)) else value
+
+
+def _literal(text: str) -> Any:
+    """Return what a text means in JSON, otherwise in Python; if in neither, the text."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except _NO_LITERAL:
+            continue
+    return text
 
 
 def _finite(text: str) -> float:

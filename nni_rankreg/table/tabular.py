@@ -15,9 +15,16 @@ from torch import Tensor
 
 from ..metric import kendall_tau
 from ..typing import Results, Sample, sample_key
-from .reader import Decode, UnknownArchitectureError, read_csv, read_npz
+from .reader import Decode, read_csv, read_npz
 
-__all__ = ['TabularBenchmark']
+__all__ = ['TabularBenchmark', 'UnknownArchitectureError']
+
+
+class UnknownArchitectureError(KeyError):
+    """An architecture that a table does not hold."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])               # KeyError would print quotes around the message
 
 
 class TabularBenchmark:

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 
-import numpy as np
 import pytest
 from nni.mutable import Categorical
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
@@ -14,10 +13,9 @@ from scipy.stats import kendalltau
 from torch import nn
 
 from nni_rankreg.cli import main
-from nni_rankreg.cli.rank import held_out_ranking, rank, read_measured
-from nni_rankreg.predictor import Ranker, Training, WeakLabels
+from nni_rankreg.cli.rank import rank
+from nni_rankreg.predictor import WeakLabels
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import decode_nasbench201
 from nni_rankreg.typing import Results, sample_key
 
 SPACE = {'kernel': Categorical([1, 3, 5], label='kernel'),
@@ -132,49 +130,6 @@ def test_weak_labels_pretrain(tmp_path, capsys):
         taus.append(kendalltau([float(row['score']) for row in found],
                                [metric_of(json.loads(row['sample'])) for row in found])[0])
     assert taus[1] > max(.7, taus[0] + .1)
-
-
-def test_several_results_of_an_architecture_are_averaged(tmp_path):
-    table = write(tmp_path / 't.csv', ['sample', 'metric', 'metric_2', 'seed'],
-                  [('{"a": 1}', 2, 4, 0), ('{"a": 2}', 1, 1, 0), ('{"a": 1}', 6, 6, 1)])
-    assert read_measured(table) == Results([{'a': 1}, {'a': 2}], [4.5, 1.])
-    assert read_measured(table, 'metric').metrics == [4., 1.]
-
-
-def test_strings_of_nasbench201(tmp_path):
-    text = '|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|avg_pool_3x3~2|'
-    table = write(tmp_path / 't.csv', ['arch', 'metric'], [(text, 1.)])
-    assert read_measured(table).samples == [decode_nasbench201(text)]
-
-
-def test_choices_are_read_as_the_space_spells_them(tmp_path):
-    table = write(tmp_path / 't.csv', [*HEADER, 'metric'], [(5, '8', 'none', 0.5, 'true', 1.)])
-    expected = {'kernel': 5, 'width': 8, 'norm': 'none', 'drop': 0.5, 'skip': True}
-    assert read_measured(table, None, SPACE).samples == [expected]
-    table = write(tmp_path / 't.csv', [*HEADER, 'metric'], [('5.0', 8, 'none', '5e-1', True, 1.)])
-    assert read_measured(table, None, SPACE).samples == [expected]
-    digits = {'a': Categorical(['1', '2'], label='a')}
-    table = write(tmp_path / 't.csv', ['a', 'metric'], [(1, 1.)])
-    assert read_measured(table, None, digits).samples == [{'a': '1'}]
-    assert read_measured(table).samples == [{'a': 1}]
-
-
-def test_held_out_fifth_is_not_fitted_to():
-    seen = []
-
-    class Spy(Ranker):
-        def fit(self, samples, metric):
-            seen.append(samples)
-            return super().fit(samples, metric)
-
-    results = draw(40)
-    ranker = Spy(SPACE, progress=False, hidden=16, fitting=Training(40, 20))
-    text = held_out_ranking(ranker, results, seed=4)
-    order = np.random.default_rng(4).permutation(40)
-    assert seen == [[results.samples[row] for row in order[8:]]]
-    held = [results.samples[row] for row in order[:8]]
-    tau = kendalltau(ranker.score(held), [metric_of(sample) for sample in held])[0]
-    assert f'Held out 8 of 40: Kendall tau-b {tau:.3f} (' in text and 'NDCG' in text
 
 
 @pytest.mark.parametrize('header, row, arguments, message', [
