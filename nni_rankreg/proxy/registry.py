@@ -13,7 +13,7 @@ from .jacobian import epe_nas, jacov
 from .state import Batch
 from .static import flops, l2_norm, params
 
-__all__ = ['Proxy', 'find_proxy', 'proxy_names']
+__all__ = ['PROXIES', 'Proxy', 'find_proxy', 'proxy_names']
 
 GROUP = 'nni_rankreg.proxy'
 """Entry-point group under which other packages declare proxies."""
@@ -34,6 +34,7 @@ class Proxy(Protocol):
 PROXIES: dict[str, Any] = {function.__name__: function for function in (
     flops, params, snip, grad_norm, grasp, synflow, fisher, jacov, naswot, zen, l2_norm, epe_nas,
     plain)}
+"""Name -> function, of this package."""
 
 
 def proxy_names() -> list[str]:

@@ -1,16 +1,21 @@
-"""What is installed: the declarations against the classes, and somebody else's."""
+"""What is listed: all that this package has, and what others declare."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import sys
-from importlib.metadata import entry_points
 
 import pytest
 
 from nni_rankreg import proxy, regularizer, strategy
 from nni_rankreg.cli.list import GROUPS, list_extensions
+
+
+def listed(capsys):
+    """Return the words of each line: kind, name, path, and those of the meaning."""
+    list_extensions()
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
 
 
 @pytest.mark.parametrize('kind, expected', [
@@ -20,12 +25,12 @@ from nni_rankreg.cli.list import GROUPS, list_extensions
                      and one is not regularizer.Regularizer]),
     ('proxy', proxy.proxy_names()),
 ])
-def test_all_of_ours_are_declared(kind, expected):
-    declared = {entry.name: entry.value for entry in entry_points(group=f'nni_rankreg.{kind}')
-                if entry.value.startswith('nni_rankreg.')}
-    assert set(declared) == set(expected)
-    for name, value in declared.items():
-        module, attribute = value.split(':')
+def test_all_of_ours_are_listed(kind, expected, capsys):
+    found = {name: path for of, name, path, *_ in listed(capsys)
+             if of == kind and path.startswith('nni_rankreg.')}
+    assert set(found) == set(expected)
+    for name, path in found.items():
+        module, attribute = path.rsplit('.', 1)
         assert getattr(importlib.import_module(module), attribute).__name__ == name
 
 
@@ -49,5 +54,6 @@ def test_those_of_others_are_listed(other_package, capsys):
     assert kinds == sorted(kinds, key=GROUPS.index)
     best, = [line for line in lines if ' Best ' in line]
     assert 'other_nas.Best' in best and 'Finds the best.' in best
+    assert lines.index(best) == kinds.count('strategy') - 1        # after ours
     magic, = [line for line in lines if ' magic ' in line]
     assert 'cannot be loaded' in magic and 'missing' in magic

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nni_rankreg.proxy import ProxyError, naswot, zen
+from nni_rankreg.proxy import ProxyError
+from nni_rankreg.proxy.activation import naswot, zen
 
 
 def codes(network, images):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
 
-from nni_rankreg.proxy import fisher, grad_norm, grasp, plain, snip, synflow
+from nni_rankreg.proxy.gradient import fisher, grad_norm, grasp, plain, snip, synflow
 
 
 def training(network):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from nni_rankreg.proxy import ProxyError, epe_nas, jacov
+from nni_rankreg.proxy import ProxyError
+from nni_rankreg.proxy.jacobian import epe_nas, jacov
 
 
 def plain_network(outputs=5):

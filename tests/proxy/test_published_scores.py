@@ -11,7 +11,9 @@ from helpers.places import DATA
 from PIL import Image
 from scipy.stats import pearsonr, spearmanr
 
-from nni_rankreg.proxy import NetworkFactory, ProxyScorer, flops, l2_norm, params, synflow
+from nni_rankreg.proxy import NetworkFactory, ProxyScorer
+from nni_rankreg.proxy.gradient import synflow
+from nni_rankreg.proxy.static import flops, l2_norm, params
 from nni_rankreg.space import NasBench201, decode_nasbench201
 
 TABLE, IMAGES = DATA / 'zc_nb201_cifar10.csv', DATA / 'cifar10'

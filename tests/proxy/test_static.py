@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nni_rankreg.proxy import NetworkFactory, ProxyError, flops, l2_norm, params
+from nni_rankreg.proxy import NetworkFactory, ProxyError
+from nni_rankreg.proxy.static import flops, l2_norm, params
 from nni_rankreg.space import NasBench201, decode_nasbench201
 
 IMAGES = torch.zeros(2, 3, 32, 32), torch.zeros(2)

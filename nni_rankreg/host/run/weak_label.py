@@ -10,7 +10,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ..._util.fork import fork_map
-from ...proxy import NetworkFactory, flops, params
+from ...proxy import NetworkFactory
+from ...proxy.static import flops, params
 from ...typing import Sample
 
 __all__ = ['LABELS', 'weak_labels']
