@@ -19,7 +19,7 @@ from stored import read, stored
 from torch.nn.functional import one_hot
 from tqdm.auto import tqdm
 
-from nni_rankreg.ablation.nasbench201 import NASBENCH201, make_space, read_table
+from nni_rankreg.ablation.nasbench201 import NASBENCH201
 from nni_rankreg.metric import kendall_tau
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.report import markdown_table
@@ -30,7 +30,8 @@ FILE = 'nao_controller.json'
 def measure(data: Path, column: str, known: int, seed: int) -> list[float]:
     """Return the two shares in percent and the two correlations of one seed."""
     setting = dict(NASBENCH201.small, operations=5)
-    table, space = read_table(data, column, setting), make_space(setting).simplify()
+    table = NASBENCH201.table(data, column, setting)
+    space = NASBENCH201.space(setting).simplify()
     rows = np.random.default_rng(seed).permutation(len(table))[:2 * known]
     samples, metrics = [table.samples[row] for row in rows], table.values[rows]
     controller = NAOController(space, seed).fit(samples[:known], metrics[:known])

@@ -29,7 +29,7 @@ import speed
 from jsonargparse import CLI
 from stored import read
 
-from nni_rankreg.ablation.tables import COLUMNS, report
+from nni_rankreg.ablation.summary import COLUMNS, summarise_arms
 
 SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
 LANDMARKS = {
@@ -72,7 +72,7 @@ class Table(NamedTuple):
 def ranking_table(folder: str, seeds: int, arms: Mapping[str, str],
                   columns: Sequence[str] = SHORT) -> Table:
     """Return a table of rankings: of some runs, with these rows and columns."""
-    return Table(folder, lambda path: report(runs(path, seeds), arms, columns))
+    return Table(folder, lambda path: summarise_arms(runs(path, seeds), arms, columns))
 
 
 TABLES = {

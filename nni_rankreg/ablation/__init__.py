@@ -1,1 +1,1 @@
-"""Benchmarks of rankings: what trains a super-net, compared arm by arm on a real table."""
+"""Ablations: what trains a super-net, compared arm by arm by its ranking of a real table."""

@@ -20,12 +20,12 @@ _NAMES = {-1: 'input', 0: 'conv3x3-bn-relu', 1: 'conv1x1-bn-relu', 2: 'maxpool3x
 _FAR = 5  # Hamming distance of a landmark from its root; few cells differ in more labels
 
 
-def make_space(setting: Setting) -> NasBench101:
+def _space(setting: Setting) -> NasBench101:
     """Return the space with three stacks."""
     return NasBench101(setting['channels'], 3, setting['cells'], 10)
 
 
-def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
+def _table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
     """Return a column of the table in %, three trials each, of cells drawn uniformly."""
     table = named_arrays(data / NASBENCH101.file, (
         'run_arch_index', 'run_space', 'adj', 'ops', 'n_vertices', column))
@@ -39,8 +39,8 @@ def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
     return TabularBenchmark(samples, 100 * values)
 
 
-def draw_landmarks(space: NasBench101, table: TabularBenchmark, count: int, seed: int,
-                   fixed: TabularBenchmark) -> list[Sample]:
+def _landmarks(space: NasBench101, table: TabularBenchmark, count: int, seed: int,
+               fixed: TabularBenchmark) -> list[Sample]:
     """Return a third of the landmarks from each of three roots; none is scored later."""
     random, third = np.random.default_rng(seed), count // 3
     drawn: list[Sample] = []
@@ -54,7 +54,7 @@ def draw_landmarks(space: NasBench101, table: TabularBenchmark, count: int, seed
 
 
 NASBENCH101 = Problem(
-    'nb101_weightsharing.npz', make_space, read_table, draw_landmarks,
+    'nb101_weightsharing.npz', _space, _table, _landmarks,
     'final_validation_accuracy', 'final_test_accuracy',
     arms=('spos', 'equal-cost', 'landmark_64, 4 pairs', 'nao', 'nao, equal-cost',
           'nao + landmark'),

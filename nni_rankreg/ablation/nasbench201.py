@@ -11,10 +11,10 @@ from ..typing import Sample
 from .arms import ARMS
 from .problem import Problem, Setting
 
-__all__ = ['NASBENCH201', 'make_space', 'read_table']
+__all__ = ['NASBENCH201']
 
 
-def make_space(setting: Setting) -> NasBench201:
+def _space(setting: Setting) -> NasBench201:
     """Return the space, of 4 operations without none.
 
     Parameters
@@ -25,7 +25,7 @@ def make_space(setting: Setting) -> NasBench201:
     return NasBench201(setting['channels'], setting['cells'], 10, setting['operations'] == 5)
 
 
-def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
+def _table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
     """Return a column of the table, of 4 operations without the architectures with a none.
 
     Parameters
@@ -44,8 +44,8 @@ def read_table(data: Path, column: str, setting: Setting) -> TabularBenchmark:
     return TabularBenchmark([table.samples[index] for index in kept], table.values[kept])
 
 
-def draw_landmarks(space: NasBench201, table: TabularBenchmark, count: int, seed: int,
-                   fixed: TabularBenchmark) -> list[Sample]:
+def _landmarks(space: NasBench201, table: TabularBenchmark, count: int, seed: int,
+               fixed: TabularBenchmark) -> list[Sample]:
     """Return a third of the landmarks from each of three roots; none is scored later."""
     third = count // 3
     drawn = [LandmarkSampler(space, seed=3 * seed + root).sample(2 * third) for root in range(3)]
@@ -54,7 +54,7 @@ def draw_landmarks(space: NasBench201, table: TabularBenchmark, count: int, seed
 
 
 NASBENCH201 = Problem(
-    'nb201.npz', make_space, read_table, draw_landmarks, 'xvalid_c10_200', 'xtest_c10_200',
+    'nb201.npz', _space, _table, _landmarks, 'xvalid_c10_200', 'xtest_c10_200',
     arms=tuple(ARMS), operations=(5, 4),
     small=dict(pixels=16, images=10_000, channels=8, cells=1, epochs=30, batch_size=256,
                learning_rate=0.025, warmup=0.375, averaged=3, validation_images=512,

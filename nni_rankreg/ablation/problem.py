@@ -1,4 +1,4 @@
-"""What a benchmark of rankings is about: a space, its table, and the settings of super-nets."""
+"""What an ablation is about: a space, its table, and the settings of super-nets."""
 
 from __future__ import annotations
 

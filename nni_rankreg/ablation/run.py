@@ -1,4 +1,4 @@
-"""One run of a benchmark: a super-net, where its files lie, and the time that it has."""
+"""One run of an ablation: a super-net, where its files lie, and the time that it has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import multiprocessing
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from .._util.files import replaced_file
 from .arms import ARMS
 from .problem import Problem, Setting
 
-__all__ = ['OutOfTimeError', 'Run', 'Slice', 'read_results', 'write_json']
+__all__ = ['OutOfTimeError', 'Run', 'Slice', 'finished_runs', 'unfinished_runs', 'write_json']
 
 
 class OutOfTimeError(Exception):
@@ -52,7 +53,7 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A super-net of a benchmark.
+    """A super-net of an ablation.
 
     Parameters
     ----------
@@ -126,8 +127,8 @@ def write_json(path: Path, content: Any) -> None:
         part.write_text(json.dumps(content, indent=1))
 
 
-def read_results(out: Path, setting: Setting) -> list[dict[str, Any]]:
-    """Return the results in a folder.
+def finished_runs(out: Path, setting: Setting) -> list[dict[str, Any]]:
+    """Return what the runs of a folder have written.
 
     Parameters
     ----------
@@ -153,3 +154,16 @@ def read_results(out: Path, setting: Setting) -> list[dict[str, Any]]:
                              f'{path.name}. Give another folder as --out.')
         results.append(result)
     return results
+
+
+def unfinished_runs(runs: Sequence[Run]) -> dict[Run, int]:
+    """Return the runs without a result, and how many epochs of each are done.
+
+    Parameters
+    ----------
+    runs
+        At least one, of one folder and one setting.
+    """
+    finished = {(result['arm'], result['seed'])
+                for result in finished_runs(runs[0].out, runs[0].setting)}
+    return {run: run.epochs_done for run in runs if (run.arm, run.seed) not in finished}

@@ -1,4 +1,4 @@
-"""The training of one super-net of a benchmark, in as many slices as it takes."""
+"""The training of one super-net of an ablation, in as many slices as it takes."""
 
 from __future__ import annotations
 

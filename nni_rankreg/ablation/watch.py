@@ -1,4 +1,4 @@
-"""What a benchmark sees of a training: scores and seconds of its epochs, and when to stop."""
+"""What an ablation sees of a training: scores and seconds of its epochs, and when to stop."""
 
 from __future__ import annotations
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
-from .._util.log import quiet_host
 from ..ablation.arms import ARMS
 from ..ablation.nasbench101 import NASBENCH101
 from ..ablation.nasbench201 import NASBENCH201
+from ..ablation.pool import train_all
 from ..ablation.problem import Problem, choose_setting
-from ..ablation.run import Run, Slice, read_results
-from ..ablation.tables import report, teachers
-from ..ablation.training import train
+from ..ablation.run import Run, Slice, finished_runs, unfinished_runs
+from ..ablation.summary import summarise_arms, summarise_teachers
 from ..data.cifar10 import check_cifar10
 from ..evaluator.device import check_device
 
@@ -73,18 +68,18 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
     runs = [Run(problem, setting, data, out, device, arm, seed)
             for seed in range(seeds) for arm in chosen]
     out.mkdir(parents=True, exist_ok=True)
-    before = _left(runs)
-    _train_all(list(before), time_slice, jobs)
-    after = _left(runs)
+    before = unfinished_runs(runs)
+    train_all(list(before), time_slice, jobs)
+    after = unfinished_runs(runs)
     print(f'CIFAR-10; landmarks by {problem.validation}, ranking against {problem.test}, '
           f'{problem.scored} architectures; {setting}')
-    print(report(read_results(out, setting)))
+    print(summarise_arms(finished_runs(out, setting)))
     if after:
-        print(_summary(after, len(runs)))
+        print(_progress(after, len(runs)))
         if after == before:
             print('No epoch has ended in this time: give more minutes.')
     elif minutes is None and any('RD' in arm for arm in chosen):
-        print(teachers(problem, setting, data, out, device, seeds))
+        print(summarise_teachers(problem, setting, data, out, device, seeds))
 
 
 def _check(problem: Problem, data: Path, device: str, arms: Sequence[str],
@@ -102,37 +97,7 @@ def _check(problem: Problem, data: Path, device: str, arms: Sequence[str],
     check_device(device)
 
 
-def _train_all(runs: Sequence[Run], time_slice: Slice, jobs: int) -> None:
-    """Train what is left, several at a time in processes of their own."""
-    if jobs == 1:
-        for run in runs:
-            _train(run, time_slice, torch.get_num_threads())
-        return
-    threads = max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
-        futures = [pool.submit(_train, run, time_slice, threads) for run in runs]
-        try:
-            for future in futures:
-                future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _train(run: Run, time_slice: Slice, threads: int) -> None:
-    quiet_host()
-    torch.set_num_threads(threads)
-    if time_slice.left > 0:
-        train(run, time_slice)
-
-
-def _left(runs: Sequence[Run]) -> dict[Run, int]:
-    """Return the runs without a result, and how many epochs of each are done."""
-    done = {(result['arm'], result['seed'])
-            for result in read_results(runs[0].out, runs[0].setting)}
-    return {run: run.epochs_done for run in runs if (run.arm, run.seed) not in done}
-
-
-def _summary(left: dict[Run, int], count: int) -> str:
+def _progress(left: dict[Run, int], count: int) -> str:
     """Return what is done and what is left."""
     lines = [f'{run.title}: {done} of {run.epochs} epochs' for run, done in left.items()]
     return '\n'.join([f'{count - len(left)} of {count} runs are done. Left are:', *lines,

@@ -1,4 +1,4 @@
-"""The numbers of the benchmark against SciPy's, the runs that are kept, and what is refused."""
+"""The numbers of the ablation against SciPy's, the runs that are kept, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 from helpers.places import DATA, ROOT
 from scipy import stats
 
+from nni_rankreg.ablation import pool
 from nni_rankreg.ablation.arms import ARMS, steps
 from nni_rankreg.ablation.nasbench101 import NASBENCH101
 from nni_rankreg.ablation.nasbench201 import NASBENCH201
 from nni_rankreg.ablation.problem import choose_setting
 from nni_rankreg.ablation.run import Run
-from nni_rankreg.ablation.tables import COLUMNS, report
-from nni_rankreg.cli import ablate as command
+from nni_rankreg.ablation.summary import COLUMNS, summarise_arms
 from nni_rankreg.cli import main
 
 
@@ -49,7 +49,7 @@ def test_report_against_scipy():
                     kendall_tau=random.uniform(), sparse_kendall_tau=random.uniform())
                for arm, seconds in (('spos', 10.), ('landmark', 15.)) for seed in (2, 0, 1)]
     results.append({**results[0], 'arm': 'gdas', 'seed': 7})
-    rows = {row[0]: dict(zip(COLUMNS, row[1:])) for row in cells(report(results))}
+    rows = {row[0]: dict(zip(COLUMNS, row[1:])) for row in cells(summarise_arms(results))}
     assert list(rows) == ['spos', 'landmark', 'gdas']
     for arm in ('spos', 'landmark'):
         taus = [one['kendall_tau'] for one in sorted(
@@ -62,7 +62,7 @@ def test_report_against_scipy():
     assert rows['landmark']['seconds'] == '30' and rows['landmark']['hinge active'] == '25%'
     assert rows['spos']['hinge active'] == rows['gdas']['95 % interval'] == ''
     assert rows['gdas']['cost'] == ''           # no plain SPOS with that seed
-    titled = report(results, {'landmark': 'L'}, ('seconds',))
+    titled = summarise_arms(results, {'landmark': 'L'}, ('seconds',))
     assert cells(titled) == [['L', '30']]
 
 
@@ -71,7 +71,7 @@ def test_committed_runs_count_as_done(ablation_data, tmp_path, monkeypatch, caps
     out = tmp_path / 'runs'
     shutil.copytree(ROOT / 'benchmarks' / 'results' / 'nb201_ranking', out)
     before = {path.name for path in out.iterdir()}
-    monkeypatch.setattr(command, 'train', lambda *_: pytest.fail('trained'))
+    monkeypatch.setattr(pool, 'train', lambda *_: pytest.fail('trained'))
     arms = ['spos', 'equal-cost', 'landmark', 'landmark_128', 'landmark_64', 'landmark_32']
     assert main(['ablate', '--data', str(ablation_data), '--out', str(out), '--seeds', '5',
                  '--jobs', '1',

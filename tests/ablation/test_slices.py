@@ -1,4 +1,4 @@
-"""A benchmark that was stopped, by the clock or by a kill, ends as if it had not been."""
+"""An ablation that was stopped, by the clock or by a kill, ends as if it had not been."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nni_rankreg.ablation import arms, run, watch
+from nni_rankreg.ablation import arms, pool, run, watch
 from nni_rankreg.ablation.arms import steps
 from nni_rankreg.ablation.problem import choose_setting
 from nni_rankreg.ablation.training import train
@@ -119,8 +119,8 @@ def test_several_at_a_time_in_slices(run_ablation, tmp_path, ablation_data):
     (setting,) = {json.dumps(one['setting']) for one in whole.values()}
     runs = [run.Run(small, json.loads(setting), ablation_data, tmp_path, 'cpu', 'spos', seed)
             for seed in range(2)]
-    command._train_all(runs, run.Slice(), 2)
-    assert without_times({(one['arm'], one['seed']): one for one in run.read_results(
+    pool.train_all(runs, run.Slice(), 2)
+    assert without_times({(one['arm'], one['seed']): one for one in run.finished_runs(
         tmp_path, json.loads(setting))}) == without_times(whole)
 
 

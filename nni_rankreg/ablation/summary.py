@@ -1,4 +1,4 @@
-"""The tables of a benchmark: arms with their rank correlations, and the proxies that teach."""
+"""The outcome of an ablation: arms with their rank correlations, and the proxies that teach."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..typing import Results
 from .arms import ARMS, VOTE, Inputs, teacher
 from .problem import Problem, Setting
 
-__all__ = ['COLUMNS', 'report', 'teachers']
+__all__ = ['COLUMNS', 'summarise_arms', 'summarise_teachers']
 
 COLUMNS = ('Kendall tau-b', '95 % interval', 'sparse tau (0.1)', 'each seed', 'seconds', 'cost',
            'hinge active')
 
 
-def report(results: list[dict[str, Any]], arms: Mapping[str, str] | None = None,
-           columns: Sequence[str] = COLUMNS) -> str:
-    """Return a Markdown table: mean over seeds and its 95 % interval (Student's t).
+def summarise_arms(results: list[dict[str, Any]], arms: Mapping[str, str] | None = None,
+                   columns: Sequence[str] = COLUMNS) -> str:
+    """Return in Markdown each arm with its mean over seeds and its 95 % interval (Student's t).
 
     Parameters
     ----------
     results
-        Of the runs. An arm with a single one has no interval.
+        Of `finished_runs`. An arm with a single one has no interval.
     arms
-        The rows, by the name of an arm what the table calls it; None takes all arms.
+        The rows, by the name of an arm what its row is called; None takes all arms.
     columns
         Some of `COLUMNS`.
     """
@@ -65,9 +65,9 @@ def _interval(taus: np.ndarray) -> str:
     return f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}'
 
 
-def teachers(problem: Problem, setting: Setting, data: Path, out: Path, device: str,
-             seeds: int) -> str:
-    """Return a Markdown table: how the proxies that teach rank the architectures themselves.
+def summarise_teachers(problem: Problem, setting: Setting, data: Path, out: Path, device: str,
+                       seeds: int) -> str:
+    """Return in Markdown how the proxies that teach rank the architectures themselves.
 
     Parameters
     ----------
