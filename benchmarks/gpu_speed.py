@@ -25,7 +25,7 @@ from quiet import quiet
 from speed import now
 from stored import read, stored
 
-from nni_rankreg.data import ImageTensors, image_loader
+from nni_rankreg.data import HeldOut, ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.evaluator.device import BFloat16
 from nni_rankreg.regularizer import LandmarkRegularizer
@@ -68,7 +68,7 @@ def landmarks(loader: Any, **kwargs: Any) -> SPOS:
     chosen = UniformSampler(NasBench201(16, 1), seed=1).distinct(LANDMARKS)
     return SPOS([LandmarkRegularizer(Results(chosen, [1., 2., 3., 4.]), weight=1.,
                                      schedule=Schedule('constant', warmup=0))],
-                ranking_dataloader=loader, **kwargs)
+                held_out=HeldOut(loader), **kwargs)
 
 
 CONTENDERS = {

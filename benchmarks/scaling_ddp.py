@@ -17,7 +17,7 @@ from quiet import quiet
 from scaling_parts import ranking
 from speed import random_images, train
 
-from nni_rankreg.data import image_loader
+from nni_rankreg.data import HeldOut, image_loader
 from nni_rankreg.strategy import SPOS
 
 ARMS = {'SPOS, batch 32': (0, 32), 'SPOS, batch 256': (0, 256),
@@ -28,7 +28,7 @@ ARMS = {'SPOS, batch 32': (0, 32), 'SPOS, batch 256': (0, 256),
 def run(landmarks: int, batch_size: int, processes: int, steps: int) -> float:
     """Return the mean seconds of a step."""
     held_out = image_loader(random_images(batch_size * steps, 8), batch_size)
-    strategy = SPOS(ranking(landmarks, 1), ranking_dataloader=held_out)
+    strategy = SPOS(ranking(landmarks, 1), held_out=HeldOut(held_out))
     values = train(strategy, random_images(processes * batch_size * steps, 8), 5, 0,
                    batch_size=batch_size,
                    trainer={'accelerator': 'cpu', 'devices': processes,

@@ -23,7 +23,7 @@ from nni.nas.strategy import RandomOneShot
 from speed import Activations, Clock, now, one_epoch, per_call, random_images, train, turns
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.data import image_loader
+from nni_rankreg.data import HeldOut, image_loader
 from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import PoolSampler, UniformSampler
@@ -51,7 +51,7 @@ def landmark_rows(counts: tuple[int, ...], pairs: tuple[int, ...], quick: bool) 
     images = random_images(32 * steps, 8)
 
     def seconds(row: Row, seed: int) -> list[float]:
-        strategy = SPOS(ranking(**row), seed=seed, ranking_dataloader=image_loader(images, 32))
+        strategy = SPOS(ranking(**row), seed=seed, held_out=HeldOut(image_loader(images, 32)))
         return train(strategy, images, 1, seed)
 
     times = turns([partial(seconds, dict(row)) for row in rows], repetitions)
@@ -77,7 +77,7 @@ def memory(row: Row, batch_size: int) -> Row:
     images = random_images(4 * batch_size, 16)
     values = {}
     for name, probe in (('process', Peak), ('activations', Activations)):
-        strategy = SPOS(ranking(**row), ranking_dataloader=image_loader(images, batch_size))
+        strategy = SPOS(ranking(**row), held_out=HeldOut(image_loader(images, batch_size)))
         values[name] = max(train(strategy, images, 1, 0, probe, batch_size))
     return values
 

@@ -15,12 +15,13 @@ from jsonargparse import CLI
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
-from nni_rankreg.data import Digits, image_loader
+from nni_rankreg.data import Digits, HeldOut, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201, encode_nasbench201
 from nni_rankreg.strategy import SPOS, LandmarkSearch
+from nni_rankreg.supernet import Scoring
 from nni_rankreg.table import digits
 
 
@@ -51,7 +52,8 @@ def main(out: Path = Path('runs/digits'), epochs: int = 5, supernet_epochs: int 
         NNI trials at a time; 0 trains in this process, without NNI's web UI
     """
     oneshot = SPOS([LandmarkRegularizer(weight=10., pairs=2)],
-                   truth=digits().subset(ranked, seed=0), score_batches=1, ranking_batch_size=16,
+                   truth=digits().subset(ranked, seed=0), scoring=Scoring(batches=1),
+                   held_out=HeldOut(batch_size=16),
                    evolution=Evolution(min(50, evaluations), evaluations, min(10, evaluations)))
     search = LandmarkSearch(
         oneshot, training(max_epochs=supernet_epochs, learning_rate=0.025,

@@ -8,7 +8,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from ..data import ImageTensors, image_loader
+from ..data import HeldOut, ImageTensors, image_loader
 from ..data.cifar10 import load_cifar10
 from ..evaluator import Classification
 from ..evaluator.device import on_device
@@ -40,7 +40,7 @@ def train(run: Run, time_slice: Slice = Slice()) -> None:
     pl.seed_everything(run.seed, verbose=False)  # weights, data order, augmentation
     space = run.problem.space(run.setting)
     strategy, loaders = _prepare(run, space, truth)
-    watch = Watch(run, strategy.scorer, truth, time_slice)
+    watch = Watch(run, truth, time_slice)
     evaluator = Classification(
         *loaders, num_classes=10, learning_rate=run.setting['learning_rate'],
         max_epochs=run.epochs, limit_train_batches=steps(ARMS[run.arm], run.setting),
@@ -68,7 +68,7 @@ def _prepare(run: Run, space: Any,
                        zip(halves, (batch_size, arm.ranking_batch or batch_size)))
     inputs = Inputs(setting, run.seed, Results(landmarks, table(landmarks).tolist()), space,
                     (halves[0].images[:32], halves[0].labels[:32]), run.out / 'proxies.sqlite')
-    strategy = arm.strategy(arm.terms(inputs), seed=run.seed, ranking_dataloader=ranking,
+    strategy = arm.strategy(arm.terms(inputs), seed=run.seed, held_out=HeldOut(ranking),
                             checkpoint_folder=run.state, cuda_graphs=run.device == 'cuda')
     return strategy, [loader, image_loader(held_out, batch_size)]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor
 
 from ..metric import kendall_tau
+from ..supernet import SuperNetModule
 from ..table import TabularBenchmark
-from ..typing import Scorer
 from .run import Run, Slice
 
 __all__ = ['Watch']
@@ -34,8 +33,6 @@ class Watch(pl.Callback):
     ----------
     run
         What is trained.
-    scorer
-        Returns the super-net as a scorer.
     truth
         The architectures with their true performance.
     time_slice
@@ -51,9 +48,8 @@ class Watch(pl.Callback):
         Of each epoch without its scoring, and of each scoring.
     """
 
-    def __init__(self, run: Run, scorer: Callable[[], Scorer], truth: TabularBenchmark,
-                 time_slice: Slice):
-        self.run, self.scorer, self.truth, self.slice = run, scorer, truth, time_slice
+    def __init__(self, run: Run, truth: TabularBenchmark, time_slice: Slice):
+        self.run, self.truth, self.slice = run, truth, time_slice
         self.scores: list[list[float]] = []
         self.steps, self.active = 0, 0
         self.seconds: list[float] = []
@@ -87,7 +83,7 @@ class Watch(pl.Callback):
         text = f'epoch {len(self.seconds)} of {self.run.epochs}, {self.seconds[-1]:.1f} s'
         scored = self._is_scored(len(self.seconds))
         if scored:
-            self.scores.append(self._score())
+            self.scores.append(self._score(module))
             self.scoring.append(time.time() - self._started - self.seconds[-1])
             text += f', tau {kendall_tau(self.scores[-1], self.truth.metrics):+.3f}'
         trainer.should_stop = self.slice.left <= self._next_seconds(trainer)
@@ -132,8 +128,8 @@ class Watch(pl.Callback):
             seconds += max(self.scoring, default=step * passes)
         return seconds
 
-    def _score(self) -> list[float]:
-        scorer, scores = self.scorer(), []
+    def _score(self, module: SuperNetModule) -> list[float]:
+        scorer, scores = module.probe.scorer(module), []
         for begin in range(0, len(self.truth), _CHUNK):
             self.slice.check()
             scores += scorer(self.truth.samples[begin:begin + _CHUNK]).tolist()

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..data import HeldOut
 from ..evaluator.digits import digits_accuracy, digits_evaluator, digits_space, digits_truth
 from ..host.run.experiment import free_port, local_experiment
 from ..metric import bootstrap_interval, kendall_tau
@@ -18,6 +19,7 @@ from ..search import Evolution
 from ..space import encode_nasbench201
 from ..space.nasbench201 import EDGES
 from ..strategy import SPOS, LandmarkSearch
+from ..supernet import Scoring
 from ..table import digits
 
 __all__ = ['demo', 'digits_search']
@@ -39,7 +41,8 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
         Of everything.
     """
     settings: dict[str, Any] = dict(
-        truth=digits_truth(), seed=seed, score_batches=1, ranking_batch_size=16,
+        truth=digits_truth(), seed=seed, scoring=Scoring(batches=1),
+        held_out=HeldOut(batch_size=16),
         evolution=Evolution(evaluations=200, seed=seed, progress=False))
     evaluator = digits_evaluator(seed=seed, epochs=40, learning_rate=0.025,
                                  validation_batch=180, check_val_every_n_epoch=10)

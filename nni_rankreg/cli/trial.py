@@ -57,12 +57,11 @@ def _run_oneshot(content: Mapping[str, Any], parameters: Mapping[str, Any], top:
     from ..host.run.distributed import is_first_process  # not above: torch takes seconds to import
 
     search = build_search(content, parameters)
-    supernet = _oneshot(search.strategy).train(search.space, search.evaluator)
+    trained = _oneshot(search.strategy).train(search.space, search.evaluator)
     if not is_first_process():
         return
-    metrics = supernet.history[-1] if supernet.history else search.strategy.measure()
-    best = search.strategy.best(top)
-    nni.report_final_result({**metrics, 'best': str(best[0] if best else None)})
+    best = trained.best(top)
+    nni.report_final_result({**trained.metrics(), 'best': str(best[0] if best else None)})
     for one in best:
         print(f'{one.score:.6g} {dict(one)}')
 

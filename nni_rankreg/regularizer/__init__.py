@@ -1,9 +1,10 @@
 """Terms added to the super-net's training loss so that it ranks architectures correctly."""
 
-from .base import Regularizer, SupportsSubnetLoss
+from .base import Regularizer
 from .control import EqualCostControl
 from .distillation import RankingDistillation
 from .landmark import LandmarkRegularizer
+from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
-__all__ = ['Regularizer', 'SupportsSubnetLoss', 'LandmarkRegularizer', 'RankingDistillation',
-           'EqualCostControl']
+__all__ = ['Regularizer', 'Term', 'TermContext', 'SupportsSubnetLoss', 'LandmarkRegularizer',
+           'RankingDistillation', 'EqualCostControl', 'effective_term']

@@ -1,44 +1,19 @@
-"""What a regulariser is, and what it may ask of the super-net."""
+"""What a regulariser is: a recipe of a term of the super-net's loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
-
-import torch
-from nni.nas.nn.pytorch import ModelSpace
-from torch import Tensor
+from abc import ABC, abstractmethod
 
 from ..schedule import Schedule
-from ..typing import Accept, Results, Sample
+from .term import Term, TermContext
 
-__all__ = ['Regularizer', 'SupportsSubnetLoss', 'effective_term']
-
-
-class SupportsSubnetLoss(Protocol):
-    """What a regulariser may ask of the super-net in training."""
-
-    epochs: int
-    """Number of epochs of the whole training."""
-
-    def draw(self) -> Sample:
-        """Return an architecture drawn as in training."""
-        ...
-
-    def subnet_loss(self, sample: Sample, batch: Any) -> Tensor:
-        """Return the training loss of one architecture on a batch, a scalar; nothing is logged.
-
-        All processes of a distributed training ask for the same ones, and get the same value.
-        """
-        ...
-
-    def of_first_process(self, batch: Any) -> Any:
-        """Return the batch that the first process of a distributed training has."""
-        ...
+__all__ = ['Regularizer']
 
 
-class Regularizer:
-    """A weighted term of the super-net's loss; subclasses implement `term`.
+class Regularizer(ABC):
+    """A recipe of a weighted term of the super-net's loss; subclasses implement `term`.
+
+    A regulariser holds nothing of a training, so that it can be used again for the next one.
 
     Parameters
     ----------
@@ -58,99 +33,16 @@ class Regularizer:
             raise ValueError(f'Expected a weight of at least 0, got {weight}.')
         self.weight, self.schedule = weight, schedule
 
-    @property
-    def results(self) -> Results:
-        """Stand-alone results that the term has seen; no ranking is measured on them."""
-        return Results([], [])
-
-    def prepare(self, space: ModelSpace, accept: Accept | None) -> None:
-        """Take note of the space before it is turned into the super-net, in place.
+    @abstractmethod
+    def term(self, context: TermContext) -> Term:
+        """Return the term of one training.
 
         Parameters
         ----------
-        space
-            The model space as written.
-        accept
-            Which architectures may be trained; None accepts all.
+        context
+            The space, what may be trained, and what is known before the training.
         """
 
-    def bind(self, results: Results, warmed_up: bool) -> None:
-        """Take note of what a search has measured before the super-net's training starts.
-
-        Parameters
-        ----------
-        results
-            All stand-alone results so far, higher is better.
-        warmed_up
-            Whether the super-net has been trained before, so that no warm-up is needed.
-        """
-        if warmed_up:
-            self.schedule = self.schedule.without_warmup()
-
-    def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
-        """Return the weighted term, a scalar, or None if it has no gradient in this step.
-
-        Parameters
-        ----------
-        supernet
-            The super-net in training.
-        batch
-            A batch of the held-out half of the training data.
-        epoch
-            Current epoch, from 0.
-        """
-        factor = self.weight * self.schedule(epoch, supernet.epochs)
-        term = self.term(supernet, batch) if factor > 0 else None
-        return None if term is None else factor * term
-
-    def active(self, epoch: int, epochs: int) -> bool:
-        """Return whether the term takes part in an epoch, so that it needs a batch."""
-        return self.weight * self.schedule(epoch, epochs) > 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that the next terms depend on, for a checkpoint of the training."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what `state_dict` has returned."""
-
-    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
-        """Return the term without its weight, or None if it has no gradient."""
-        raise NotImplementedError
-
-
-def effective_term(losses: Sequence[Tensor], term: Callable[[Tensor], Tensor]) -> Tensor | None:
-    """Return a term of losses whose backward pass goes through those that matter only.
-
-    A pair in the right order has no gradient under a hinge: its sub-nets then cost no backward
-    pass, and their weights take no part in the step, whatever other pairs do. A GPU
-    is not waited for to see what it has computed: there all have their backward pass, and weights
-    that only such pairs use have a gradient of 0, as in the published code.
-
-    Parameters
-    ----------
-    losses
-        Scalars, N of them.
-    term
-        Computes the term, a scalar, from losses of shape (N,).
-
-    Returns
-    -------
-    The term with its gradient, or None if no loss has any; on a GPU always the term.
-
-    Examples
-    --------
-    >>> losses = [torch.tensor(value, requires_grad=True) for value in (2., 1., 3.)]
-    >>> effective_term(losses, lambda values: (values - 1.5).clamp(min=0).sum()).backward()
-    >>> [loss.grad for loss in losses]
-    [tensor(1.), None, tensor(1.)]
-    """
-    if losses[0].device.type != 'cpu':
-        return term(torch.stack(list(losses)))
-    values = torch.stack([loss.detach() for loss in losses]).requires_grad_()
-    gradient, = torch.autograd.grad(term(values), values)
-    needed = (gradient != 0).tolist()
-    if not any(needed):
-        return None
-    return term(torch.stack([loss if one else loss.detach()
-                             for loss, one in zip(losses, needed)]))
+    def schedule_in(self, context: TermContext) -> Schedule:
+        """Return the factor over the epochs, without a warm-up for a warm super-net."""
+        return self.schedule.without_warmup() if context.warmed_up else self.schedule

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ..schedule import Schedule
-from .base import Regularizer, SupportsSubnetLoss
+from .base import Regularizer
+from .term import SupportsSubnetLoss, Term, TermContext
 
-__all__ = ['EqualCostControl']
+__all__ = ['EqualCostControl', 'EqualCostTerm']
 
 
 @nni.trace
@@ -45,11 +46,29 @@ class EqualCostControl(Regularizer):
             raise ValueError(f'Expected a count of at least 1, got {count}.')
         self.count = count
 
+    def term(self, context: TermContext) -> EqualCostTerm:
+        """Return the term of one training."""
+        return EqualCostTerm(self.weight, self.schedule_in(context), self.count)
+
+
+class EqualCostTerm(Term):
+    """The term of `EqualCostControl`.
+
+    Parameters
+    ----------
+    weight, schedule
+        As of `Term`.
+    count
+        Architectures per step.
+    """
+
+    def __init__(self, weight: float, schedule: Schedule, count: int):
+        super().__init__(weight, schedule)
+        self.count = count
+
     def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
         """Return the sum of the losses of `count` architectures in ranking epochs, else None."""
-        return self.term(supernet, batch) if self.active(epoch, supernet.epochs) else None
-
-    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor:
-        """Return the sum of the losses of `count` architectures."""
+        if not self.active(epoch, supernet.epochs):
+            return None
         losses = [supernet.subnet_loss(supernet.draw(), batch) for _ in range(self.count)]
         return torch.stack(losses).sum()

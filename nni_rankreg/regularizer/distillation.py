@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any
 
 import nni
 import torch
-from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 
 from ..loss import PairwiseRankingLoss
-from ..proxy import ProxyScorer
-from ..sampler import MarginPairs, MarginPairSampler, UniformSampler
+from ..sampler import MarginPairSampler
 from ..schedule import Schedule
-from ..typing import Accept, Sample, Scorer, sample_key
-from .base import Regularizer, SupportsSubnetLoss, effective_term
+from .base import Regularizer
+from .teaching import Teacher, Teaching
+from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
-__all__ = ['RankingDistillation']
-
-Teacher = Union[str, Scorer]
-
-_PROBED = 20  # architectures on which a teacher must not be constant
+__all__ = ['DistillationTerm', 'RankingDistillation']
 
 
 @nni.trace
@@ -56,11 +51,6 @@ class RankingDistillation(Regularizer):
         epoch, as published; `EqualCostControl` with as many sub-nets is the control of this.
     schedule
         Factor over the epochs; None is sin(0.8 pi e / E), as published for NAS-Bench-201.
-
-    Attributes
-    ----------
-    drawn_pairs
-        Of the run, with their acceptance rate.
 
     Raises
     ------
@@ -96,92 +86,79 @@ class RankingDistillation(Regularizer):
         self.sampler, self.pairs, self.detach = sampler or MarginPairSampler(), pairs, detach
         self.criterion = criterion or PairwiseRankingLoss()
         self.cross_entropy = cross_entropy
-        self.drawn_pairs: MarginPairs | None = None
-        self._space: ModelSpace | None = None
-        self._probed: list[Sample] = []
-        self._scorers: list[Scorer] = []
-        self._known: dict[str, list[float]] = {}
-        self._batch: list[Tensor] = []  # the first one, which proxies see
 
-    def prepare(self, space: ModelSpace, accept: Accept | None) -> None:
-        """Draw the pairs from this space; proxies score its networks."""
-        self.drawn_pairs = self.sampler.over(space, accept)
-        self._space = space  # a proxy builds it anew, whatever has become of it
-        probe = UniformSampler(space, self.sampler.seed, accept=accept)
-        self._probed = [probe.sample() for _ in range(_PROBED)]
-        self._scorers, self._known, self._batch = [], {}, []
+    def term(self, context: TermContext) -> DistillationTerm:
+        """Return the term of one training."""
+        return DistillationTerm(self, context)
+
+
+class DistillationTerm(Term):
+    """The term of `RankingDistillation`.
+
+    Parameters
+    ----------
+    recipe
+        What to do.
+    context
+        Space and filter of the training.
+
+    Attributes
+    ----------
+    sampler
+        Draws the pairs, with its acceptance rate.
+    """
+
+    def __init__(self, recipe: RankingDistillation, context: TermContext):
+        super().__init__(recipe.weight, recipe.schedule_in(context))
+        self.recipe = recipe
+        self.sampler = recipe.sampler.over(context.space, context.accept)
+        self.teaching = Teaching(recipe.teachers, context, recipe.sampler.seed)
 
     def active(self, epoch: int, epochs: int) -> bool:
         """Return whether the term takes part in an epoch, so that it needs a batch."""
-        return self.cross_entropy or super().active(epoch, epochs)
+        return self.recipe.cross_entropy or super().active(epoch, epochs)
 
     def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
         """Return the weighted ranking loss of some pairs, plus their own losses if so chosen."""
-        factor = self.weight * self.schedule(epoch, supernet.epochs)
-        if factor == 0 and not self.cross_entropy:
+        if not self.active(epoch, supernet.epochs):
             return None
-        if not self._scorers:
-            self._start(supernet.of_first_process(batch))
-        assert self.drawn_pairs is not None
-        drawn = [self.drawn_pairs.sample() for _ in range(self.pairs)]
-        losses = [supernet.subnet_loss(sample, batch) for pair in drawn for sample in pair]
-        order = torch.tensor([self._order(*pair) for pair in drawn])
+        factor = self.factor(epoch, supernet.epochs)
+        self.teaching.start(lambda: supernet.of_first_process(batch))
+        pairs = [self.sampler.sample() for _ in range(self.recipe.pairs)]
+        losses = [supernet.subnet_loss(sample, batch) for pair in pairs for sample in pair]
+        order = torch.tensor([self.teaching.order(*pair) for pair in pairs])
 
         def total(losses: Tensor) -> Tensor:
-            ranking = factor * self._rank(losses, order)
-            return losses.sum() + ranking if self.cross_entropy else ranking
+            ranking = factor * self.ranking(losses, order)
+            return losses.sum() + ranking if self.recipe.cross_entropy else ranking
 
         return effective_term(losses, total)
 
-    def _rank(self, losses: Tensor, order: Tensor) -> Tensor:
-        """Return the loss of the pairs (0, 1), (2, 3), ...; order: +1 if the first is better."""
+    def ranking(self, losses: Tensor, order: Tensor) -> Tensor:
+        """Return the loss of the pairs (0, 1), (2, 3), ...
+
+        Parameters
+        ----------
+        losses
+            Of the sub-nets, shape (2 * pairs,).
+        order
+            +1 if the first of a pair is better, -1 if the second is, 0 if neither, shape (pairs,).
+        """
         scores = -losses.view(-1, 2)
         targets = torch.stack([order, torch.zeros_like(order)], 1)
-        if self.detach != 'none':
-            fixed = (torch.tensor([True, False]) if self.detach == 'first'
+        if self.recipe.detach != 'none':
+            fixed = (torch.tensor([True, False]) if self.recipe.detach == 'first'
                      else targets > targets.flip(1))
             scores = torch.where(fixed.to(losses.device, non_blocking=True), scores.detach(),
                                  scores)
         indices = torch.arange(len(losses)).view(-1, 2)
-        return self.criterion(scores.flatten(), targets.flatten(), indices)
-
-    def _start(self, batch: Any) -> None:
-        """Make scorers of the names of proxies, and check that each teacher orders something."""
-        self._scorers = [self._proxy(teacher, batch) if isinstance(teacher, str) else teacher
-                         for teacher in self.teachers]
-        for teacher, scorer in zip(self.teachers, self._scorers):
-            scores = scorer(self._probed)
-            if len(set(scores[scores.isfinite()].tolist())) < 2:
-                raise ValueError(f'Expected a teacher that orders architectures, got {teacher!r}, '
-                                 f'which gives {_PROBED} random ones no different scores.')
-
-    def _proxy(self, name: str, batch: Any) -> ProxyScorer:
-        """Return a proxy on the first batch of the training, also in one that was resumed."""
-        first: Any = [one.to(batch[0].device) for one in self._batch]
-        scorer = ProxyScorer(name, self._space, first or batch)
-        self._batch = list(scorer.batch)
-        return scorer
+        return self.recipe.criterion(scores.flatten(), targets.flatten(), indices)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the pairs, and the batch that proxies see."""
-        assert self.drawn_pairs is not None
-        return {**self.drawn_pairs.state_dict(), 'batch': self._batch}
+        return {**self.sampler.state_dict(), 'batch': self.teaching.batch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""
-        assert self.drawn_pairs is not None
-        self.drawn_pairs.load_state_dict(state)
-        self._batch, self._scorers = state['batch'], []
-
-    def _order(self, first: Sample, second: Sample) -> int:
-        """Return +1 if most teachers prefer the first, -1 if the second, 0 if neither."""
-        votes = sum((one > other) - (one < other) for one, other in
-                    zip(self._scores(first), self._scores(second)))
-        return (votes > 0) - (votes < 0)
-
-    def _scores(self, sample: Sample) -> list[float]:
-        key = sample_key(sample)
-        if key not in self._known:
-            scores = [scorer([sample])[0].item() for scorer in self._scorers]
-            self._known[key] = scores
-        return self._known[key]
+        self.sampler.load_state_dict(state)
+        self.teaching.restart(state['batch'])

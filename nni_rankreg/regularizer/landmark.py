@@ -13,9 +13,10 @@ from ..sampler import PairSampler
 from ..schedule import Schedule
 from ..table.source import ResultsSource, read_results
 from ..typing import Results, metric_sign
-from .base import Regularizer, SupportsSubnetLoss, effective_term
+from .base import Regularizer
+from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
-__all__ = ['LandmarkRegularizer']
+__all__ = ['LandmarkRegularizer', 'LandmarkTerm']
 
 
 @nni.trace
@@ -63,7 +64,7 @@ class LandmarkRegularizer(Regularizer):
     --------
     >>> landmarks = Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1])
     >>> regularizer = LandmarkRegularizer(landmarks, weight=10., pairs=1)
-    >>> regularizer.results.metrics
+    >>> regularizer.term(TermContext()).results.metrics
     [0.9, 0.1]
     """
 
@@ -76,33 +77,74 @@ class LandmarkRegularizer(Regularizer):
             raise ValueError(f'Expected at least 1 pair per step, or None for all, got {pairs}.')
         metric_sign(mode or 'max')  # refuses another
         self.landmarks, self.mode = landmarks, mode
-        self.pairs = pairs
+        self.pairs, self.seed = pairs, seed
         self.criterion = criterion or PairwiseRankingLoss()
-        self.sampler = PairSampler(seed)
-        self._results: Results | None = None
 
-    @property
-    def results(self) -> Results:
-        """The landmarks in use, higher is better."""
-        if self._results is None:
-            if self.landmarks is None:
-                raise ValueError('Expected landmarks, got none. Give LandmarkRegularizer an '
-                                 'Archive, a table or results, or use it in a LandmarkSearch.')
-            self._results = read_results(self.landmarks, self.mode)
-        if len(self._results.samples) < 2:
+    def term(self, context: TermContext) -> LandmarkTerm:
+        """Return the term of one training, on the landmarks given and the results of the search.
+
+        Raises
+        ------
+        ValueError
+            If these are fewer than two.
+        """
+        given = (Results([], [], 'max') if self.landmarks is None
+                 else read_results(self.landmarks, self.mode))
+        known = context.results.without(given.samples)
+        results = Results(given.samples + known.samples, given.metrics + known.metrics, 'max')
+        if not results.samples:
+            raise ValueError('Expected landmarks, got none. Give LandmarkRegularizer an Archive, '
+                             'a table or results, or use it in a LandmarkSearch.')
+        if len(results.samples) < 2:
             raise ValueError('Expected at least 2 landmarks to make a pair, got '
-                             f'{len(self._results.samples)}.')
-        return self._results
+                             f'{len(results.samples)}.')
+        return LandmarkTerm(self.weight, self.schedule_in(context), results, pairs=self.pairs,
+                            criterion=self.criterion, seed=self.seed)
 
-    def bind(self, results: Results, warmed_up: bool) -> None:
-        """Take the results of the search as landmarks, in addition to those given."""
-        super().bind(results, warmed_up)
-        if self.landmarks is not None:
-            given = read_results(self.landmarks, self.mode)
-            known = results.without(given.samples)
-            results = Results(given.samples + known.samples, given.metrics + known.metrics,
-                              'max')
-        self._results = results
+
+class LandmarkTerm(Term):
+    """The term of `LandmarkRegularizer`.
+
+    Parameters
+    ----------
+    weight, schedule
+        As of `Term`.
+    results
+        The landmarks, higher is better.
+    pairs, criterion, seed
+        As of `LandmarkRegularizer`.
+    """
+
+    def __init__(self, weight: float, schedule: Schedule, results: Results, *, pairs: int | None,
+                 criterion: PairwiseRankingLoss, seed: int):
+        super().__init__(weight, schedule)
+        self.results, self.criterion = results, criterion
+        self.sampler = PairSampler(seed)
+        self._pairs = pairs or len(results.samples) * (len(results.samples) - 1) // 2
+        self._targets = torch.tensor(results.metrics, dtype=torch.float64)
+
+    def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
+        """Return the weighted term, or None if it has no gradient in this step."""
+        factor = self.factor(epoch, supernet.epochs)
+        ranking = self.ranking(supernet, batch) if factor > 0 else None
+        return None if ranking is None else factor * ranking
+
+    def ranking(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
+        """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if it has no gradient."""
+        samples, metrics = self.results.samples, self.results.metrics
+        pairs = self.sampler.sample(metrics, self._pairs)
+        if len(pairs) == 0:
+            return None
+        drawn = pairs.unique()
+
+        def rank(losses: Tensor) -> Tensor:
+            # The criterion may weight by the range of all targets; other scores do not matter.
+            place = drawn.to(losses.device, non_blocking=True)
+            scores = losses.new_zeros(len(samples)).index_copy(0, place, -losses)
+            return self.criterion(scores, self._targets, pairs)
+
+        return effective_term([supernet.subnet_loss(samples[index], batch)
+                               for index in drawn.tolist()], rank)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the pairs."""
@@ -111,22 +153,3 @@ class LandmarkRegularizer(Regularizer):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""
         self.sampler.load_state_dict(state)
-
-    def term(self, supernet: SupportsSubnetLoss, batch: Any) -> Tensor | None:
-        """Return R of Eq. 6 (Eq. 4 for ``pairs=None``), or None if it has no gradient."""
-        samples, metrics, _ = self.results
-        count = self.pairs or len(samples) * (len(samples) - 1) // 2
-        pairs = self.sampler.sample(metrics, count)
-        if len(pairs) == 0:
-            return None
-        drawn = pairs.unique()
-        targets = torch.tensor(metrics, dtype=torch.float64)
-
-        def ranking(losses: Tensor) -> Tensor:
-            # The criterion may weight by the range of all targets; other scores do not matter.
-            place = drawn.to(losses.device, non_blocking=True)
-            scores = losses.new_zeros(len(samples)).index_copy(0, place, -losses)
-            return self.criterion(scores, targets, pairs)
-
-        return effective_term([supernet.subnet_loss(samples[index], batch)
-                               for index in drawn.tolist()], ranking)

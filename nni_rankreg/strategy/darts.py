@@ -7,8 +7,9 @@ from typing import Any
 
 import nni
 from nni.nas.evaluator.pytorch import LightningModule
+from nni.nas.nn.pytorch import ModelSpace
 
-from ..regularizer import Regularizer
+from ..regularizer import Regularizer, TermContext
 from ..supernet.differentiable import DARTSModule
 from .differentiable import DifferentiableStrategy
 
@@ -57,8 +58,9 @@ class DARTS(DifferentiableStrategy):
             raise ValueError(f'Expected delta in (0, 0.5], got {delta}.')
         self.delta = delta
 
-    def make_module(self, training_module: LightningModule, **options: Any) -> DARTSModule:
+    def make_module(self, training_module: LightningModule, supernet: ModelSpace,
+                    context: TermContext, **options: Any) -> DARTSModule:
         """Return the Lightning module that trains the super-net."""
-        return DARTSModule(training_module, self.architecture, delta=self.delta,
+        return DARTSModule(training_module, self.make_architecture(supernet), delta=self.delta,
                            learning_rate=self.arc_learning_rate, warmup_epochs=self.warmup_epochs,
                            **options)

@@ -11,8 +11,9 @@ from nni.nas.nn.pytorch import ModelSpace
 from ..host.network.mixture import Mixer
 from ..regularizer import Regularizer
 from ..search import ScoredSample, best_first
-from ..supernet import SuperNetScorer
+from ..supernet import SuperNetModule, SuperNetScorer
 from ..supernet.architecture import ArchitectureParameters
+from ..supernet.differentiable import DifferentiableModule
 from .oneshot import SuperNetStrategy
 
 __all__ = ['DifferentiableStrategy']
@@ -38,7 +39,7 @@ class DifferentiableStrategy(SuperNetStrategy):
     warmup_epochs
         First epochs, in which only the weights are trained.
     **kwargs
-        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
+        As of `SuperNetStrategy`: ``truth``, ``scoring``, ``checkpoint_folder``, ``seed`` ...
 
     Raises
     ------
@@ -46,8 +47,6 @@ class DifferentiableStrategy(SuperNetStrategy):
         If a count is out of range; on running, if the space chooses anything but layers and
         single inputs.
     """
-
-    architecture: ArchitectureParameters
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *, candidates: int = 100,
                  arc_learning_rate: float = 3e-4, warmup_epochs: int = 0, **kwargs: Any):
@@ -63,14 +62,12 @@ class DifferentiableStrategy(SuperNetStrategy):
         """Whether training needs held-out data: the architecture does."""
         return True
 
-    def mutate_model(self, model: ModelSpace) -> ModelSpace:
-        """Turn a space into a super-net, in place, and give every choice a logit."""
-        model = super().mutate_model(model)
-        Mixer(model)  # tells at once, not in the first step, what cannot be mixed
-        self.architecture = ArchitectureParameters(model, self.seed)
-        return model
+    def make_architecture(self, supernet: ModelSpace) -> ArchitectureParameters:
+        """Return a logit for every choice; what cannot be mixed is told at once."""
+        Mixer(supernet)
+        return ArchitectureParameters(supernet, self.seed)
 
-    def search(self, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
         """Return the most probable architectures that the filter accepts, by their scores.
 
         Raises
@@ -78,7 +75,8 @@ class DifferentiableStrategy(SuperNetStrategy):
         RuntimeError
             If the filter accepts none of many.
         """
-        probable = islice(self.architecture.most_probable(), _PATIENCE * self.candidates)
+        assert isinstance(module, DifferentiableModule)
+        probable = islice(module.architecture.most_probable(), _PATIENCE * self.candidates)
         samples = list(islice((one for one in probable if self.filter is None or self.filter(one)),
                               self.candidates))
         if not samples:

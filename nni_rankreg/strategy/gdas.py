@@ -7,8 +7,9 @@ from typing import Any
 
 import nni
 from nni.nas.evaluator.pytorch import LightningModule
+from nni.nas.nn.pytorch import ModelSpace
 
-from ..regularizer import Regularizer
+from ..regularizer import Regularizer, TermContext
 from ..supernet.differentiable import GDASModule
 from .differentiable import DifferentiableStrategy
 
@@ -56,8 +57,9 @@ class GDAS(DifferentiableStrategy):
             raise ValueError(f'Expected temperatures above 0, got {temperature}.')
         self.temperature = temperature
 
-    def make_module(self, training_module: LightningModule, **options: Any) -> GDASModule:
+    def make_module(self, training_module: LightningModule, supernet: ModelSpace,
+                    context: TermContext, **options: Any) -> GDASModule:
         """Return the Lightning module that trains the super-net."""
-        return GDASModule(training_module, self.architecture, temperature=self.temperature,
-                          learning_rate=self.arc_learning_rate, warmup_epochs=self.warmup_epochs,
-                          **options)
+        return GDASModule(training_module, self.make_architecture(supernet),
+                          temperature=self.temperature, learning_rate=self.arc_learning_rate,
+                          warmup_epochs=self.warmup_epochs, **options)

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from nni.nas.evaluator.pytorch import Lightning, LightningModule
+from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
-from .._util.memory import kept_memory
-from ..data.split import split_loader
-from ..host.network.subnet import SubnetModelSpace
+from ..data import HeldOut, Loaders
 from ..host.run.distributed import prepare_distributed
-from ..metric import kendall_tau
-from ..regularizer import Regularizer
+from ..regularizer import Regularizer, Term, TermContext
 from ..search import ScoredSample
-from ..supernet import SuperNetModule, SuperNetScorer
+from ..supernet import (
+    RankingProbe,
+    Scoring,
+    SuperNetModule,
+    SuperNetScorer,
+    TrainedSuperNet,
+)
 from ..supernet.checkpoint import keep_checkpoints
+from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..table import ResultsSource, read_results
-from ..typing import Results, Sample, metric_sign, sample_key
+from ..typing import Results, metric_sign
 
 __all__ = ['SuperNetStrategy']
 
@@ -36,7 +38,9 @@ _logger = logging.getLogger(__name__)
 class SuperNetStrategy(RandomOneShot):
     """Trains a super-net with ranking regularisers and lists its best architectures in order.
 
-    Subclasses implement `make_module`, which trains, and `search`, which ends the search.
+    A strategy is a recipe: `train` keeps nothing in it, so that it can be used again. NNI's
+    experiments want the strategy to hold their training; it is `trained`. Subclasses implement
+    `make_module`, which trains, and `search`, which ends the search.
 
     Parameters
     ----------
@@ -46,27 +50,16 @@ class SuperNetStrategy(RandomOneShot):
         Stand-alone results against which the ranking is measured after each validation epoch, for
         example a tabular benchmark. Landmarks and other known architectures are left out.
         Without it the ranking is measured on those, which is optimistic and named so.
-    ranking_dataloader
-        Held-out batches, of the regularisers and of a learned architecture. None holds out a
-        random half of the training data if they are needed; else all of it trains the super-net.
-    ranking_batch_size
-        Batch size of the held-out half; None is that of the training loader. A quarter of it
-        costs less and was seen to rank no worse (docs/results.md).
-    metric
-        Score of an architecture: None for minus the validation loss, or the name of a metric that
-        the evaluator logs in validation, for example ``val_acc``.
+    scoring
+        How architectures are scored: by which metric, on how many batches, in how many processes.
+        None scores by minus the loss on all validation batches.
+    held_out
+        Where the batches of the regularisers, and of a learned architecture, come from. None holds
+        out a random half of the training data if they are needed; else all of it trains the
+        super-net.
     mode
-        ``'max'``, or ``'min'`` if `metric` and the metrics of `truth` are better the lower they
-        are, such as losses. Scores are higher is better in any case.
-    score_batches
-        Validation batches that an architecture is scored on; None takes all. They are kept in
-        memory.
-    score_processes
-        Processes of one thread each that score architectures after the training and in its
-        validations, on the CPU of Linux. It is 1 elsewhere and in a distributed training.
-    calibration_batches
-        Training batches from which the statistics of batch normalisation are computed for each
-        scored architecture; 0 uses the statistics of each validation batch.
+        ``'max'``, or ``'min'`` if the metric of `scoring` and the metrics of `truth` are better
+        the lower they are, such as losses. Scores are higher is better in any case.
     checkpoint_folder
         Where ``last.ckpt`` is kept, the whole state at the end of the last epoch. If it is there
         when the training starts, this continues from it, with the same result as if it had not
@@ -85,48 +78,54 @@ class SuperNetStrategy(RandomOneShot):
     **kwargs
         As of NNI's `OneShotStrategy`, for example ``mutation_hooks``.
 
+    Attributes
+    ----------
+    trained
+        The super-net of the experiment that runs, or has run, this strategy; None before.
+
     .. note:: Training and scoring use batch statistics; the running statistics of a super-net mix
        those of all architectures.
     """
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
-                 truth: ResultsSource | None = None, ranking_dataloader: Any = None,
-                 ranking_batch_size: int | None = None, metric: str | None = None,
-                 mode: str = 'max', score_batches: int | None = None, score_processes: int = 1,
-                 calibration_batches: int = 0, checkpoint_folder: str | Path | None = None,
-                 filter: Any = None, seed: int = 0, same_paths: bool = True,
-                 cuda_graphs: bool = False, **kwargs: Any):
+                 truth: ResultsSource | None = None, scoring: Scoring | None = None,
+                 held_out: HeldOut | None = None, mode: str = 'max',
+                 checkpoint_folder: str | Path | None = None, filter: Any = None, seed: int = 0,
+                 same_paths: bool = True, cuda_graphs: bool = False, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
-        self.regularizers, self.truth = list(regularizers), truth
-        self.ranking_dataloader, self.ranking_batch_size = ranking_dataloader, ranking_batch_size
         metric_sign(mode)  # refuses another
-        self.metric, self.mode, self.score_batches = metric, mode, score_batches
-        self.calibration_batches, self.seed = calibration_batches, seed
-        self.score_processes = score_processes
-        self.checkpoint_folder, self.same_paths = checkpoint_folder, same_paths
-        self.cuda_graphs = cuda_graphs
-        self._processes: dict[str, int] = {}
-        self._module: SuperNetModule | None = None
-        self._training_loader: Any = None
-        self._ranking_loader: Any = None
-        self._validation_loader: Any = None
-        self._ranked: list[ScoredSample] | None = None
-        self._known: list[Sample] = []
+        self.regularizers, self.truth = list(regularizers), truth
+        self.scoring, self.held_out, self.mode = scoring or Scoring(), held_out or HeldOut(), mode
+        self.checkpoint_folder, self.seed = checkpoint_folder, seed
+        self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
+        self.trained: TrainedSuperNet | None = None
 
-    def make_module(self, training_module: LightningModule, **options: Any) -> SuperNetModule:
+    def make_module(self, training_module: LightningModule, supernet: ModelSpace,
+                    context: TermContext, **options: Any) -> SuperNetModule:
         """Return the Lightning module that trains the super-net.
 
-        `training_module` is the evaluator's; `options` are common arguments of `SuperNetModule`.
+        Parameters
+        ----------
+        training_module
+            The evaluator's.
+        supernet
+            What has become of the space.
+        context
+            What is known before the training.
+        **options
+            Arguments of `SuperNetModule`.
         """
         raise NotImplementedError
 
-    def search(self, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
         """Return different architectures that the filter accepts with their scores, best first.
 
         Parameters
         ----------
-        scorer
+        module
             The trained super-net.
+        scorer
+            Its scores.
         """
         raise NotImplementedError
 
@@ -135,109 +134,24 @@ class SuperNetStrategy(RandomOneShot):
         """Whether training needs held-out data."""
         return bool(self.regularizers)
 
-    @property
-    def measured(self) -> dict[str, list[float]]:
-        """``scores`` and ``metrics``, in the sign of `truth`, of what `measure` last compared."""
-        return {} if self._module is None else self._module.measured
-
-    def mutate_model(self, model: ModelSpace) -> ModelSpace:
-        """Turn a space into a super-net, in place, after all who need to have looked at it."""
-        for one in self.regularizers:
-            one.prepare(model, self.filter)
-        return super().mutate_model(model)
-
-    def configure_oneshot_module(self, training_module: LightningModule) -> SuperNetModule:
-        """Return the super-net module around the evaluator's module; NNI calls this."""
-        self._module = self.make_module(
-            training_module, regularizers=self.regularizers, accept=self.filter, seed=self.seed,
-            same_paths=self.same_paths, cuda_graphs=self.cuda_graphs,
-            ranking_batches=lambda: self._ranking_loader,
-            training_batches=lambda: self._training_loader, measure=self.measure)
-        return self._module
-
-    def mutate_evaluator(self, evaluator: Lightning) -> Lightning:
-        """Return the evaluator that trains the super-net; NNI calls this."""
-        self._processes = prepare_distributed(evaluator.trainer)
-        evaluator = super().mutate_evaluator(evaluator)
-        if self.checkpoint_folder is not None:
-            keep_checkpoints(evaluator, self.checkpoint_folder)
-        return evaluator
-
-    def train_dataloader(self, train_dataloader_fn: Callable[[], Any],
-                         val_dataloader_fn: Callable[[], Any]) -> Any:
-        """Return the loader of the super-net's loss; hold out the ranking half if needed."""
-        loader, self._ranking_loader = train_dataloader_fn(), self.ranking_dataloader
-        if self.holds_out and self.ranking_dataloader is None:
-            loader, self._ranking_loader = split_loader(
-                loader, seed=self.seed, ranking_batch_size=self.ranking_batch_size,
-                **self._processes)
-        self._training_loader = loader
-        if self._module is not None:
-            self._module.resume_loader()
-        return loader
-
-    def val_dataloader(self, train_dataloader_fn: Callable[[], Any],
-                       val_dataloader_fn: Callable[[], Any]) -> Any:
-        """Return the validation loader, on which architectures are scored as well."""
-        loader = val_dataloader_fn()
-        self._validation_loader = loader[0] if isinstance(loader, (list, tuple)) else loader
-        return loader
-
-    def scorer(self, *, progress: bool = False) -> SuperNetScorer:
-        """Return the trained super-net as a `Scorer`, on the device it was trained on."""
-        module = self.oneshot_module
-        module.set_model(self.supernet)
-        module.to(module.trainer.strategy.root_device)
-        if self._validation_loader is None:  # Lightning has not asked the data module for it
-            module.trainer.datamodule.val_dataloader()
-        alone = self._processes.get('processes', 1) == 1
-        return SuperNetScorer(
-            module, islice(self._validation_loader, self.score_batches), metric=self.metric,
-            mode=self.mode, calibration=islice(self._training_loader, self.calibration_batches),
-            progress=progress, processes=self.score_processes if alone else 1)
-
-    def measure(self) -> dict[str, float]:
-        """Return the rank correlation of the super-net, and ``default``, the number NNI plots."""
-        module = self.oneshot_module
-        seen = [one.results for one in self.regularizers]
-        if self.truth is None:
-            name = 'kendall_tau_landmarks'
-            results = max(seen, key=lambda one: len(one.samples), default=Results([], []))
-        else:
-            name, known = 'kendall_tau', [*self._known, *(s for one in seen for s in one.samples)]
-            results = read_results(self.truth, self.mode).without(known)
-        metrics = {key: module.ranks.mean(value).item()
-                   for key, value in module.trainer.callback_metrics.items()
-                   if key.startswith('val_')}
-        if len(results.samples) >= 2:
-            scores = self.scorer()(results.samples).tolist()
-            sign = metric_sign(self.mode)
-            module.measured = {'scores': scores,
-                               'metrics': [sign * metric for metric in results.metrics]}
-            tau = kendall_tau(scores, results.metrics)
-            metrics[name] = tau if math.isfinite(tau) else 0.  # constant scores order nothing
-            metrics['default'] = metrics[name]
-        else:
-            loss = metrics.get('val_loss', math.nan)
-            metrics['default'] = loss if self.mode == 'min' else metrics.get('val_acc', -loss)
-        return metrics
-
-    def best(self, count: int | None = None,
-             exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
-        """Return the best architectures by the super-net, best first; searched for once.
+    def train(self, space: Any, evaluator: Any, results: Results | None = None, *,
+              weights: str | None = None, name: str | None = None) -> TrainedSuperNet:
+        """Train a super-net in this process, without an experiment.
 
         Parameters
         ----------
-        count
-            Number of architectures; None returns all that the search has met.
-        exclude
-            Architectures to leave out.
+        space, evaluator
+            As of `NasExperiment`; the space is turned into the super-net.
+        results
+            Stand-alone results that a search has measured, for the regularisers.
+        weights
+            File of super-net weights to start from; then no regulariser warms up.
+        name
+            Of the folder in `checkpoint_folder` that this training keeps its checkpoint in.
         """
-        if self._ranked is None:
-            with kept_memory():  # also between the calls of an evolution
-                self._ranked = self.search(self.scorer())
-        excluded = {sample_key(sample) for sample in exclude}
-        return [one for one in self._ranked if sample_key(one) not in excluded][:count]
+        trained = self._prepare(RawFormatModelSpace(space, evaluator), results, weights, name)
+        trained.model.execute()
+        return trained
 
     def list_models(self, sort: bool = True,
                     limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
@@ -253,31 +167,50 @@ class SuperNetStrategy(RandomOneShot):
         if not sort:
             _logger.warning('%s lists models by score only; sort=False has no effect.',
                             type(self).__name__)
-        for one in self.best(limit):
-            yield SubnetModelSpace.from_supernet(self.model_space, self.supernet, one, one.score)
+        if self.trained is None:
+            raise RuntimeError('Expected a strategy that has been run by an experiment, got one '
+                               'that has not. `train` returns what it has trained.')
+        yield from self.trained.models(limit)
 
-    def train(self, space: Any, evaluator: Any, results: Results | None = None, *,
-              weights: str | None = None) -> SuperNetModule:
-        """Train a super-net in this process, without an experiment, and return it.
+    def _initialize(self, model_space: Any, engine: Any) -> RawFormatModelSpace:
+        """Prepare the training of an experiment; NNI calls this."""
+        if not isinstance(model_space, RawFormatModelSpace):
+            raise TypeError("Expected the model format 'raw' of one-shot strategies, got a "
+                            f'{type(model_space).__name__}.')
+        if not isinstance(engine, SequentialExecutionEngine):
+            raise TypeError("Expected NNI's sequential execution engine for a one-shot strategy, "
+                            f'got {type(engine).__name__}.')
+        self.trained = self._prepare(model_space)
+        self._mutated_model_space = self.trained.model
+        return self._mutated_model_space
 
-        Parameters
-        ----------
-        space, evaluator
-            As of `NasExperiment`; the space is turned into the super-net.
-        results
-            Stand-alone results that a search has measured, for the regularisers.
-        weights
-            File of super-net weights to start from; then no regulariser warms up.
-        """
-        if results is not None:
-            self._known = results.samples
-            for one in self.regularizers:
-                one.bind(results, weights is not None)
-        # NNI's engine is for its type check only: it would redirect the reports of a trial.
-        supernet = self.initialize(RawFormatModelSpace(space, evaluator),
-                                   SequentialExecutionEngine())
+    def _prepare(self, model_space: RawFormatModelSpace, results: Results | None = None,
+                 weights: str | None = None, name: str | None = None) -> TrainedSuperNet:
+        """Return the super-net with its evaluator, ready to be trained."""
+        space, evaluator = model_space.model_space, model_space.evaluator
+        check_evaluator(evaluator)
+        context = TermContext(space, self.filter, results or Results([], [], 'max'),
+                              weights is not None)
+        terms = [one.term(context) for one in self.regularizers]
+        loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
+                          **prepare_distributed(evaluator.trainer))
+        supernet = self.mutate_model(space)  # in place: all others have looked at the space
+        module = self.make_module(
+            evaluator.module, supernet, context, terms=terms, loaders=loaders,
+            probe=self._probe(context.results, terms), accept=self.filter, seed=self.seed,
+            same_paths=self.same_paths, cuda_graphs=self.cuda_graphs)
+        evaluator = supernet_evaluator(evaluator, module, loaders)
+        if self.checkpoint_folder is not None:
+            keep_checkpoints(evaluator, Path(self.checkpoint_folder, name or ''))
         if weights is not None:
-            self.supernet.load_state_dict(
-                torch.load(weights, map_location='cpu', weights_only=True))
-        supernet.execute()
-        return self.oneshot_module
+            supernet.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
+        return TrainedSuperNet(model_space, supernet, evaluator, module,
+                               lambda scorer: self.search(module, scorer))
+
+    def _probe(self, results: Results, terms: Sequence[Term]) -> RankingProbe:
+        """Return what measures the ranking, on architectures that the training does not know."""
+        seen = [one.results for one in terms]
+        if self.truth is None:
+            return RankingProbe(None, seen, scoring=self.scoring, mode=self.mode)
+        return RankingProbe(read_results(self.truth, self.mode), [results, *seen],
+                            scoring=self.scoring, mode=self.mode)

@@ -9,7 +9,7 @@ import nni
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.nn.pytorch import ModelSpace
 
-from ..regularizer import Regularizer
+from ..regularizer import Regularizer, TermContext
 from ..sampler import PathSampler
 from ..search import Evolution, ScoredSample
 from ..supernet import SuperNetModule, SuperNetScorer
@@ -36,7 +36,7 @@ class SPOS(SuperNetStrategy):
     evolution
         Search over the trained super-net; None is 1,000 evaluations.
     **kwargs
-        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
+        As of `SuperNetStrategy`: ``truth``, ``scoring``, ``checkpoint_folder``, ``seed`` ...
 
     Examples
     --------
@@ -52,17 +52,13 @@ class SPOS(SuperNetStrategy):
                  evolution: Evolution | None = None, **kwargs: Any):
         super().__init__(regularizers, **kwargs)
         self.sampler, self.evolution = sampler, evolution or Evolution()
-        self._path_sampler: PathSampler | None = None
 
-    def mutate_model(self, model: ModelSpace) -> ModelSpace:
-        """Turn a space into a super-net, in place, after all who need to have looked at it."""
-        self._path_sampler = None if self.sampler is None else self.sampler(model, self.seed)
-        return super().mutate_model(model)
-
-    def make_module(self, training_module: LightningModule, **options: Any) -> SuperNetModule:
+    def make_module(self, training_module: LightningModule, supernet: ModelSpace,
+                    context: TermContext, **options: Any) -> SuperNetModule:
         """Return the Lightning module that trains the super-net."""
-        return SuperNetModule(training_module, sampler=self._path_sampler, **options)
+        sampler = None if self.sampler is None else self.sampler(supernet, self.seed)
+        return SuperNetModule(training_module, sampler=sampler, **options)
 
-    def search(self, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
         """Return all architectures that the evolution has met, best first."""
-        return self.evolution.search(scorer, self.supernet, accept=self.filter)
+        return self.evolution.search(scorer, module.model, accept=self.filter)

@@ -1,6 +1,9 @@
-"""The super-net: its training, and the scores of its architectures."""
+"""The super-net: its training, the scores of its architectures, and what is measured of it."""
 
 from .module import SuperNetModule
+from .probe import RankingProbe
 from .scorer import SuperNetScorer
+from .scoring import Scoring
+from .trained import TrainedSuperNet
 
-__all__ = ['SuperNetModule', 'SuperNetScorer']
+__all__ = ['RankingProbe', 'Scoring', 'SuperNetModule', 'SuperNetScorer', 'TrainedSuperNet']

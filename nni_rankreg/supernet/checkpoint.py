@@ -10,7 +10,6 @@ by extending `search_state`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,10 @@ from typing import Any
 import pytorch_lightning as pl
 from nni.nas.evaluator.pytorch import Lightning, LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
-from torch import Tensor
 
 from .._util.files import replaced_file
 from .._util.random import global_state, set_global_state
-from ..data.batches import loader_state, set_loader_state
+from ..data import Loaders
 
 __all__ = ['CheckpointedModule', 'LastCheckpoint', 'keep_checkpoints']
 
@@ -37,19 +35,17 @@ class CheckpointedModule(BaseOneShotLightningModule):
     ----------
     training_module
         Lightning module of the evaluator.
-    training_batches
-        Returns the training loader, or None as long as there is none; a training that is resumed
-        gives it the random state that it had.
+    loaders
+        Of the training.
 
     .. note:: A subclass with more state extends `search_state` and `load_search_state`. Exact is
        a checkpoint of the end of an epoch; workers of a loader that outlive an epoch
        (``persistent_workers``) have random numbers of their own, which nobody can save.
     """
 
-    def __init__(self, training_module: LightningModule, training_batches: Callable[[], Any]):
+    def __init__(self, training_module: LightningModule, loaders: Loaders | None = None):
         super().__init__(training_module)
-        self._training_batches = training_batches
-        self._loader_state: list[Tensor] | None = None
+        self.loaders = loaders or Loaders()
         self._before_check: dict[str, Any] = {}
 
     def identity(self) -> dict[str, Any]:
@@ -58,10 +54,8 @@ class CheckpointedModule(BaseOneShotLightningModule):
 
     def search_state(self) -> dict[str, Any]:
         """Return all that Lightning does not keep itself, in plain numbers, texts and tensors."""
-        loader, state = self._training_batches(), self._loader_state
-        if loader is not None and state is None:
-            state = loader_state(loader)
-        return {'identity': self.identity(), 'random': global_state(), 'loader': state}
+        return {'identity': self.identity(), 'random': global_state(),
+                'loaders': self.loaders.state_dict()}
 
     def load_search_state(self, state: dict[str, Any]) -> None:
         """Continue from what `search_state` has returned.
@@ -77,16 +71,8 @@ class CheckpointedModule(BaseOneShotLightningModule):
                 raise ValueError(f'Expected a checkpoint of a training with the same {name}, '
                                  f'{own.get(name)}, got one with {value}. Remove it, or choose '
                                  'another checkpoint_folder.')
-        self._loader_state = state['loader']
-        self.resume_loader()
+        self.loaders.load_state_dict(state['loaders'])
         set_global_state(state['random'])
-
-    def resume_loader(self) -> None:
-        """Give the training loader the random state it had; a data module makes it late."""
-        loader = self._training_batches()
-        if self._loader_state is not None and loader is not None:
-            set_loader_state(loader, self._loader_state)
-            self._loader_state = None
 
     def on_validation_start(self) -> None:
         """Remember the state before Lightning's check of the validation."""

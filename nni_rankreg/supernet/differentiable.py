@@ -93,7 +93,7 @@ class DifferentiableModule(SuperNetModule):
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """Train the architecture, and return the loss of the weights with its regularisers."""
         if self.trainer.current_epoch >= self.warmup_epochs:
-            self.architecture_step(self.to_device(self.held_out.next()))
+            self.architecture_step(self.to_device(self.loaders.held_out.next()))
         return super().training_step(batch, batch_idx)
 
     def architecture_step(self, batch: Any) -> None:
@@ -116,7 +116,7 @@ class DifferentiableModule(SuperNetModule):
         return quiet_loss(self.training_module, batch)
 
     def export(self) -> Sample:
-        """Return the most probable architecture; the strategy's `best` scores several."""
+        """Return the most probable architecture; `TrainedSuperNet.best` scores several."""
         return next(self.architecture.most_probable())
 
     def export_probs(self) -> dict[str, dict[Any, float]]:

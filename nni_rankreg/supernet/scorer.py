@@ -18,7 +18,7 @@ from ..batch_norm import batch_statistics
 from ..host.network.prefix import SharedPrefix
 from ..typing import Sample, metric_sign
 from .calibration import calibrate
-from .module import SuperNetModule
+from .path import PathModule
 from .quiet import quiet_loss, quiet_metric
 
 __all__ = ['SuperNetScorer']
@@ -61,7 +61,7 @@ class SuperNetScorer:
         If there are no batches, or the metric is not logged.
     """
 
-    def __init__(self, module: SuperNetModule, batches: Iterable[Any], *,
+    def __init__(self, module: PathModule, batches: Iterable[Any], *,
                  metric: str | None = None, mode: str = 'max', calibration: Iterable[Any] = (),
                  progress: bool = False, processes: int = 1, shared_memory: int = 2 ** 30):
         self.module, self.metric, self.progress = module, metric, progress

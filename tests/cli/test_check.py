@@ -164,7 +164,7 @@ def test_search_file_alone(tmp_path, capsys):
 # Trial
 
 EVOLUTION = """
-    score_batches: 1
+    scoring: {class_path: nni_rankreg.supernet.Scoring, init_args: {batches: 1}}
     evolution:
       class_path: nni_rankreg.search.Evolution
       init_args: {evaluations: 10, population: 5, tournament: 2, progress: false}

@@ -35,7 +35,7 @@ strategy:
           class_path: nni_rankreg.search.Evolution
           init_args: {{evaluations: 10, population: 5, tournament: 2, progress: false}}
         truth: {{class_path: nni_rankreg.evaluator.digits.digits_truth}}
-        score_batches: 1
+        scoring: {{class_path: nni_rankreg.supernet.Scoring, init_args: {{batches: 1}}}}
     supernet_evaluator:
       class_path: nni_rankreg.evaluator.digits.digits_evaluator
       init_args: {{epochs: {EPOCHS}, validation_batch: 450}}

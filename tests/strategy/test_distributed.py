@@ -22,6 +22,7 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from torch import nn
 from torch.utils.data import DistributedSampler, Subset, TensorDataset
 
+from nni_rankreg.data import HeldOut
 from nni_rankreg.host.run.distributed import prepare_distributed
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation
@@ -29,6 +30,7 @@ from nni_rankreg.sampler import FairSampler, MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS
+from nni_rankreg.supernet import Scoring
 from nni_rankreg.typing import Results
 
 EPOCHS, STEPS, BATCH, RATE, WEIGHT = 2, 3, 8, 0.3, 5.
@@ -107,14 +109,14 @@ def distillation():
 
 
 CASES = {
-    'landmarks': lambda loader: SPOS([landmarks()], evolution=SMALL, ranking_dataloader=loader),
+    'landmarks': lambda loader: SPOS([landmarks()], evolution=SMALL, held_out=HeldOut(loader)),
     'fair, distilled': lambda loader: SPOS(
         [distillation(), EqualCostControl(2, schedule=ALWAYS)], sampler=FairSampler,
-        evolution=SMALL, metric='val_acc', ranking_dataloader=loader),
+        evolution=SMALL, scoring=Scoring('val_acc'), held_out=HeldOut(loader)),
     'NAO': lambda loader: NAO(pool=4, proposals=4, warmup=1, refit_every=1,
                               controller=functools.partial(NAOController, steps=20)),
-    'GDAS': lambda loader: GDAS([landmarks()], arc_learning_rate=0.1, ranking_dataloader=loader),
-    'DARTS': lambda loader: DARTS(arc_learning_rate=0.1, ranking_dataloader=loader),
+    'GDAS': lambda loader: GDAS([landmarks()], arc_learning_rate=0.1, held_out=HeldOut(loader)),
+    'DARTS': lambda loader: DARTS(arc_learning_rate=0.1, held_out=HeldOut(loader)),
     'own paths': lambda loader: SPOS(evolution=SMALL, same_paths=False),
     'own paths, split': lambda loader: SPOS([landmarks()], evolution=SMALL, same_paths=False),
 }

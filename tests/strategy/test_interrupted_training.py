@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
 
-from nni_rankreg.data import ImageTensors, image_loader
+from nni_rankreg.data import HeldOut, ImageTensors, image_loader
 from nni_rankreg.evaluator import SGDClassificationModule
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import (
@@ -48,13 +48,13 @@ def distillation():
 STRATEGIES = {
     'SPOS': partial(SPOS, evolution=SMALL),
     'SPOS with everything': lambda **kwargs: SPOS(
-        [landmarks(), distillation()], evolution=SMALL, truth=TRUTH, ranking_batch_size=6,
+        [landmarks(), distillation()], evolution=SMALL, truth=TRUTH, held_out=HeldOut(batch_size=6),
         **kwargs),
     'sandwich': partial(SPOS, sampler=SandwichSampler, evolution=SMALL),
     'FairNAS': lambda **kwargs: FairNAS([EqualCostControl(1, schedule=Schedule(warmup=1))],
-                                        evolution=SMALL, ranking_batch_size=6, **kwargs),
+                                        evolution=SMALL, held_out=HeldOut(batch_size=6), **kwargs),
     'GDAS': lambda **kwargs: GDAS([landmarks()], candidates=5, arc_learning_rate=.1,
-                                  ranking_batch_size=6, **kwargs),
+                                  held_out=HeldOut(batch_size=6), **kwargs),
     'DARTS': lambda **kwargs: DARTS([landmarks()], candidates=5, arc_learning_rate=.1, **kwargs),
     'NAO': lambda **kwargs: NAO([landmarks()], pool=5, proposals=3, warmup=1, pool_share=0.7,
                                 controller=partial(NAOController, steps=10, width=16), **kwargs),

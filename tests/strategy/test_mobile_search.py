@@ -14,6 +14,7 @@ from nni_rankreg.evaluator import ACENAS_SUPERNET, IMAGENET_LINEAR, Classificati
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import ProxylessNAS
 from nni_rankreg.strategy import SPOS, LandmarkSearch
+from nni_rankreg.supernet import Scoring
 
 pytestmark = pytest.mark.skipif(not (DATA / 'cifar10').exists() or not (
     DATA / 'latency_tables').exists(), reason='the images or the latency tables are absent')
@@ -59,7 +60,7 @@ def test_supernet(recipe, images, constraint, run_experiment):
         drawn.append(constraint(sample))
         return drawn[-1]
 
-    strategy = SPOS(filter=accept, metric='val_acc', evolution=Evolution(3, 6, 2, progress=False))
+    strategy = SPOS(filter=accept, scoring=Scoring('val_acc'), evolution=Evolution(3, 6, 2, progress=False))
     trained = watch(strategy)
     space = ProxylessNAS(10, (8, 8, 8, 8, 16, 16, 16, 16, 32))
     experiment = run_experiment(space, evaluator, strategy)

@@ -18,11 +18,13 @@ from scipy.stats import kendalltau
 from torch.utils.data import DataLoader, TensorDataset
 
 from nni_rankreg.batch_norm import batch_statistics
+from nni_rankreg.data import HeldOut
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.strategy import SPOS
+from nni_rankreg.supernet import Scoring
 from nni_rankreg.typing import Results, sample_key
 
 SMALL = Evolution(4, 8, 2, progress=False)
@@ -145,13 +147,13 @@ def test_held_out_half_only_if_needed(regularizers, expected, train, make_evalua
 
 def test_own_ranking_data(train, make_evaluator, make_loader):
     own, loader = make_loader(8, 2, seed=3), make_loader(16, 4)
-    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], ranking_dataloader=own),
+    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(own)),
                      make_evaluator(loader))
     assert strategy._training_loader is loader and strategy._ranking_loader is own
 
 
 def test_ranking_batch_size(train, make_evaluator, make_loader):
-    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], ranking_batch_size=2),
+    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(batch_size=2)),
                      make_evaluator(make_loader(16, 4)))
     assert (strategy._training_loader.batch_size, strategy._ranking_loader.batch_size) == (4, 2)
 
@@ -226,7 +228,7 @@ def test_without_results_a_loss_is_reported_as_it_is(train):
 
 
 def test_a_metric_to_minimise(train):
-    strategy = train(SPOS(metric='val_loss', mode='min'))
+    strategy = train(SPOS(scoring=Scoring('val_loss'), mode='min'))
     scores = strategy.scorer()(SAMPLES)
     strategy.metric = None
     torch.testing.assert_close(scores, strategy.scorer()(SAMPLES))
@@ -266,7 +268,7 @@ def test_constant_scores_order_nothing(train, make_evaluator):
 @pytest.mark.parametrize('batches', [1, None])
 def test_score_batches_and_metric(batches, train, make_evaluator, make_loader):
     validation = make_loader(12, 4, seed=1)
-    strategy = train(SPOS(metric='val_acc', score_batches=batches),
+    strategy = train(SPOS(scoring=Scoring('val_acc', batches=batches)),
                      make_evaluator(validation=validation))
     network = strategy.supernet.freeze(SAMPLES[0]).train()
     hits = torch.cat([network(x).argmax(1) == y for x, y in list(validation)[:batches]])
@@ -277,7 +279,7 @@ def test_calibration_in_training(train, make_evaluator):
     """Statistics are computed anew in each measurement, and training goes on undisturbed."""
     outcomes = []
     for batches in (0, 2):
-        strategy = train(SPOS(truth=TRUTH, calibration_batches=batches, metric='val_acc'),
+        strategy = train(SPOS(truth=TRUTH, scoring=Scoring('val_acc', calibration_batches=batches)),
                          make_evaluator(max_epochs=2))
         assert len(strategy.oneshot_module.history) == 2
         outcomes.append((list(strategy.supernet.parameters()), strategy.scorer()(SAMPLES)))
@@ -318,16 +320,16 @@ def test_bound_results_and_weights(train, make_evaluator, tmp_path):
 
 def test_strategies_travel_in_jobs():
     strategy = SPOS([LandmarkRegularizer(weight=3.), EqualCostControl(2)], seed=5,
-                    metric='val_acc', evolution=Evolution(5, 6, 2), score_batches=3)
+                    scoring=Scoring('val_acc', batches=3), evolution=Evolution(5, 6, 2))
     copy = nni.load(nni.dump(strategy))
     assert isinstance(copy, RandomOneShot)
-    assert (copy.seed, copy.metric, copy.score_batches) == (5, 'val_acc', 3)
+    assert (copy.seed, copy.scoring.metric, copy.scoring.batches) == (5, 'val_acc', 3)
     assert (copy.regularizers[0].weight, copy.evolution.evaluations) == (3., 6)
 
 
 @pytest.mark.parametrize('devices, expected', [(1, 3), (2, 1)])
 def test_processes_that_score(devices, expected, train):
     """One in a distributed training, which divides the scoring itself."""
-    strategy = train(SPOS(evolution=SMALL, score_processes=3))
+    strategy = train(SPOS(evolution=SMALL, scoring=Scoring(processes=3)))
     strategy._processes = {'rank': 0, 'processes': devices}
     assert strategy.scorer().processes == expected

@@ -16,6 +16,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 from ..._util.files import replaced_file
 from ...plan import SuperNet
 from ...search import UniformDraw
+from ...supernet import TrainedSuperNet
 from ...typing import Results
 from .distributed import is_first_process
 from .weak_label import weak_labels
@@ -59,27 +60,25 @@ class SuperNetModelSpace(ExecutableModelSpace):
         if job.weights is not None and not warmed_up:
             _logger.warning('Weights %s are not on this machine; the super-net starts anew.',
                             job.weights)
-        folder = getattr(job.oneshot, 'checkpoint_folder', None)
-        if folder is not None:  # one for each training of a search
-            job.oneshot.checkpoint_folder = Path(folder, job.title.replace(' ', '-'))
-        supernet = job.oneshot.train(space, self.evaluator, job.results,
-                                     weights=job.weights if warmed_up else None)
+        trained = job.oneshot.train(space, self.evaluator, job.results,
+                                    weights=job.weights if warmed_up else None,
+                                    name=job.title.replace(' ', '-'))
         if not is_first_process():
             return
         if job.save is not None:
-            save_weights(supernet.model, job.save)
-        best = job.oneshot.best(job.top, exclude=job.results.samples) if job.top else []
-        metrics = supernet.history[-1] if supernet.history else job.oneshot.measure()
+            save_weights(trained.supernet, job.save)
+        best = trained.best(job.top, exclude=job.results.samples) if job.top else []
+        metrics = trained.metrics()
         nni.report_final_result({**metrics, 'outcome': {
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],
-            'metrics': metrics, 'history': supernet.history, 'weights': job.save,
-            'measured': job.oneshot.measured, 'weak': self._weak_labels()}})
+            'metrics': metrics, 'history': trained.history, 'weights': job.save,
+            'measured': trained.measured, 'weak': self._weak_labels(trained)}})
 
-    def _weak_labels(self) -> dict[str, list[float]]:
+    def _weak_labels(self, trained: TrainedSuperNet) -> dict[str, list[float]]:
         if self.job.weak is None:
             return {}
         space = self.space.trace_copy().get()
-        return weak_labels(self.job.oneshot, space, self.job.weak.samples(space))
+        return weak_labels(trained, space, self.job.weak.samples(space))
 
     def _dump(self) -> dict[str, Any]:
         weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}

@@ -1,0 +1,60 @@
+"""The evaluator that trains a super-net: the user's own, around another module."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from nni.mutable import Mutable
+from nni.nas.evaluator.pytorch import Lightning, LightningModule
+
+from ..data import Loaders
+
+__all__ = ['check_evaluator', 'supernet_evaluator']
+
+
+def check_evaluator(evaluator: Any) -> None:
+    """Refuse what cannot train a super-net.
+
+    Raises
+    ------
+    TypeError
+        If the evaluator is not NNI's Lightning.
+    ValueError
+        If it has parameters to choose, or lacks a loader.
+    """
+    if not isinstance(evaluator, Lightning):
+        raise TypeError("Expected NNI's Lightning evaluator to train a super-net, got "
+                        f'{type(evaluator).__name__}.')
+    if isinstance(evaluator, Mutable) and evaluator.simplify():
+        raise ValueError('Expected an evaluator without parameters to choose for a super-net, got '
+                         f'the choices {sorted(evaluator.simplify())}.')
+    if evaluator.datamodule is None and (evaluator.train_dataloaders is None
+                                         or evaluator.val_dataloaders is None):
+        raise ValueError('Expected a training and a validation loader in the evaluator of a '
+                         'super-net, or a data module, got less.')
+
+
+def supernet_evaluator(evaluator: Lightning, module: LightningModule,
+                       loaders: Loaders) -> Lightning:
+    """Return an evaluator that trains a super-net by the trainer and on the data of the user's.
+
+    Parameters
+    ----------
+    evaluator
+        The user's.
+    module
+        The super-net in training.
+    loaders
+        Become those of the training.
+    """
+    data: dict[str, Any] = {}
+    if evaluator.datamodule is None:
+        data['train_dataloaders'] = loaders.train(lambda: evaluator.train_dataloaders)
+        data['val_dataloaders'] = loaders.validate(lambda: evaluator.val_dataloaders)
+    else:
+        data['datamodule'] = evaluator.datamodule
+        for name, take in (('train_dataloader', loaders.train),
+                           ('val_dataloader', loaders.validate)):
+            setattr(evaluator.datamodule, name, partial(take, getattr(evaluator.datamodule, name)))
+    return Lightning(module, evaluator.trainer, fit_kwargs=evaluator.fit_kwargs, **data)

@@ -1,0 +1,64 @@
+"""How architectures are scored with the weights of a super-net."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import nni
+
+from .path import PathModule
+from .scorer import SuperNetScorer
+
+__all__ = ['Scoring']
+
+
+@nni.trace
+class Scoring:
+    """How architectures are scored with the weights of a super-net, in validation and after it.
+
+    Parameters
+    ----------
+    metric
+        Score of an architecture: None for minus the validation loss, or the name of a metric that
+        the evaluator logs in validation, for example ``val_acc``.
+    batches
+        Validation batches that an architecture is scored on; None takes all. They are kept in
+        memory.
+    processes
+        Processes of one thread each that score architectures, on the CPU of Linux. It is 1
+        elsewhere and in a distributed training.
+    calibration_batches
+        Training batches from which the statistics of batch normalisation are computed for each
+        scored architecture; 0 uses the statistics of each validation batch.
+
+    Examples
+    --------
+    >>> Scoring('val_acc', processes=2).metric
+    'val_acc'
+    """
+
+    def __init__(self, metric: str | None = None, *, batches: int | None = None,
+                 processes: int = 1, calibration_batches: int = 0):
+        self.metric, self.batches, self.processes = metric, batches, processes
+        self.calibration_batches = calibration_batches
+
+    def scorer(self, module: PathModule, mode: str = 'max', *,
+               progress: bool = False) -> SuperNetScorer:
+        """Return a super-net as a `Scorer`, on the device that it is trained on.
+
+        Parameters
+        ----------
+        module
+            In training, or trained.
+        mode
+            ``'min'`` if the metric is better the lower it is: scores have its sign changed.
+        progress
+            Whether to show a progress bar.
+        """
+        loaders, trainer = module.loaders, module.trainer
+        if loaders.validation is None:  # Lightning has not asked the data module for it
+            trainer.datamodule.val_dataloader()
+        return SuperNetScorer(
+            module, islice(loaders.validation, self.batches), metric=self.metric, mode=mode,
+            calibration=islice(loaders.training, self.calibration_batches), progress=progress,
+            processes=self.processes if trainer.world_size == 1 else 1)

@@ -1,0 +1,110 @@
+"""A super-net that is trained: its scores, its best architectures, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from nni.nas.evaluator.pytorch import Lightning
+from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.space import ModelStatus, RawFormatModelSpace
+
+from .._util.memory import kept_memory
+from ..host.network.subnet import SubnetModelSpace
+from ..search import ScoredSample
+from ..typing import Sample, sample_key
+from .module import SuperNetModule
+from .scorer import SuperNetScorer
+
+__all__ = ['TrainedSuperNet']
+
+
+class TrainedSuperNet:
+    """A super-net with all that belongs to its training.
+
+    Parameters
+    ----------
+    space
+        NNI's model of the space and the evaluator, as the strategy was given them.
+    supernet
+        What the strategy has made of the space.
+    evaluator
+        Trains `module`.
+    module
+        The super-net in training.
+    search
+        Returns the architectures that a search over the scores has met, best first.
+
+    Attributes
+    ----------
+    history
+        Metrics of each validation epoch, ``default`` among them.
+    measured
+        ``scores`` and ``metrics``, in the user's sign, of what was compared last.
+    """
+
+    def __init__(self, space: RawFormatModelSpace, supernet: ModelSpace, evaluator: Lightning,
+                 module: SuperNetModule, search: Callable[[SuperNetScorer], list[ScoredSample]]):
+        self.space, self.supernet, self.evaluator = space, supernet, evaluator
+        self.module, self._search = module, search
+        self._ranked: list[ScoredSample] | None = None
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Metrics of each validation epoch."""
+        return self.module.history
+
+    @property
+    def measured(self) -> dict[str, list[float]]:
+        """What the ranking was measured on last."""
+        return self.module.measured
+
+    @property
+    def model(self) -> RawFormatModelSpace:
+        """The training in the form that NNI's engines execute."""
+        model = RawFormatModelSpace(self.supernet, self.evaluator)
+        model.status = ModelStatus.Frozen
+        return model
+
+    def scorer(self, *, progress: bool = False) -> SuperNetScorer:
+        """Return the super-net as a `Scorer`, on the device it was trained on."""
+        module = self.module
+        module.set_model(self.supernet)
+        module.to(module.trainer.strategy.root_device)
+        return module.probe.scorer(module, progress=progress)
+
+    def measure(self) -> dict[str, float]:
+        """Return the rank correlation of the super-net, and ``default``, the number NNI plots."""
+        self.scorer()  # puts the super-net where it was trained
+        return self.module.measure()
+
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics of the last epoch, or those of now if no epoch was validated."""
+        return self.history[-1] if self.history else self.measure()
+
+    def best(self, count: int | None = None,
+             exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
+        """Return the best architectures by the super-net, best first; searched for once.
+
+        Parameters
+        ----------
+        count
+            Number of architectures; None returns all that the search has met.
+        exclude
+            Architectures to leave out.
+        """
+        if self._ranked is None:
+            with kept_memory():  # also between the calls of an evolution
+                self._ranked = self._search(self.scorer())
+        excluded = set(map(sample_key, exclude))
+        return [one for one in self._ranked if sample_key(one) not in excluded][:count]
+
+    def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:
+        """Yield the best architectures in order; each carries its score and the weights.
+
+        Parameters
+        ----------
+        limit
+            Number of models; None yields all that the search has met.
+        """
+        for one in self.best(limit):
+            yield SubnetModelSpace.from_supernet(self.space, self.supernet, one, one.score)
