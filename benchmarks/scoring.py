@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -150,9 +149,8 @@ def labellers(module: SuperNetModule, loader: Iterable[Any], space: Any,
         return score
 
     def ours(count: int) -> Score:
-        oneshot = SimpleNamespace(
-            scorer=lambda progress: SuperNetScorer(module, loader, processes=count))
-        return lambda samples: torch.tensor(weak_labels(oneshot, space, samples)['supernet'])
+        scorer = SuperNetScorer(module, loader, processes=count)
+        return lambda samples: torch.tensor(weak_labels(scorer, space, samples)['supernet'])
 
     return {'weak labels, plain loop': plain(loader),
             'weak labels, batches in memory': plain(batches),

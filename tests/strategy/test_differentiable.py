@@ -48,7 +48,8 @@ def train(make_space, make_evaluator):
 def test_experiment(kind, make_space, make_evaluator, run_experiment):
     space = make_space()
     landmarks = LandmarkRegularizer(Results(SAMPLES[:3], [.3, .2, .1]), schedule=ALWAYS)
-    strategy = kind([landmarks], truth=TRUTH, candidates=7, arc_learning_rate=.1, scoring=Scoring('val_acc'))
+    strategy = kind([landmarks], truth=TRUTH, candidates=7, arc_learning_rate=.1,
+                    scoring=Scoring('val_acc'))
     experiment = run_experiment(space, make_evaluator(max_epochs=2), strategy)
     best = experiment.export_top_models(5, formatter='dict')
     assert len({sample_key(one) for one in best}) == 5

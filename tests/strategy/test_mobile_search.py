@@ -60,7 +60,8 @@ def test_supernet(recipe, images, constraint, run_experiment):
         drawn.append(constraint(sample))
         return drawn[-1]
 
-    strategy = SPOS(filter=accept, scoring=Scoring('val_acc'), evolution=Evolution(3, 6, 2, progress=False))
+    strategy = SPOS(filter=accept, scoring=Scoring('val_acc'),
+                    evolution=Evolution(3, 6, 2, progress=False))
     trained = watch(strategy)
     space = ProxylessNAS(10, (8, 8, 8, 8, 16, 16, 16, 16, 32))
     experiment = run_experiment(space, evaluator, strategy)

@@ -217,9 +217,10 @@ def test_state_of_the_pool(train):
 
 def test_strategies_travel_in_jobs():
     copy = nni.load(nni.dump(NAO([LandmarkRegularizer(weight=3.)], seed=5, pool=7, warmup=3,
-                                 pool_share=0.5, scoring=Scoring('val_acc'), controller=SMALL['controller'])))
-    assert isinstance(copy, NAO) and (copy.seed, copy.pool, copy.metric) == (5, 7, 'val_acc')
-    assert copy.make_controller.keywords == {'steps': 10, 'width': 16}
+                                 pool_share=0.5, scoring=Scoring('val_acc'),
+                                 controller=SMALL['controller'])))
+    assert isinstance(copy, NAO) and (copy.seed, copy.pool, copy.scoring.metric) == (5, 7, 'val_acc')
+    assert copy.controller.keywords == {'steps': 10, 'width': 16}
     assert copy.regularizers[0].weight == 3. and copy.schedule.warmup == 3
 
 

@@ -78,7 +78,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
         if self.job.weak is None:
             return {}
         space = self.space.trace_copy().get()
-        return weak_labels(trained, space, self.job.weak.samples(space))
+        scorer = trained.scorer(progress=True)
+        return weak_labels(scorer, space, self.job.weak.samples(space))
 
     def _dump(self) -> dict[str, Any]:
         weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from ..._util.fork import fork_map
 from ...proxy import NetworkFactory
 from ...proxy.static import flops, params
-from ...supernet import TrainedSuperNet
+from ...supernet import SuperNetScorer
 from ...typing import Sample
 
 __all__ = ['LABELS', 'weak_labels']
@@ -20,14 +20,14 @@ LABELS = ('supernet', 'flops', 'params')
 """Names of the labels, the closest to the true performance first."""
 
 
-def weak_labels(trained: TrainedSuperNet, space: ModelSpace, samples: Sequence[Sample]
+def weak_labels(scorer: SuperNetScorer, space: ModelSpace, samples: Sequence[Sample]
                 ) -> dict[str, list[float]]:
     """Return the score by the super-net, FLOPs and parameters, each of shape (N,).
 
     Parameters
     ----------
-    trained
-        The super-net; it scores as in its own search.
+    scorer
+        The trained super-net.
     space
         The space, not turned into a super-net.
     samples
@@ -38,7 +38,6 @@ def weak_labels(trained: TrainedSuperNet, space: ModelSpace, samples: Sequence[S
     Numbers have 7 digits, as many as a float32, since NNI takes no result of more than 1 MB. FLOPs
     are left out if batches of the evaluator do not begin with the images.
     """
-    scorer = trained.scorer(progress=True)
     labels: dict[str, list[float]] = {'supernet': scorer(samples).tolist()}
     batch = scorer.batches[0]
     image = (batch[0][:1].cpu() if isinstance(batch, (list, tuple)) and isinstance(batch[0], Tensor)
