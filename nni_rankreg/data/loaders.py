@@ -50,7 +50,7 @@ class Loaders:
 
     Attributes
     ----------
-    training, validation
+    training, ranking, validation
         The loaders; None before they are made, which a data module does late.
     held_out
         The held-out batches, in order.
@@ -72,17 +72,17 @@ class Loaders:
         self._split = {'seed': seed, 'rank': rank, 'processes': processes}
         self.training: Any = None
         self.validation: Any = None
-        self._ranking: Any = None
+        self.ranking: Any = None
         self._state: list[Tensor] | None = None  # of a training loader that is not made yet
-        self.held_out = EndlessBatches(lambda: self._ranking)
+        self.held_out = EndlessBatches(lambda: self.ranking)
 
     def train(self, make: Callable[[], Any]) -> Any:
         """Return the loader of the super-net's loss, of what `make` returns."""
         loader, recipe = make(), self._recipe
         if recipe is not None:
-            self._ranking = recipe.loader
+            self.ranking = recipe.loader
             if recipe.loader is None:
-                loader, self._ranking = split_loader(
+                loader, self.ranking = split_loader(
                     loader, ranking_batch_size=recipe.batch_size, **self._split)
         self.training = loader
         self._resume()

@@ -67,13 +67,17 @@ class NAOModule(SuperNetModule):
         """Return an architecture drawn as in training, from the pool."""
         return self.paths()[0]
 
-    def on_train_epoch_start(self) -> None:
-        """Let the pool grow if it is time; Lightning calls this."""
+    def learns(self, epoch: int, epochs: int) -> bool:
+        """Return whether the controller learns before an epoch, which is counted from 0."""
         every = self.refit_every
         if isinstance(every, float):
-            every = max(1, round(every * self.epochs))
-        active = self.trainer.current_epoch - self.schedule.warmup_epochs(self.epochs)
-        if active >= 0 and active % every == 0:
+            every = max(1, round(every * epochs))
+        active = epoch - self.schedule.warmup_epochs(epochs)
+        return active >= 0 and active % every == 0
+
+    def on_train_epoch_start(self) -> None:
+        """Let the pool grow if it is time; Lightning calls this."""
+        if self.learns(self.trainer.current_epoch, self.epochs):
             self.next_generation(self.probe.scorer(self))
         super().on_train_epoch_start()
 

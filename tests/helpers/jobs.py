@@ -52,24 +52,27 @@ class OneShot:
     """Trains a single number: by 1 in each training, from the weights it is given."""
 
     def __init__(self, seed=0):
-        self.seed, self.measured = seed, {'scores': [0.5]}
+        self.seed = seed
 
-    def train(self, space, evaluator, results, *, weights=None):
-        self.drawn = torch.rand(1).item()
+    def train(self, space, evaluator, results, *, weights=None, name=None):
+        drawn = torch.rand(1).item()
         model = nn.Linear(1, 1, bias=False)
         nn.init.zeros_(model.weight)
         if weights is not None:
             model.load_state_dict(torch.load(weights))
         with torch.no_grad():
             model.weight += 1
-        self.level = model.weight.item()
+        score = model.weight.item() + drawn
         assert isinstance(space, Space) and isinstance(evaluator, Scripted)
-        return SimpleNamespace(model=model, history=[{'default': 0.25}, {'default': 0.5}])
+        history = [{'default': 0.25}, {'default': 0.5}]
 
-    def best(self, count, exclude):
-        ranked = [job(number).sample for number in reversed(range(8))]
-        left = [sample for sample in ranked if sample not in exclude]
-        return [ScoredSample(sample, self.level + self.drawn) for sample in left][:count]
+        def best(count, exclude):
+            ranked = [job(number).sample for number in reversed(range(8))]
+            left = [sample for sample in ranked if sample not in exclude]
+            return [ScoredSample(sample, score) for sample in left][:count]
+
+        return SimpleNamespace(supernet=model, history=history, metrics=lambda: history[-1],
+                               measured={'scores': [0.5]}, best=best)
 
 
 def job(number):

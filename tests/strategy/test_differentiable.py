@@ -39,8 +39,7 @@ BOTH = pytest.mark.parametrize('kind', [GDAS, DARTS])
 def train(make_space, make_evaluator):
     """Return a function that trains a super-net by a strategy, without an experiment."""
     def run(strategy, evaluator=None, name='NasBench201', **kwargs):
-        strategy.train(make_space(name), evaluator or make_evaluator(), **kwargs)
-        return strategy
+        return strategy.train(make_space(name), evaluator or make_evaluator(), **kwargs)
     return run
 
 
@@ -55,11 +54,11 @@ def test_experiment(kind, make_space, make_evaluator, run_experiment):
     assert len({sample_key(one) for one in best}) == 5
     assert all(type(one) is ScoredSample and space.contains(one) for one in best)
     scores = [one.score for one in best]
-    assert scores == sorted(scores, reverse=True) == strategy.scorer()(best).tolist()
+    assert scores == sorted(scores, reverse=True) == strategy.trained.scorer()(best).tolist()
     assert 'kendall_tau' in strategy.oneshot_module.history[1]
-    assert strategy.measured['metrics'] == TRUTH.metrics[3:]
-    probable = list(strategy.architecture.most_probable())[:7]
-    assert {sample_key(one) for one in strategy.best()} == set(map(sample_key, probable))
+    assert strategy.trained.measured['metrics'] == TRUTH.metrics[3:]
+    probable = list(strategy.oneshot_module.architecture.most_probable())[:7]
+    assert {sample_key(one) for one in strategy.trained.best()} == set(map(sample_key, probable))
 
     x, network = torch.randn(4, 3, 8, 8), experiment.export_top_models(1, formatter='instance')[0]
     strategy.oneshot_module.mixer(None)  # the exported network is a path, also that of DARTS
@@ -95,10 +94,10 @@ class Guess(ModelSpace):
 def test_the_best_choice_becomes_the_most_probable(kind, make_evaluator):
     data = DataLoader(TensorDataset(torch.zeros(64, 1), torch.full((64,), 3)), batch_size=4)
     strategy = kind(arc_learning_rate=.2)
-    strategy.train(Guess(), make_evaluator(data, data, learning_rate=0., max_epochs=8))
-    probabilities = strategy.oneshot_module.export_probs()['guess']
+    trained = strategy.train(Guess(), make_evaluator(data, data, learning_rate=0., max_epochs=8))
+    probabilities = trained.module.export_probs()['guess']
     assert max(probabilities, key=probabilities.get) == '3' and probabilities['3'] > 0.5
-    assert [one['guess'] for one in strategy.best()][0] == '3' and len(strategy.best()) == 5
+    assert [one['guess'] for one in trained.best()][0] == '3' and len(trained.best()) == 5
 
 
 @BOTH
@@ -107,9 +106,9 @@ def test_same_seed_same_result(kind, seeds, same, train, make_evaluator, make_lo
     outcomes = []
     for seed in seeds:
         torch.manual_seed(0)
-        strategy = train(kind([EqualCostControl(1, schedule=ALWAYS)], seed=seed, candidates=4),
+        trained = train(kind([EqualCostControl(1, schedule=ALWAYS)], seed=seed, candidates=4),
                          make_evaluator(make_loader(shuffle=True)))
-        outcomes.append((strategy.oneshot_module.state_dict(), strategy.best()))
+        outcomes.append((trained.module.state_dict(), trained.best()))
     equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
     assert all(equal) is same
     assert ([(one, one.score) for one in outcomes[0][1]]
@@ -117,15 +116,16 @@ def test_same_seed_same_result(kind, seeds, same, train, make_evaluator, make_lo
 
 
 def test_half_of_the_data_is_always_held_out(train, make_evaluator, make_loader):
-    strategy = train(GDAS(candidates=1), make_evaluator(make_loader(16, 4)))
-    assert len(strategy._training_loader.dataset) == len(strategy._ranking_loader.dataset) == 8
+    trained = train(GDAS(candidates=1), make_evaluator(make_loader(16, 4)))
+    loaders = trained.module.loaders
+    assert len(loaders.training.dataset) == len(loaders.ranking.dataset) == 8
 
 
 @BOTH
 def test_cells(kind, train, make_evaluator, make_loader):
     evaluator = make_evaluator(make_loader(4, 2, 32), make_loader(2, 2, 32))
-    strategy = train(kind(candidates=2), evaluator, 'own DARTS')
-    assert len(strategy.best()) == 2
+    trained = train(kind(candidates=2), evaluator, 'own DARTS')
+    assert len(trained.best()) == 2
 
 
 def test_value_choices_are_refused_before_training(train):
@@ -137,12 +137,12 @@ def test_filter(train):
     def accept(sample):
         return sample['cell/0_3'] in ('skip_connect', 'conv_3x3')
 
-    strategy = train(GDAS(filter=accept, candidates=10))
-    assert len(strategy.best()) == 10 and all(map(accept, strategy.best()))
-    assert all(accept(strategy.oneshot_module.draw()) for _ in range(10))
-    strategy.filter, strategy._ranked = (lambda sample: False), None
+    trained = train(GDAS(filter=accept, candidates=10))
+    assert len(trained.best()) == 10 and all(map(accept, trained.best()))
+    assert all(accept(trained.module.draw()) for _ in range(10))
+    trained.filter, trained._ranked = (lambda sample: False), None
     with pytest.raises(RuntimeError, match='one of the 1000 most probable.*Widen its bounds'):
-        strategy.best()
+        trained.best()
 
 
 @pytest.mark.parametrize('make, message', [

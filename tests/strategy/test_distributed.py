@@ -135,12 +135,13 @@ def train(name, processes, *, epochs=EPOCHS, **settings):
     evaluator = Lightning(
         Module(optimizer=torch.optim.SGD, learning_rate=RATE, num_classes=3), trainer,
         loader(processes), DataLoader(data(1), batch_size=BATCH // processes))
-    module = strategy.train(make_space(), evaluator)
+    trained = strategy.train(make_space(), evaluator)
+    module = trained.module
     return {'weights': module.state_dict(), 'history': module.history, 'rank': rank,
-            'best': [dict(one) for one in strategy.best(9)],
-            'scores': [one.score for one in strategy.best(9)],
-            'held_out': getattr(getattr(strategy._ranking_loader, 'dataset', None), 'indices', []),
-            'teacher': [one.state_dict().get('batch') for one in module.regularizers]}
+            'best': [dict(one) for one in trained.best(9)],
+            'scores': [one.score for one in trained.best(9)],
+            'held_out': getattr(getattr(module.loaders.ranking, 'dataset', None), 'indices', []),
+            'teacher': [one.state_dict().get('batch') for one in module.terms]}
 
 
 def main(folder):

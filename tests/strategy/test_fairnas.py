@@ -21,20 +21,20 @@ SMALL = Evolution(4, 8, 2, progress=False)
 def test_training(name, strategy, count, make_space, make_evaluator):
     space, steps = make_space(name), []
     choices = max(len(mutable.values) for mutable in space.simplify().values())
-    module = nni.load(nni.dump(strategy))
-    original = module.configure_oneshot_module
+    strategy = nni.load(nni.dump(strategy))
+    original = strategy.make_module
 
-    def watched(training_module):
-        made = original(training_module)
+    def watched(*args, **options):
+        made = original(*args, **options)
         draw = made.paths
         made.paths = lambda: steps.append(draw()) or steps[-1]
         return made
 
-    module.configure_oneshot_module = watched
-    module.train(space, make_evaluator())
+    strategy.make_module = watched
+    trained = strategy.train(space, make_evaluator())
     expected = choices if isinstance(strategy, FairNAS) else count
     assert [len(step) for step in steps] == [expected] * 2
-    assert len(module.best(2)) == 2
+    assert len(trained.best(2)) == 2
 
 
 def test_a_round_trip_keeps_the_class():

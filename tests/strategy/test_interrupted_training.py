@@ -102,10 +102,10 @@ def train(name, folder, how=None, datamodule=False):
         max_epochs=EPOCHS, callbacks=[Interruption(how)] if how else [], accelerator='cpu',
         gradient_clip_val=5., logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False), **data)
-    activated, configure = [], strategy.configure_oneshot_module
+    activated, make = [], strategy.make_module
 
-    def watched(training_module):
-        module = configure(training_module)
+    def watched(*args, **options):
+        module = make(*args, **options)
         activate = module.activate
 
         def remember(sample):
@@ -116,12 +116,12 @@ def train(name, folder, how=None, datamodule=False):
         module.activate = remember
         return module
 
-    strategy.configure_oneshot_module = watched
-    strategy.train(NasBench201(2, 1, 10), evaluator)
-    module = strategy.oneshot_module
+    strategy.make_module = watched
+    trained = strategy.train(NasBench201(2, 1, 10), evaluator)
+    module = trained.module
     return {'weights': {key: value.tolist() for key, value in module.state_dict().items()},
-            'activated': activated, 'history': module.history, 'measured': strategy.measured,
-            'best': [[one, one.score] for one in strategy.best()]}
+            'activated': activated, 'history': module.history, 'measured': trained.measured,
+            'best': [[one, one.score] for one in trained.best()]}
 
 
 def check(resumed, whole):

@@ -72,14 +72,14 @@ def test_supernet(recipe, images, constraint, run_experiment):
 
 def watch(strategy):
     """Return the list to which every architecture that is activated will be added."""
-    configure, activated = strategy.configure_oneshot_module, []
+    make, activated = strategy.make_module, []
 
-    def configure_and_watch(training_module):
-        module = configure(training_module)
+    def make_and_watch(*args, **options):
+        module = make(*args, **options)
         activate = module.activate
         module.activate = lambda sample: (activated.append(sample), activate(sample))
         return module
-    strategy.configure_oneshot_module = configure_and_watch
+    strategy.make_module = make_and_watch
     return activated
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import nni
 import pytest
@@ -20,6 +21,7 @@ from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import NAO, LandmarkSearch
 from nni_rankreg.supernet import Scoring
+from nni_rankreg.supernet.nao import NAOModule
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -47,22 +49,21 @@ class Lesson:
 
 def watched(strategy):
     """Let a strategy note what it teaches, and what it trains in each epoch."""
-    make, configure = strategy.make_controller, strategy.configure_oneshot_module
-    strategy.drawn = {}
+    make, controller = strategy.make_module, strategy.controller
 
-    def configured(training_module):
-        module = configure(training_module)
-        paths = module.paths
+    def made(*args, **options):
+        module = make(*args, **options)
+        paths, module.drawn = module.paths, {}
 
         def noted():
             drawn = paths()
-            strategy.drawn.setdefault(module.trainer.current_epoch, []).extend(drawn)
+            module.drawn.setdefault(module.trainer.current_epoch, []).extend(drawn)
             return drawn
         module.paths = noted
         return module
 
-    strategy.make_controller = lambda space, seed: Lesson(make(space, seed))
-    strategy.configure_oneshot_module = configured
+    strategy.controller = lambda space, seed: Lesson(controller(space, seed))
+    strategy.make_module = made
     return strategy
 
 
@@ -71,8 +72,8 @@ def train(make_space, make_evaluator):
     """Return a function that trains a super-net by a strategy, without an experiment."""
     def run(strategy, epochs=4, name='NasBench201', **kwargs):
         options = {key: kwargs.pop(key) for key in ('weights', 'results') if key in kwargs}
-        strategy.train(make_space(name), make_evaluator(max_epochs=epochs, **kwargs), **options)
-        return strategy
+        return strategy.train(make_space(name), make_evaluator(max_epochs=epochs, **kwargs),
+                              **options)
     return run
 
 
@@ -87,9 +88,10 @@ def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
     assert all(isinstance(one, ScoredSample) and space.contains(one) for one in best)
     scores = [one.score for one in best]
     assert scores == sorted(scores, reverse=True)
-    assert strategy.scorer()(best).tolist() == pytest.approx(scores)
-    assert strategy.best() == sorted(strategy.best(), key=lambda one: -one.score)
-    assert strategy.best(2, exclude=best[:3]) == strategy.best(5)[3:]
+    trained = strategy.trained
+    assert trained.scorer()(best).tolist() == pytest.approx(scores)
+    assert trained.best() == sorted(trained.best(), key=lambda one: -one.score)
+    assert trained.best(2, exclude=best[:3]) == trained.best(5)[3:]
     network, = experiment.export_top_models(1, formatter='instance')
     assert network(torch.randn(2, 3, 8, 8)).shape == (2, 10)
 
@@ -118,18 +120,18 @@ def test_search_with_landmarks(tmp_path, make_evaluator, monkeypatch):
 
 def test_each_score_is_that_of_its_own_architecture(train):
     """The published code is off by one: the first is never scored."""
-    strategy = train(watched(NAO(warmup=0, refit_every=2, **SMALL)), learning_rate=0.)
-    strategy.best()
-    assert len(strategy.controller.lessons) == 3
-    scorer = strategy.scorer()
-    for samples, targets in strategy.controller.lessons:
+    trained = train(watched(NAO(warmup=0, refit_every=2, **SMALL)), learning_rate=0.)
+    trained.best()
+    assert len(trained.module.controller.lessons) == 3
+    scorer = trained.scorer()
+    for samples, targets in trained.module.controller.lessons:
         assert targets == [scorer([dict(sample)]).item() for sample in samples]
     assert len(set(targets)) > 3
 
 
 def test_pool_grows_by_the_children_of_its_best(train):
-    strategy = train(watched(NAO(warmup=0, refit_every=1, **SMALL)), epochs=3)
-    lessons, children = strategy.controller.lessons, strategy.controller.children
+    trained = train(watched(NAO(warmup=0, refit_every=1, **SMALL)), epochs=3)
+    lessons, children = trained.module.controller.lessons, trained.module.controller.children
     sizes = [6]
     for (samples, _), new, (later, _) in zip(lessons, children, lessons[1:]):
         assert later == samples + new and len(new) <= 4
@@ -137,59 +139,55 @@ def test_pool_grows_by_the_children_of_its_best(train):
     assert len(lessons) == 3 and sizes[-1] > 6
     samples, targets = lessons[-1]
     order = sorted(range(len(samples)), key=lambda index: -targets[index])
-    assert strategy.controller.parents == [samples[index] for index in order[:4]]
-    assert strategy.path_sampler.pool == samples + children[-1]
+    assert trained.module.controller.parents == [samples[index] for index in order[:4]]
+    assert trained.module.pool.pool == samples + children[-1]
 
 
 def test_answer_is_the_pool_and_its_last_children(train):
-    strategy = train(watched(NAO(warmup=0, refit_every=3, **SMALL)))
-    pool = list(strategy.path_sampler.pool)
-    best = strategy.best()
-    expected = pool + strategy.controller.children[-1]
+    trained = train(watched(NAO(warmup=0, refit_every=3, **SMALL)))
+    pool = list(trained.module.pool.pool)
+    best = trained.best()
+    expected = pool + trained.module.controller.children[-1]
     assert sorted(map(sample_key, best)) == sorted(map(sample_key, expected))
-    assert [one.score for one in best] == strategy.scorer()(best).tolist()
-    assert strategy.best() == best and len(strategy.controller.lessons) == 2 + 1  # asked once
+    assert [one.score for one in best] == trained.scorer()(best).tolist()
+    assert trained.best() == best and len(trained.module.controller.lessons) == 2 + 1  # asked once
 
 
 @pytest.mark.parametrize('warmup, every, epochs, expected', [
     (0, 1, 3, [0, 1, 2]), (1, 2, 5, [1, 3]), (2, 5, 5, [2]),
     (0.25, 0.1, 20, [5, 7, 9, 11, 13, 15, 17, 19]), (0.25, 0.1, 4, [1, 2, 3]), (0.5, 0.5, 4, [2])])
-def test_epochs_in_which_the_controller_learns(warmup, every, epochs, expected, monkeypatch):
-    strategy, epoch = NAO(warmup=warmup, refit_every=every), None
-    learned = []
-    monkeypatch.setattr(strategy, 'scorer', lambda: None)
-    monkeypatch.setattr(strategy, '_next_generation', lambda scorer: learned.append(epoch))
-    for epoch in range(epochs):
-        strategy._before_epoch(epoch, epochs)
-    assert learned == expected
+def test_epochs_in_which_the_controller_learns(warmup, every, epochs, expected):
+    module = SimpleNamespace(refit_every=every, schedule=NAO(warmup=warmup).schedule)
+    assert [epoch for epoch in range(epochs)
+            if NAOModule.learns(module, epoch, epochs)] == expected
 
 
 def test_no_warmup_after_an_iteration_of_a_search(train, tmp_path):
     first = train(watched(NAO(warmup=1, **SMALL)), 2)
     torch.save(first.supernet.state_dict(), tmp_path / 'weights.pt')
     second = train(watched(NAO(warmup=1, **SMALL)), 2, weights=str(tmp_path / 'weights.pt'))
-    assert (len(first.controller.lessons), len(second.controller.lessons)) == (1, 2)
+    assert (len(first.module.controller.lessons), len(second.module.controller.lessons)) == (1, 2)
 
 
 @pytest.mark.parametrize('share', [0., 1.])
 def test_what_is_trained(share, train):
     """Uniform in the warm-up, then from the pool, in validation and in the control as well."""
-    strategy = train(watched(NAO([EqualCostControl(2, schedule=ALWAYS)], warmup=2, refit_every=1,
+    trained = train(watched(NAO([EqualCostControl(2, schedule=ALWAYS)], warmup=2, refit_every=1,
                                  pool_share=share, **SMALL)))
-    pool = set(map(sample_key, strategy.path_sampler.pool))
-    assert sorted(strategy.drawn) == [0, 1, 2, 3] and len(pool) > 6
-    for epoch, drawn in strategy.drawn.items():
+    pool = set(map(sample_key, trained.module.pool.pool))
+    assert sorted(trained.module.drawn) == [0, 1, 2, 3] and len(pool) > 6
+    for epoch, drawn in trained.module.drawn.items():
         inside = [sample_key(sample) in pool for sample in drawn]
         assert len(drawn) == 1 * 3 + 2  # a step of 3 sub-nets, 2 validation batches
         assert all(inside) if share and epoch >= 2 else not any(inside)
 
 
 def test_losses_that_overflow_are_the_worst(train, monkeypatch):
-    strategy = train(NAO(**SMALL), epochs=1)
-    bad = strategy.path_sampler.pool or strategy._seeds
-    monkeypatch.setattr(strategy, 'scorer', lambda: lambda samples: torch.tensor(
+    trained = train(NAO(**SMALL), epochs=1)
+    bad = trained.module.pool.pool or trained.module._first
+    monkeypatch.setattr(trained, 'scorer', lambda: lambda samples: torch.tensor(
         [float('nan') if sample == bad[0] else 1. for sample in samples], dtype=torch.float64))
-    assert strategy.best()[-1] == bad[0] and strategy.best()[-1].score == float('-inf')
+    assert trained.best()[-1] == bad[0] and trained.best()[-1].score == float('-inf')
 
 
 # Reproducibility and state
@@ -199,9 +197,9 @@ def test_same_seed_same_result(seeds, same, train, make_loader):
     outcomes = []
     for seed in seeds:
         torch.manual_seed(0)
-        strategy = train(NAO([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed, warmup=0,
+        trained = train(NAO([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed, warmup=0,
                              pool_share=0.5, **SMALL), 2, train=make_loader(shuffle=True))
-        outcomes.append((strategy.supernet.state_dict(), strategy.best()))
+        outcomes.append((trained.supernet.state_dict(), trained.best()))
     equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
     assert all(equal) is same
     assert ([(one, one.score) for one in outcomes[0][1]]
@@ -210,8 +208,8 @@ def test_same_seed_same_result(seeds, same, train, make_loader):
 
 def test_state_of_the_pool(train):
     first, second = train(NAO(seed=1, **SMALL), 2), train(NAO(seed=1, **SMALL), 1)
-    second.path_sampler.load_state_dict(first.path_sampler.state_dict())
-    draws = [[one.path_sampler.paths() for _ in range(20)] for one in (first, second)]
+    second.module.pool.load_state_dict(first.module.pool.state_dict())
+    draws = [[one.module.pool.paths() for _ in range(20)] for one in (first, second)]
     assert draws[0] == draws[1]
 
 
@@ -219,7 +217,8 @@ def test_strategies_travel_in_jobs():
     copy = nni.load(nni.dump(NAO([LandmarkRegularizer(weight=3.)], seed=5, pool=7, warmup=3,
                                  pool_share=0.5, scoring=Scoring('val_acc'),
                                  controller=SMALL['controller'])))
-    assert isinstance(copy, NAO) and (copy.seed, copy.pool, copy.scoring.metric) == (5, 7, 'val_acc')
+    assert isinstance(copy, NAO)
+    assert (copy.seed, copy.pool, copy.scoring.metric) == (5, 7, 'val_acc')
     assert copy.controller.keywords == {'steps': 10, 'width': 16}
     assert copy.regularizers[0].weight == 3. and copy.schedule.warmup == 3
 
@@ -228,10 +227,10 @@ def test_strategies_travel_in_jobs():
 
 @pytest.mark.parametrize('name', ['NasBench101', 'DARTS'])
 def test_other_spaces(name, train, make_loader, make_space):
-    strategy = train(NAO(warmup=0, refit_every=1, **SMALL), 1, name, max_steps=1,
+    trained = train(NAO(warmup=0, refit_every=1, **SMALL), 1, name, max_steps=1,
                      train=make_loader(4, 4, 32), validation=make_loader(4, 4, 32))
     leaves = make_space(name).simplify()
-    best = strategy.best()
+    best = trained.best()
     assert len(best) > 6
     assert all(leaf.contains(dict(one)) for leaf in leaves.values() for one in best)
 
@@ -240,9 +239,9 @@ def test_filter(train):
     def accept(sample):
         return sample['cell/0_3'] in ('skip_connect', 'none')
 
-    strategy = train(watched(NAO(filter=accept, warmup=0, pool_share=0.5, **SMALL)), 2)
-    trained = [sample for drawn in strategy.drawn.values() for sample in drawn]
-    assert strategy.best() and all(map(accept, [*strategy.best(), *trained]))
+    trained = train(watched(NAO(filter=accept, warmup=0, pool_share=0.5, **SMALL)), 2)
+    trained = [sample for drawn in trained.module.drawn.values() for sample in drawn]
+    assert trained.best() and all(map(accept, [*trained.best(), *trained]))
 
 
 # Errors

@@ -58,8 +58,7 @@ def labels(loader):
 def train(make_space, make_evaluator):
     """Return a function that trains a super-net by a strategy, without an experiment."""
     def run(strategy, evaluator=None, **kwargs):
-        strategy.train(make_space(), evaluator or make_evaluator(), **kwargs)
-        return strategy
+        return strategy.train(make_space(), evaluator or make_evaluator(), **kwargs)
     return run
 
 
@@ -75,7 +74,7 @@ def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
     assert all(isinstance(one, ScoredSample) and space.contains(one) for one in best)
     scores = [one.score for one in best]
     assert scores == sorted(scores, reverse=True)
-    assert strategy.scorer()(best).tolist() == pytest.approx(scores)
+    assert strategy.trained.scorer()(best).tolist() == pytest.approx(scores)
 
     models = experiment.export_top_models(3)
     assert [model.sample for model in models] == best
@@ -107,7 +106,8 @@ def test_experiment_with_a_data_module(options, make_space, make_evaluator, run_
     strategy = SPOS([EqualCostControl(1, schedule=ALWAYS)], evolution=SMALL)
     evaluator = make_evaluator(datamodule=Data(), num_classes=16, **options)
     experiment = run_experiment(NasBench201(4, 1, 16), evaluator, strategy)
-    halves = labels(strategy._training_loader), labels(strategy._ranking_loader)
+    loaders = strategy.trained.module.loaders
+    halves = labels(loaders.training), labels(loaders.ranking)
     assert sorted(halves[0] + halves[1]) == list(range(16))
     best = experiment.export_top_models(2, formatter='dict')
     assert best[0].score >= best[1].score
@@ -140,22 +140,23 @@ def test_other_evaluators(make_space, make_loader, run_experiment):
 @pytest.mark.parametrize('regularizers, expected', [((), 16), ((EqualCostControl(1),), 8)])
 def test_held_out_half_only_if_needed(regularizers, expected, train, make_evaluator, make_loader):
     loader = make_loader(16, 4)
-    strategy = train(SPOS(regularizers), make_evaluator(loader))
-    assert len(strategy._training_loader.dataset) == expected
-    assert (strategy._ranking_loader is None) is (expected == 16)
+    trained = train(SPOS(regularizers), make_evaluator(loader))
+    assert len(trained.module.loaders.training.dataset) == expected
+    assert (trained.module.loaders.ranking is None) is (expected == 16)
 
 
 def test_own_ranking_data(train, make_evaluator, make_loader):
     own, loader = make_loader(8, 2, seed=3), make_loader(16, 4)
-    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(own)),
+    trained = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(own)),
                      make_evaluator(loader))
-    assert strategy._training_loader is loader and strategy._ranking_loader is own
+    assert trained.module.loaders.training is loader and trained.module.loaders.ranking is own
 
 
 def test_ranking_batch_size(train, make_evaluator, make_loader):
-    strategy = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(batch_size=2)),
+    trained = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(batch_size=2)),
                      make_evaluator(make_loader(16, 4)))
-    assert (strategy._training_loader.batch_size, strategy._ranking_loader.batch_size) == (4, 2)
+    loaders = trained.module.loaders
+    assert (loaders.training.batch_size, loaders.ranking.batch_size) == (4, 2)
 
 
 # Reproducibility
@@ -165,9 +166,9 @@ def test_same_seed_same_result(seeds, same, train, make_evaluator, make_loader):
     outcomes = []
     for seed in seeds:
         torch.manual_seed(0)
-        strategy = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed,
+        trained = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed,
                               evolution=SMALL), make_evaluator(make_loader(shuffle=True)))
-        outcomes.append((strategy.supernet.state_dict(), strategy.best()))
+        outcomes.append((trained.supernet.state_dict(), trained.best()))
     equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
     assert all(equal) is same
     assert ([(one, one.score) for one in outcomes[0][1]]
@@ -180,9 +181,9 @@ def test_filter(train):
     def accept(sample):
         return sample['cell/0_3'] in ('skip_connect', 'none')
 
-    strategy = train(SPOS(filter=accept, evolution=SMALL))
-    assert strategy.best() and all(accept(one) for one in strategy.best())
-    assert all(accept(strategy.oneshot_module.draw()) for _ in range(20))
+    trained = train(SPOS(filter=accept, evolution=SMALL))
+    assert trained.best() and all(accept(one) for one in trained.best())
+    assert all(accept(trained.module.draw()) for _ in range(20))
 
 
 class Convolutions(Profiler):
@@ -194,44 +195,44 @@ class Convolutions(Profiler):
 
 def test_filter_of_nni(train, make_space):
     profiler = Convolutions(make_space())
-    strategy = train(SPOS(filter={'profiler': profiler, 'min': 1, 'max': 3}, evolution=SMALL))
-    assert strategy.best()
-    assert all(1 <= profiler.profile(one) <= 3 for one in strategy.best())
+    trained = train(SPOS(filter={'profiler': profiler, 'min': 1, 'max': 3}, evolution=SMALL))
+    assert trained.best()
+    assert all(1 <= profiler.profile(one) <= 3 for one in trained.best())
 
 
 # Measurement and search
 
 def test_ranking_is_measured_against_the_truth_without_landmarks(train):
-    strategy = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], truth=TRUTH))
-    history, = strategy.oneshot_module.history
-    expected, _ = kendalltau(strategy.scorer()(SAMPLES[4:]), TRUTH.metrics[4:])
+    trained = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], truth=TRUTH))
+    history, = trained.module.history
+    expected, _ = kendalltau(trained.scorer()(SAMPLES[4:]), TRUTH.metrics[4:])
     assert history['kendall_tau'] == history['default'] == pytest.approx(expected)
     assert {'val_acc', 'val_loss', 'epoch'} <= set(history)
-    assert strategy.measured['metrics'] == TRUTH.metrics[4:]
-    assert kendalltau(*strategy.measured.values())[0] == pytest.approx(expected)
-    logged = strategy.oneshot_module.trainer.callback_metrics
+    assert trained.measured['metrics'] == TRUTH.metrics[4:]
+    assert kendalltau(*trained.measured.values())[0] == pytest.approx(expected)
+    logged = trained.module.trainer.callback_metrics
     assert logged['kendall_tau'] == pytest.approx(expected)
 
 
 def test_a_truth_to_minimise(train):
     """Like its negative, but for the sign that reports show."""
     losses = Results(SAMPLES, [-metric for metric in TRUTH.metrics])
-    strategy, other = (train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], truth=truth,
+    trained, other = (train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], truth=truth,
                                   mode=mode)) for truth, mode in ((TRUTH, 'max'), (losses, 'min')))
-    assert strategy.oneshot_module.history == other.oneshot_module.history
-    assert other.measured == {'scores': strategy.measured['scores'], 'metrics': losses.metrics[4:]}
+    assert trained.module.history == other.module.history
+    assert other.measured == {'scores': trained.measured['scores'], 'metrics': losses.metrics[4:]}
 
 
 def test_without_results_a_loss_is_reported_as_it_is(train):
-    history, = train(SPOS(mode='min')).oneshot_module.history
+    history, = train(SPOS(mode='min')).history
     assert history['default'] == history['val_loss']
 
 
 def test_a_metric_to_minimise(train):
-    strategy = train(SPOS(scoring=Scoring('val_loss'), mode='min'))
-    scores = strategy.scorer()(SAMPLES)
-    strategy.metric = None
-    torch.testing.assert_close(scores, strategy.scorer()(SAMPLES))
+    trained = train(SPOS(scoring=Scoring('val_loss'), mode='min'))
+    scores = trained.scorer()(SAMPLES)
+    trained.module.probe.scoring.metric = None
+    torch.testing.assert_close(scores, trained.scorer()(SAMPLES))
 
 
 def test_unknown_mode():
@@ -240,20 +241,20 @@ def test_unknown_mode():
 
 
 def test_known_results_are_no_truth(train):
-    strategy = train(SPOS(truth=TRUTH), results=LANDMARKS)
-    assert strategy.measured['metrics'] == TRUTH.metrics[4:]
+    trained = train(SPOS(truth=TRUTH), results=LANDMARKS)
+    assert trained.measured['metrics'] == TRUTH.metrics[4:]
 
 
 def test_without_truth_the_landmarks_are_measured_and_named_so(train):
-    strategy = train(SPOS([EqualCostControl(1), LandmarkRegularizer(LANDMARKS)]))
-    history, = strategy.oneshot_module.history
-    expected, _ = kendalltau(strategy.scorer()(LANDMARKS.samples), LANDMARKS.metrics)
+    trained = train(SPOS([EqualCostControl(1), LandmarkRegularizer(LANDMARKS)]))
+    history, = trained.module.history
+    expected, _ = kendalltau(trained.scorer()(LANDMARKS.samples), LANDMARKS.metrics)
     assert history['kendall_tau_landmarks'] == history['default'] == pytest.approx(expected)
     assert 'kendall_tau' not in history
 
 
 def test_without_results_accuracy_is_reported(train):
-    history, = train(SPOS()).oneshot_module.history
+    history, = train(SPOS()).history
     assert history['default'] == history['val_acc'] and 'kendall_tau' not in history
 
 
@@ -261,47 +262,54 @@ def test_constant_scores_order_nothing(train, make_evaluator):
     """A tau that is undefined would stop NNI's plots."""
     none = dict.fromkeys(SAMPLES[0], 'none')
     twins = Results([none, {**none, 'cell/0_1': 'skip_connect'}], [0.1, 0.2])
-    history, = train(SPOS(truth=twins), make_evaluator(learning_rate=0.)).oneshot_module.history
+    history, = train(SPOS(truth=twins), make_evaluator(learning_rate=0.)).history
     assert history['kendall_tau'] == 0.
 
 
 @pytest.mark.parametrize('batches', [1, None])
 def test_score_batches_and_metric(batches, train, make_evaluator, make_loader):
     validation = make_loader(12, 4, seed=1)
-    strategy = train(SPOS(scoring=Scoring('val_acc', batches=batches)),
+    trained = train(SPOS(scoring=Scoring('val_acc', batches=batches)),
                      make_evaluator(validation=validation))
-    network = strategy.supernet.freeze(SAMPLES[0]).train()
+    network = trained.supernet.freeze(SAMPLES[0]).train()
     hits = torch.cat([network(x).argmax(1) == y for x, y in list(validation)[:batches]])
-    assert strategy.scorer()(SAMPLES[:1]).item() == pytest.approx(hits.float().mean().item())
+    assert trained.scorer()(SAMPLES[:1]).item() == pytest.approx(hits.float().mean().item())
 
 
 def test_calibration_in_training(train, make_evaluator):
     """Statistics are computed anew in each measurement, and training goes on undisturbed."""
     outcomes = []
     for batches in (0, 2):
-        strategy = train(SPOS(truth=TRUTH, scoring=Scoring('val_acc', calibration_batches=batches)),
+        trained = train(SPOS(truth=TRUTH, scoring=Scoring('val_acc', calibration_batches=batches)),
                          make_evaluator(max_epochs=2))
-        assert len(strategy.oneshot_module.history) == 2
-        outcomes.append((list(strategy.supernet.parameters()), strategy.scorer()(SAMPLES)))
+        assert len(trained.module.history) == 2
+        outcomes.append((list(trained.supernet.parameters()), trained.scorer()(SAMPLES)))
     assert all(torch.equal(a, b) for a, b in zip(outcomes[0][0], outcomes[1][0]))
     assert not torch.equal(outcomes[0][1], outcomes[1][1])
 
 
 def test_best_is_searched_once_and_may_exclude(train):
-    strategy = train(SPOS(evolution=SMALL))
-    everything = strategy.best()
-    assert strategy.best(2) == everything[:2] and strategy.best()[0] is everything[0]
-    assert strategy.best(2, exclude=[dict(everything[0])]) == everything[1:3]
-    assert strategy.best(exclude=everything) == []
-    assert [model.sample for model in strategy.list_models(limit=None)] == everything
+    trained = train(SPOS(evolution=SMALL))
+    everything = trained.best()
+    assert trained.best(2) == everything[:2] and trained.best()[0] is everything[0]
+    assert trained.best(2, exclude=[dict(everything[0])]) == everything[1:3]
+    assert trained.best(exclude=everything) == []
+    assert [model.sample for model in trained.models()] == everything
 
 
-def test_unsorted_listing_is_sorted_with_a_warning(train, caplog):
-    strategy = train(SPOS(evolution=SMALL))
+def test_unsorted_listing_is_sorted_with_a_warning(make_space, make_evaluator, run_experiment,
+                                                   caplog):
+    strategy = SPOS(evolution=SMALL)
+    run_experiment(make_space(), make_evaluator(), strategy)
     with caplog.at_level(logging.WARNING, 'nni_rankreg'):
         models = list(strategy.list_models(sort=False, limit=2))
-    assert [model.sample for model in models] == strategy.best(2)
+    assert [model.sample for model in models] == strategy.trained.best(2)
     assert 'sort=False has no effect' in caplog.text
+
+
+def test_models_of_a_strategy_that_was_not_run():
+    with pytest.raises(RuntimeError, match='Expected a strategy that has been run by an exper'):
+        next(SPOS().list_models())
 
 
 # Searches
@@ -309,10 +317,10 @@ def test_unsorted_listing_is_sorted_with_a_warning(train, caplog):
 def test_bound_results_and_weights(train, make_evaluator, tmp_path):
     first = train(SPOS())
     torch.save(first.supernet.state_dict(), tmp_path / 'weights.pt')
-    term = LandmarkRegularizer()
-    second = train(SPOS([term]), make_evaluator(learning_rate=0.), results=LANDMARKS,
-                   weights=str(tmp_path / 'weights.pt'))
-    assert term.results == LANDMARKS
+    second = train(SPOS([LandmarkRegularizer()]), make_evaluator(learning_rate=0.),
+                   results=LANDMARKS, weights=str(tmp_path / 'weights.pt'))
+    term, = second.module.terms
+    assert term.results == LANDMARKS.in_mode('max')
     assert term.schedule.warmup == 0
     for a, b in zip(first.supernet.parameters(), second.supernet.parameters()):
         assert torch.equal(a, b)
@@ -328,8 +336,8 @@ def test_strategies_travel_in_jobs():
 
 
 @pytest.mark.parametrize('devices, expected', [(1, 3), (2, 1)])
-def test_processes_that_score(devices, expected, train):
+def test_processes_that_score(devices, expected, train, monkeypatch):
     """One in a distributed training, which divides the scoring itself."""
-    strategy = train(SPOS(evolution=SMALL, scoring=Scoring(processes=3)))
-    strategy._processes = {'rank': 0, 'processes': devices}
-    assert strategy.scorer().processes == expected
+    trained = train(SPOS(evolution=SMALL, scoring=Scoring(processes=3)))
+    monkeypatch.setattr(type(trained.module.trainer), 'world_size', devices)
+    assert trained.scorer().processes == expected

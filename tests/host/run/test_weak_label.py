@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from nni.nas.evaluator.pytorch import ClassificationModule
@@ -30,10 +28,9 @@ def test_labels(processes, name, wrapped, make_space, make_supernet, make_batche
     module.set_model(make_supernet(name))
     batches = make_batches([4, 3])
     own = [{'x': x, 'y': y} for x, y in batches] if wrapped else batches
-    oneshot = SimpleNamespace(scorer=lambda progress: SuperNetScorer(
-        module, own, processes=processes))
+    scorer = SuperNetScorer(module, own, processes=processes)
     samples = UniformSampler(space, seed=3).distinct(16 if name == 'NasBench201' else 4)
-    labels = weak_labels(oneshot, space, samples)
+    labels = weak_labels(scorer, space, samples)
     assert list(labels) == [label for label in LABELS if not wrapped or label != 'flops']
     expected = {'supernet': SuperNetScorer(module, own)(samples)}
     for proxy in list(labels)[1:]:
