@@ -137,10 +137,11 @@ def test_filter(train):
     def accept(sample):
         return sample['cell/0_3'] in ('skip_connect', 'conv_3x3')
 
-    trained = train(GDAS(filter=accept, candidates=10))
+    strategy = GDAS(filter=accept, candidates=10)
+    trained = train(strategy)
     assert len(trained.best()) == 10 and all(map(accept, trained.best()))
     assert all(accept(trained.module.draw()) for _ in range(10))
-    trained.filter, trained._ranked = (lambda sample: False), None
+    strategy.filter, trained._ranked = (lambda sample: False), None
     with pytest.raises(RuntimeError, match='one of the 1000 most probable.*Widen its bounds'):
         trained.best()
 

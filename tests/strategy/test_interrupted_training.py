@@ -20,7 +20,7 @@ from nni_rankreg.regularizer import (
     EqualCostControl,
     LandmarkRegularizer,
     RankingDistillation,
-    Regularizer,
+    TermContext,
 )
 from nni_rankreg.sampler import MarginPairSampler, SandwichSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
@@ -187,6 +187,6 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
 
 
 def test_regularisers_without_state_need_nothing():
-    one = Regularizer(1., ALWAYS)
+    one = EqualCostControl(1, schedule=ALWAYS).term(TermContext())
     one.load_state_dict(one.state_dict())
     assert one.state_dict() == {}

@@ -240,8 +240,8 @@ def test_filter(train):
         return sample['cell/0_3'] in ('skip_connect', 'none')
 
     trained = train(watched(NAO(filter=accept, warmup=0, pool_share=0.5, **SMALL)), 2)
-    trained = [sample for drawn in trained.module.drawn.values() for sample in drawn]
-    assert trained.best() and all(map(accept, [*trained.best(), *trained]))
+    drawn = [sample for samples in trained.module.drawn.values() for sample in samples]
+    assert trained.best() and all(map(accept, [*trained.best(), *drawn]))
 
 
 # Errors
