@@ -156,7 +156,7 @@ class SuperNetModule(PathModule):
         known = [(sample_key(sample), metric) for one in self.terms
                  for sample, metric in one.results.pairs()]
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:12]
-        return {**super().identity(), 'terms': [type(one).__name__ for one in self.terms],
+        return {**super().identity(), 'regularisers': [type(one).__name__ for one in self.terms],
                 'stand-alone results': f'{len(known)} with hash {digest}'}
 
     def search_state(self) -> dict[str, Any]:
