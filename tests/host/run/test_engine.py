@@ -120,7 +120,7 @@ def test_keyboard_interrupt_passes():
 # Super-nets
 
 def supernet(numbers=(7, 5), top=2, **options):
-    results = Results([job(number).sample for number in numbers], [0.1] * len(numbers))
+    results = Results([job(number).sample for number in numbers], [0.1] * len(numbers), 'max')
     return SuperNet(OneShot(), results, top, **options)
 
 
