@@ -187,7 +187,7 @@ class AceNAS(PlanStrategy):
              stage: str) -> Plan[None]:
         """Train architectures; those that fail are not proposed again, either."""
         tried.extend(samples)
-        yield from self.measure(samples, results, stage)
+        yield from self.train_stand_alone(samples, results, stage)
 
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""

@@ -60,7 +60,7 @@ class LandmarkSearch(PlanStrategy):
     Attributes
     ----------
     supernets, controls
-        Outcomes of the super-net trainings, one for each iteration.
+        Outcomes of the super-net trainings of the last `plan`, one for each iteration.
 
     Raises
     ------
@@ -104,20 +104,21 @@ class LandmarkSearch(PlanStrategy):
         space
             Model space, or label -> mutable.
         """
+        self.supernets, self.controls = [], []
         sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
                                   seed=self.seed, accept=self.oneshot.filter)
         landmarks = sampler.sample(self.landmarks)
         known = self.known_results()
         results = Results(list(known.samples), list(known.metrics), 'max')
-        failed = yield from self.measure(without(landmarks, known.samples), results,
-                                         'landmark')
+        failed = yield from self.train_stand_alone(without(landmarks, known.samples), results,
+                                                   'landmark')
         if failed:
             failed += yield from self._replace(failed, landmarks, results, sampler)
         for iteration in range(self.iterations):
             top = self.top + len(failed)  # as those may be among the best
             supernet = yield from self._train_supernets(results, iteration, top)
             best = without(supernet.best, failed)[:self.top]
-            failed += yield from self.measure(best, results, f'best {iteration + 1}')
+            failed += yield from self.train_stand_alone(best, results, f'best {iteration + 1}')
         return results.best_first().in_mode(self.mode)
 
     def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
@@ -129,7 +130,7 @@ class LandmarkSearch(PlanStrategy):
             others = without(drawn, [*landmarks, *results.samples])[:len(failed)]
             _logger.warning('Replacing %d landmarks that failed by %d others.', len(failed),
                             len(others))
-            return (yield from self.measure(others, results, 'landmark'))
+            return (yield from self.train_stand_alone(others, results, 'landmark'))
         except (SearchError, ValueError) as error:  # all fail, or the space has no others
             _logger.warning('Going on with fewer landmarks: %s', error)
             return others

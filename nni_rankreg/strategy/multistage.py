@@ -67,8 +67,8 @@ class PlanStrategy(Strategy):
         """Return jobs like those of the plan, to see whether they can be serialised."""
         raise NotImplementedError
 
-    def measure(self, samples: Sequence[Sample], results: Results,
-                stage: str) -> Plan[list[Sample]]:
+    def train_stand_alone(self, samples: Sequence[Sample], results: Results,
+                          stage: str) -> Plan[list[Sample]]:
         """Train architectures stand-alone and return those that failed.
 
         Parameters
