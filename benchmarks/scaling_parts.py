@@ -30,7 +30,7 @@ from nni_rankreg.sampler import PoolSampler, UniformSampler
 from nni_rankreg.sampler.choice import ChoiceSpace
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.space import NasBench201, ProxylessNAS, ResNet48
-from nni_rankreg.space.nds import DARTS, NASNet, NDSSpace
+from nni_rankreg.space.nds import DARTSSpace, NASNet, NDSSpace
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results, Sample
 
@@ -110,7 +110,7 @@ SPACES: dict[str, tuple[str, Callable[[], Any]]] = {
        for count in (2, 4, 8, 13)},
     'NAS-Bench-201, 1 cell': ('space', lambda: NasBench201(8, 1)),
     'NAS-Bench-201, 5 cells': ('space', lambda: NasBench201(8, 5)),
-    'DARTS': ('space', lambda: DARTS(width=8, num_cells=3)),
+    'DARTS': ('space', lambda: DARTSSpace(width=8, num_cells=3)),
     'ResNet48': ('space', lambda: ResNet48(10, channels=(8, 8, 16, 16))),
     'ProxylessNAS': ('space', lambda: ProxylessNAS(10, (8, 8, 8, 8, 16, 16, 16, 16, 32))),
 }

@@ -37,7 +37,7 @@ from nni_rankreg.proxy import NetworkFactory
 from nni_rankreg.proxy.static import flops, params
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import DARTS, NasBench201
+from nni_rankreg.space import DARTSSpace, NasBench201
 from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
 from nni_rankreg.typing import Sample
 
@@ -60,7 +60,7 @@ CASES = [
     Case('NAS-Bench-201, 1 cell per stage, 16x16', lambda: NasBench201(16, 1), 16, 512, 256, 64),
     Case('NAS-Bench-201, 1 cell per stage, 32x32', lambda: NasBench201(16, 1), 32, 512, 256, 24),
     Case('NAS-Bench-201, 5 cells per stage, 16x16', lambda: NasBench201(16, 5), 16, 512, 256, 24),
-    Case('DARTS, 8 cells, width 16, 16x16', lambda: DARTS(16, 8), 16, 256, 128, 24),
+    Case('DARTS, 8 cells, width 16, 16x16', lambda: DARTSSpace(16, 8), 16, 256, 128, 24),
 ]
 OFF: dict[str, Any] = {
     'shared beginning': {'shared_memory': 0},

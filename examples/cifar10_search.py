@@ -35,7 +35,7 @@ class Images(datasets.CIFAR10):
 
 
 def main(data: Path = Path('data'), out: Path = Path('runs/cifar10'), download: bool = False,
-         space: Literal['NasBench201', 'DARTS'] = 'NasBench201', channels: int = 16,
+         space: Literal['NasBench201', 'DARTSSpace'] = 'NasBench201', channels: int = 16,
          cells: int = 5, strategy: Literal['SPOS', 'FairNAS', 'GDAS', 'DARTS', 'NAO'] = 'SPOS',
          options: dict | None = None, proxy: str | None = None, batch_size: int = 256,
          workers: int = 4, epochs: int = 100, supernet_epochs: int = 400, landmarks: int = 10,
@@ -47,7 +47,7 @@ def main(data: Path = Path('data'), out: Path = Path('runs/cifar10'), download: 
     data, out, download
         folders of CIFAR-10 and of the results; whether to download the images
     space, channels, cells
-        and its size; cells of each of three stacks, or of the whole: 36 and 12 for DARTS
+        and its size; cells of each of three stacks, or of the whole: 36 and 12 for DARTSSpace
     strategy, options, proxy
         of the super-net, its further arguments as JSON, and a proxy for ranking distillation
     batch_size, workers, epochs, supernet_epochs

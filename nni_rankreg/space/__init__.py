@@ -10,14 +10,24 @@ from .nasbench101 import (
     hash_nasbench101,
 )
 from .nasbench201 import NasBench201, decode_nasbench201, encode_nasbench201
-from .nds import DARTS, ENAS, PNAS, AmoebaNet, Genotype, NASNet, NDSSpace, decode_nds, encode_nds
+from .nds import (
+    ENAS,
+    PNAS,
+    AmoebaNet,
+    DARTSSpace,
+    Genotype,
+    NASNet,
+    NDSSpace,
+    decode_nds,
+    encode_nds,
+)
 from .parameters import choice_parameters
 from .proxyless import ProxylessNAS, decode_proxyless, encode_proxyless
 from .resnet48 import ResNet48, decode_resnet48, encode_resnet48, width_distance
 
 __all__ = ['NasBench101', 'ModelSpec', 'encode_nasbench101', 'decode_nasbench101',
            'hash_nasbench101', 'NasBench201', 'encode_nasbench201', 'decode_nasbench201',
-           'NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype', 'encode_nds',
-           'decode_nds', 'ProxylessNAS', 'encode_proxyless', 'decode_proxyless', 'ResNet48',
-           'encode_resnet48', 'decode_resnet48', 'width_distance', 'DepthDecoder', 'encode_depth',
-           'decode_depth', 'JointDraw', 'choice_parameters']
+           'NDSSpace', 'DARTSSpace', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype',
+           'encode_nds', 'decode_nds', 'ProxylessNAS', 'encode_proxyless', 'decode_proxyless',
+           'ResNet48', 'encode_resnet48', 'decode_resnet48', 'width_distance', 'DepthDecoder',
+           'encode_depth', 'decode_depth', 'JointDraw', 'choice_parameters']

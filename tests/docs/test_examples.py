@@ -213,7 +213,7 @@ def write_cifar10(folder, count):
 
 @pytest.mark.parametrize('arguments', [
     ['--channels', '2', '--cells', '1', '--strategy', 'FairNAS', '--proxy', 'naswot'],
-    ['--space', 'DARTS', '--channels', '4', '--cells', '3', '--strategy', 'GDAS', '--options',
+    ['--space', 'DARTSSpace', '--channels', '4', '--cells', '3', '--strategy', 'GDAS', '--options',
      '{"candidates": 5}']])
 def test_cifar10_search(run, tmp_path, arguments):
     """Torchvision reads its own files, whose contents it must not compare with the real ones."""

@@ -56,7 +56,8 @@ def mixed():
 SPACES = {
     'mixed': mixed, "a user's": Users,
     'NasBench101': lambda: own.NasBench101(4, 1, 1), "NNI's NasBench101": HubNasBench101,
-    'NasBench201': lambda: own.NasBench201(4, 1), 'DARTS': lambda: own.DARTS((4, 8), (3, 6)),
+    'NasBench201': lambda: own.NasBench201(4, 1),
+    'DARTSSpace': lambda: own.DARTSSpace((4, 8), (3, 6)),
     "NNI's DARTS": lambda: DARTS(4, 3, 'cifar'), 'ENAS': lambda: own.ENAS(4, 4),
     'PNAS': lambda: own.PNAS(4, 3), 'AmoebaNet': lambda: own.AmoebaNet((4, 8), 4),
     'NASNet': lambda: own.NASNet(4, 3),

@@ -11,7 +11,7 @@ from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
 from nni.nas.strategy import Random
 
-OWN = ['NasBench101', 'own NasBench201', 'own DARTS of any size', 'own ENAS of any size',
+OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace of any size', 'own ENAS of any size',
        'own PNAS', 'own AmoebaNet', 'own NASNet']
 
 

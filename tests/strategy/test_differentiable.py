@@ -124,7 +124,7 @@ def test_half_of_the_data_is_always_held_out(train, make_evaluator, make_loader)
 @BOTH
 def test_cells(kind, train, make_evaluator, make_loader):
     evaluator = make_evaluator(make_loader(4, 2, 32), make_loader(2, 2, 32))
-    trained = train(kind(candidates=2), evaluator, 'own DARTS')
+    trained = train(kind(candidates=2), evaluator, 'own DARTSSpace')
     assert len(trained.best()) == 2
 
 

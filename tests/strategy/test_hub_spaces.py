@@ -15,7 +15,7 @@ from nni_rankreg.strategy import SPOS
 from nni_rankreg.supernet import Scoring
 from nni_rankreg.typing import Results
 
-OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
+OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace', 'own DARTSSpace of any size',
        'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet', 'own ProxylessNAS',
        'own ResNet48']
 

@@ -157,7 +157,7 @@ def test_unknown_metric(module, samples, make_batches):
 
 
 @pytest.mark.parametrize('name', [
-    'NasBench201', 'NasBench101', 'own DARTS', 'own ENAS of any size', 'own ProxylessNAS',
+    'NasBench201', 'NasBench101', 'own DARTSSpace', 'own ENAS of any size', 'own ProxylessNAS',
     'own ResNet48', 'ShuffleNet', 'AutoFormer'])
 @pytest.mark.parametrize('metric', [None, 'val_acc'])
 def test_scores_are_those_of_the_plain_loop(name, metric, make_supernet, make_batches):

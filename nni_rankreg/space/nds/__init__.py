@@ -1,7 +1,7 @@
 """The cell spaces of DARTS, ENAS, PNAS, AmoebaNet and NASNet as in the NDS benchmark."""
 
 from .genotype import Genotype, decode_nds, encode_nds
-from .space import DARTS, ENAS, PNAS, AmoebaNet, NASNet, NDSSpace
+from .space import ENAS, PNAS, AmoebaNet, DARTSSpace, NASNet, NDSSpace
 
-__all__ = ['NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype', 'encode_nds',
-           'decode_nds']
+__all__ = ['NDSSpace', 'DARTSSpace', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype',
+           'encode_nds', 'decode_nds']

@@ -38,7 +38,7 @@ class Genotype(NamedTuple):
 
 
 class _Family(Protocol):
-    """What the code depends on: a class of spaces such as `DARTS`."""
+    """What the code depends on: a class of spaces such as `DARTSSpace`."""
 
     operations: Sequence[str]
     nodes: int
@@ -55,7 +55,7 @@ def encode_nds(sample: Sample, family: _Family) -> Genotype:
         ``normal/op_2_0`` ... and ``normal/input_2_0`` ..., where 2 is the first node, likewise
         ``reduce/``, and ``width`` and ``depth`` if they are choices of the space.
     family
-        The class of the space, for example `DARTS`.
+        The class of the space, for example `DARTSSpace`.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def decode_nds(genotype: Genotype, family: _Family) -> Sample:
     genotype
         The two cells, and width and depth if they are choices of the space.
     family
-        The class of the space, for example `DARTS`.
+        The class of the space, for example `DARTSSpace`.
 
     Raises
     ------

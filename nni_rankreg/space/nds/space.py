@@ -25,7 +25,7 @@ from .supernet import (
     mix_depths,
 )
 
-__all__ = ['NDSSpace', 'DARTS', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet']
+__all__ = ['NDSSpace', 'DARTSSpace', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet']
 
 _Sizes = Union[int, tuple[int, ...]]
 _WIDTHS, _DEPTHS = (16, 24, 32), (4, 8, 12, 16, 20)
@@ -117,7 +117,7 @@ def _allow_one_cell(before: Any, stage: Any, channels: Any) -> None:
     cell.preprocessor = FirstPreprocessor(cell.preprocessor, short, before.depth_choice)
 
 
-class DARTS(NDSSpace):
+class DARTSSpace(NDSSpace):
     """Space of DARTS: 8 operations, 4 nodes, all of them merged.
 
     Source: Liu et al., "DARTS: Differentiable Architecture Search", ICLR 2019.

@@ -20,7 +20,7 @@ from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.supernet import SuperNetModule
 
-OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
+OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace', 'own DARTSSpace of any size',
        'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet']
 
 

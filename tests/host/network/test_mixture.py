@@ -64,7 +64,7 @@ def test_layers_and_inputs_against_the_formula():
     torch.testing.assert_close(space(x), 0.1 * x + 0.6 * first + 0.3 * second)
 
 
-@pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'own NasBench201', 'own DARTS',
+@pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'own NasBench201', 'own DARTSSpace',
                                   'own PNAS of one size'])
 def test_one_choice_of_each_label_is_the_path(name, make_space):
     """Also in cells, and where only loose ends are merged; the same modules are executed."""
@@ -86,7 +86,7 @@ def test_one_choice_of_each_label_is_the_path(name, make_space):
 
 def test_a_cell_against_the_formula(make_supernet):
     """Each operation on each input weighs the product of both; two slots are added."""
-    supernet, x = make_supernet('own DARTS').train(), torch.randn(2, 3, 16, 16)
+    supernet, x = make_supernet('own DARTSSpace').train(), torch.randn(2, 3, 16, 16)
     cell = next(one for one in supernet.modules() if isinstance(one, PathSamplingCell))
     Activator(supernet)(UniformSampler(supernet).sample())
     mixture = ArchitectureParameters(supernet, seed=1).mixture()
@@ -122,7 +122,7 @@ def test_nni_still_executes_every_choice(make_space):
 
 @pytest.mark.parametrize('name, kind', [
     ('NasBench101', 'PathSamplingCell101'), ('AutoFormer', 'Mixed'),
-    ('own DARTS of any size', 'PathSampling'), ('two inputs', 'PathSamplingInput')])
+    ('own DARTSSpace of any size', 'PathSampling'), ('two inputs', 'PathSamplingInput')])
 def test_what_cannot_be_mixed_is_refused(name, kind, make_supernet):
     supernet = (RandomOneShot().mutate_model(Tiny(chosen=2)) if name == 'two inputs'
                 else make_supernet(name))

@@ -68,8 +68,8 @@ def test_a_chain_of_known_tensors_is_computed_once(images):
     assert all(torch.equal(output, images + 12) for output in outputs)
 
 
-@pytest.mark.parametrize('name', ['NasBench201', 'NasBench101', 'own DARTS', 'own AmoebaNet',
-                                  'own DARTS of any size', 'own ProxylessNAS', 'own ResNet48',
+@pytest.mark.parametrize('name', ['NasBench201', 'NasBench101', 'own DARTSSpace', 'own AmoebaNet',
+                                  'own DARTSSpace of any size', 'own ProxylessNAS', 'own ResNet48',
                                   'ProxylessNAS', 'ShuffleNet of any width', 'AutoFormer'])
 @pytest.mark.parametrize('limit', [LIMIT, 20_000])
 def test_outputs_are_exactly_those_of_the_networks(name, limit, make_supernet):
@@ -222,7 +222,7 @@ def test_fixed_modules_contain_no_choice():
 
 
 def test_layers_of_which_a_slice_is_used_are_not_fixed(make_supernet):
-    supernet = make_supernet('own DARTS of any size')
+    supernet = make_supernet('own DARTSSpace of any size')
     fixed = set(fixed_modules(supernet))
     assert any(isinstance(module, nn.Conv2d) for module in supernet.modules())
     assert not [module for module in fixed if isinstance(module, nn.Conv2d)]

@@ -15,7 +15,7 @@ from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.host.network.subnet import SubnetModelSpace, extract
 from nni_rankreg.sampler import UniformSampler
 
-OWN = ['NasBench101', 'own NasBench201', 'own DARTS', 'own DARTS of any size',
+OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace', 'own DARTSSpace of any size',
        'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet', 'own ProxylessNAS',
        'own ResNet48']
 NAMES = ['NasBench201', 'DARTS', 'DARTS of any size', 'ENAS', 'ProxylessNAS', 'MobileNetV3',

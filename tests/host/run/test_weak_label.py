@@ -20,7 +20,7 @@ class Wrapped(ClassificationModule):
 
 
 @pytest.mark.parametrize('processes', [1, 2])
-@pytest.mark.parametrize('name', ['NasBench201', 'own DARTS'])
+@pytest.mark.parametrize('name', ['NasBench201', 'own DARTSSpace'])
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_labels(processes, name, wrapped, make_space, make_supernet, make_batches):
     space = make_space(name)

@@ -8,10 +8,19 @@ from helpers.places import DATA
 from nni.nas.hub.pytorch import DARTS as NniDARTS
 
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import DARTS, ENAS, PNAS, AmoebaNet, Genotype, NASNet, decode_nds, encode_nds
+from nni_rankreg.space import (
+    ENAS,
+    PNAS,
+    AmoebaNet,
+    DARTSSpace,
+    Genotype,
+    NASNet,
+    decode_nds,
+    encode_nds,
+)
 
 SWAP = DATA / 'darts_swap1000.npz'
-FAMILIES = [DARTS, ENAS, PNAS, AmoebaNet, NASNet]
+FAMILIES = [DARTSSpace, ENAS, PNAS, AmoebaNet, NASNet]
 # Figures 4 and 5 of the DARTS paper's second-order cells.
 DARTS_V2 = Genotype(
     (('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),
@@ -65,10 +74,10 @@ def test_merged_nodes(family, leaves_of):
 
 
 def test_published_cells_of_darts(leaves_of):
-    sample = decode_nds(DARTS_V2, DARTS)
-    assert encode_nds(sample, DARTS) == DARTS_V2
+    sample = decode_nds(DARTS_V2, DARTSSpace)
+    assert encode_nds(sample, DARTSSpace) == DARTS_V2
     assert sample['reduce/op_3_0'] == 'skip_connect' and sample['reduce/input_3_0'] == [2]
-    assert all(leaf.contains(sample) for leaf in leaves_of(DARTS, 4, 3).values())
+    assert all(leaf.contains(sample) for leaf in leaves_of(DARTSSpace, 4, 3).values())
     assert sample.keys() == NniDARTS(4, 3, 'cifar').simplify().keys()
 
 
@@ -76,21 +85,21 @@ def test_published_cells_of_darts(leaves_of):
 def test_trained_cells_of_darts():
     with np.load(SWAP) as table:
         names = [name.decode() for name in table['ops'].tolist()]
-        assert set(names) == set(DARTS.operations)
+        assert set(names) == set(DARTSSpace.operations)
         for normal, reduce in zip(table['normal'].tolist(), table['reduce'].tolist()):
             cells = [tuple((names[name], source) for name, source in cell)
                      for cell in (normal, reduce)]
             genotype = Genotype(cells[0], (2, 3, 4, 5), cells[1], (2, 3, 4, 5))
-            assert encode_nds(decode_nds(genotype, DARTS), DARTS) == genotype
+            assert encode_nds(decode_nds(genotype, DARTSSpace), DARTSSpace) == genotype
 
 
 def test_size_is_part_of_the_code():
-    sample = decode_nds(DARTS_V2._replace(width=36, depth=20), DARTS)
+    sample = decode_nds(DARTS_V2._replace(width=36, depth=20), DARTSSpace)
     assert (sample['width'], sample['depth']) == (36, 20)
-    assert encode_nds(sample, DARTS) == DARTS_V2._replace(width=36, depth=20)
+    assert encode_nds(sample, DARTSSpace) == DARTS_V2._replace(width=36, depth=20)
 
 
-SAMPLE = decode_nds(DARTS_V2, DARTS)
+SAMPLE = decode_nds(DARTS_V2, DARTSSpace)
 
 
 @pytest.mark.parametrize('sample, message', [
@@ -102,7 +111,7 @@ SAMPLE = decode_nds(DARTS_V2, DARTS)
 ])
 def test_encode_refuses_other_samples(sample, message):
     with pytest.raises(ValueError, match=message):
-        encode_nds(sample, DARTS)
+        encode_nds(sample, DARTSSpace)
 
 
 @pytest.mark.parametrize('change, message', [
@@ -113,4 +122,4 @@ def test_encode_refuses_other_samples(sample, message):
 ])
 def test_decode_refuses_other_genotypes(change, message):
     with pytest.raises(ValueError, match=message):
-        decode_nds(DARTS_V2._replace(**change), DARTS)
+        decode_nds(DARTS_V2._replace(**change), DARTSSpace)

@@ -19,14 +19,14 @@ from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.host.network.subnet import extract
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.sampler.choice import ChoiceSpace
-from nni_rankreg.space import DARTS, ENAS, PNAS, AmoebaNet, Genotype, NASNet, decode_nds
+from nni_rankreg.space import ENAS, PNAS, AmoebaNet, DARTSSpace, Genotype, NASNet, decode_nds
 from nni_rankreg.space.nds.supernet import LooseEndCell, PathSamplingFirstPreprocessor
 
-FAMILIES = {DARTS: (8, 4, 'all'), ENAS: (5, 5, 'loose_end'), PNAS: (8, 5, 'all'),
+FAMILIES = {DARTSSpace: (8, 4, 'all'), ENAS: (5, 5, 'loose_end'), PNAS: (8, 5, 'all'),
             AmoebaNet: (8, 5, 'loose_end'), NASNet: (13, 5, 'loose_end')}
 INPUTS = {4: 2 * 3 * 4 * 5, 5: 2 * 3 * 4 * 5 * 6}  # nodes -> choices of one input of each
 LOOSE = ['own ENAS of any size', 'own AmoebaNet', 'own NASNet']
-SUPERNETS = ['own DARTS', 'own DARTS of any size', 'own PNAS', *LOOSE]
+SUPERNETS = ['own DARTSSpace', 'own DARTSSpace of any size', 'own PNAS', *LOOSE]
 
 
 def trial_network(supernet, sample):
@@ -71,9 +71,9 @@ def test_known_number_of_parameters():
         (2, 3, 4, 5),
         (('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1),
          ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)),
-        (2, 3, 4, 5)), DARTS)
+        (2, 3, 4, 5)), DARTSSpace)
     with torch.device('meta'), model_context(sample):
-        network = DARTS(36, 20)
+        network = DARTSSpace(36, 20)
     assert sum(parameter.numel() for parameter in network.parameters()) == 3_349_342
 
 
@@ -91,7 +91,7 @@ def test_the_active_path_is_the_network_of_a_trial(name, make_supernet):
 
 
 @pytest.mark.parametrize('depths', [(3, 6), (4, 5), (3, 5), (4, 8)])
-@pytest.mark.parametrize('family', [DARTS, ENAS])
+@pytest.mark.parametrize('family', [DARTSSpace, ENAS])
 def test_every_depth_is_the_network_of_a_trial(family, depths):
     supernet = RandomOneShot().mutate_model(family(4, depths)).eval()
     activate, x = Activator(supernet), torch.randn(2, 3, 16, 16)
@@ -155,13 +155,13 @@ def test_a_loose_end_uses_the_same_weights_in_every_architecture(make_supernet):
 
 def test_a_fixed_size_has_no_layers_to_slice(make_supernet):
     assert not any(isinstance(module, MixedOperation)
-                   for module in make_supernet('own DARTS').modules())
+                   for module in make_supernet('own DARTSSpace').modules())
     assert any(isinstance(module, MixedOperation)
-               for module in make_supernet('own DARTS of any size').modules())
+               for module in make_supernet('own DARTSSpace of any size').modules())
 
 
 def test_a_stage_of_one_cell_changes_the_first_layer_of_the_next():
-    supernet = RandomOneShot().mutate_model(DARTS(4, (3, 6)))
+    supernet = RandomOneShot().mutate_model(DARTSSpace(4, (3, 6)))
     first = [supernet.stages[index].blocks[0].preprocessor for index in range(3)]
     assert [isinstance(one, PathSamplingFirstPreprocessor) for one in first] == [False, True, True]
     activate, sample = Activator(supernet), UniformSampler(supernet, seed=7).sample()
@@ -172,13 +172,13 @@ def test_a_stage_of_one_cell_changes_the_first_layer_of_the_next():
 
 
 def test_none_is_a_choice(make_supernet):
-    space, without = DARTS(4, 3), DARTS(4, 3, none=False)
+    space, without = DARTSSpace(4, 3), DARTSSpace(4, 3, none=False)
     operations = {leaf.label: leaf.values for leaf in space.simplify().values()
                   if isinstance(leaf, MutableSymbol) and 'op' in leaf.label}
-    assert all(set(values) == set(DARTS.operations) for values in operations.values())
-    assert without.simplify()['normal/op_2_0'].values == [*DARTS.operations[:-1]]
-    assert [*DARTS.operations[:-1]] == NniDARTS.DARTS_OPS
-    supernet = make_supernet('own DARTS').eval()
+    assert all(set(values) == set(DARTSSpace.operations) for values in operations.values())
+    assert without.simplify()['normal/op_2_0'].values == [*DARTSSpace.operations[:-1]]
+    assert [*DARTSSpace.operations[:-1]] == NniDARTS.DARTS_OPS
+    supernet = make_supernet('own DARTSSpace').eval()
     sample = {label: 'none' if 'op' in label else choice
               for label, choice in UniformSampler(supernet).sample().items()}
     Activator(supernet)(sample)
@@ -187,13 +187,13 @@ def test_none_is_a_choice(make_supernet):
 
 
 def test_number_of_classes():
-    sample = UniformSampler(DARTS(4, 3)).sample()
+    sample = UniformSampler(DARTSSpace(4, 3)).sample()
     with model_context(sample):
-        network = DARTS(4, 3, 'cifar', True, 0.1, num_labels=7).train()
+        network = DARTSSpace(4, 3, 'cifar', True, 0.1, num_labels=7).train()
     logits, auxiliary = network(torch.randn(2, 3, 32, 32))
     assert logits.shape == auxiliary.shape == (2, 7)
-    assert DARTS(4, 3, 'cifar', num_labels=7).freeze(sample)(torch.randn(2, 3, 16, 16)).shape == (
-        2, 7)
+    frozen = DARTSSpace(4, 3, 'cifar', num_labels=7).freeze(sample)
+    assert frozen(torch.randn(2, 3, 16, 16)).shape == (2, 7)
 
 
 def test_freeze_returns_the_network_of_a_trial():
@@ -205,7 +205,7 @@ def test_freeze_returns_the_network_of_a_trial():
         name: value.shape for name, value in trial_network(space, sample).state_dict().items()}
 
 
-@pytest.mark.parametrize('family', [DARTS, ENAS])
+@pytest.mark.parametrize('family', [DARTSSpace, ENAS])
 def test_differentiable_strategies_of_nni(family):
     supernet = DifferentiableStrategy().mutate_model(family((4, 8), (3, 6)))
     supernet(torch.randn(2, 3, 16, 16)).sum().backward()
@@ -215,7 +215,7 @@ def test_differentiable_strategies_of_nni(family):
 @pytest.mark.parametrize('num_cells', [2, (2, 4)])
 def test_a_stage_has_at_least_one_cell(num_cells):
     with pytest.raises(ValueError, match='Expected at least 3 cells, .*, got num_cells='):
-        DARTS(4, num_cells)
+        DARTSSpace(4, num_cells)
 
 
 # Guards: when one of these fails, NNI does itself what these spaces are for.
