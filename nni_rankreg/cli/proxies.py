@@ -1,8 +1,7 @@
-"""The command ``nni-rankreg proxies``: zero-cost proxies of a space, as CSV, table and picture."""
+"""The command ``nni-rankreg proxies``: zero-cost proxies of a space, as CSV, text and picture."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,13 @@ from .._util.npz import named_arrays
 from .._util.random import seeded
 from ..archive import Archive
 from ..data import ImageTensors, image_loader
-from ..metric import bootstrap_interval, kendall_tau, spearman
 from ..proxy import ProxyScorer, find_proxy, proxy_names
+from ..report import correlations, describe_agreement, describe_correlations, rank_scatter
 from ..sampler import UniformSampler
 from ..typing import sample_key
 from .argument import ImportPath, make_object, make_space, read_truth
 
-__all__ = ['proxies', 'correlations', 'correlation_table', 'score_table']
+__all__ = ['proxies']
 
 _SAMPLED = 100
 
@@ -84,80 +83,17 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
     pd.DataFrame({'sample': [sample_key(sample) for sample in samples], **metrics, **scores}
                  ).to_csv(out / 'proxies.csv', index=False)
     if table is None:
-        print(score_table(scores))
+        print(describe_agreement(scores))
     else:
         found = correlations(scores, np.array(table.metrics))
-        print(correlation_table(scores, found))
+        print(describe_correlations(scores, found))
         _draw(out / 'proxies.png', scores, np.array(table.metrics), found)
     print(f'{len(samples)} architectures, batch of {len(batch[0])}, seed {seed}: {out}/')
-
-
-def correlations(scores: Mapping[str, np.ndarray], targets: np.ndarray
-                 ) -> dict[str, list[float]]:
-    """Return Kendall's tau-b, the ends of its interval, and Spearman's rho of each proxy.
-
-    Parameters
-    ----------
-    scores
-        Proxy -> scores (N,), higher is better. Those that are NaN do not count; a proxy with
-        fewer than two others gets NaN.
-    targets
-        True performance (N,), higher is better.
-
-    Examples
-    --------
-    >>> found = correlations({'x': np.array([1., 2., np.nan])}, np.array([3., 4., 5.]))
-    >>> [round(value, 3) for value in found['x']]
-    [1.0, 1.0, 1.0, 1.0]
-    """
-    found = {}
-    for name, values in scores.items():
-        good = np.isfinite(values)
-        pair = values[good], targets[good]
-        found[name] = ([math.nan] * 4 if good.sum() < 2 else
-                       [kendall_tau(*pair), *bootstrap_interval(kendall_tau, *pair),
-                        spearman(*pair)])
-    return found
-
-
-def correlation_table(scores: Mapping[str, np.ndarray], found: Mapping[str, list[float]]) -> str:
-    """Return what `correlations` found, and the number of scores that are NaN, as Markdown."""
-    from ..report import markdown_table  # matplotlib, which the other commands do not need
-
-    return markdown_table(
-        ['proxy', 'Kendall tau-b', '95 % interval', 'Spearman', 'not finite'],
-        [[name, tau, f'{low:+.3f} .. {high:+.3f}', rho, int((~np.isfinite(scores[name])).sum())]
-         for name, (tau, low, high, rho) in found.items()], digits=3)
-
-
-def score_table(scores: Mapping[str, np.ndarray]) -> str:
-    """Return a Markdown table of the median of each proxy and of its agreement with the others.
-
-    Parameters
-    ----------
-    scores
-        Proxy -> scores (N,). The agreement is Kendall's tau-b where both are finite.
-    """
-    from ..report import markdown_table
-
-    rows = []
-    for name, values in scores.items():
-        good = np.isfinite(values)
-        taus = []
-        for other in scores.values():
-            both = good & np.isfinite(other)
-            taus.append(kendall_tau(values[both], other[both]) if both.sum() > 1 else math.nan)
-        median = float(np.median(values[good])) if good.any() else math.nan
-        rows.append([name, f'{median:.4g}', int((~good).sum()), *taus])
-    return markdown_table(['proxy', 'median', 'not finite', *(f'tau, {name}' for name in scores)],
-                          rows, digits=2)
 
 
 def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray,
           found: Mapping[str, list[float]]) -> None:
     """Draw the ranks of the architectures that every proxy has a finite score for."""
-    from ..report import rank_scatter
-
     good = np.isfinite(np.stack(list(scores.values()))).all(axis=0)
     if good.sum() < 2:
         print('No picture: fewer than 2 architectures have a finite score of every proxy.')
@@ -174,7 +110,7 @@ def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor
     if batch_size < 1:
         raise ValueError(f'Expected a batch size of at least 1, got {batch_size}.')
     with seeded(seed):
-        data = _read(path) if str(path).endswith('.npz') else make_object(path, 'data set')
+        data = _images(path) if str(path).endswith('.npz') else make_object(path, 'data set')
         if isinstance(data, ImageTensors):
             data = image_loader(data, batch_size, shuffle=True)
         elif isinstance(data, Dataset):
@@ -187,7 +123,7 @@ def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor
     return images, labels
 
 
-def _read(path: Any) -> ImageTensors:
+def _images(path: Any) -> ImageTensors:
     arrays = named_arrays(path, ('images', 'labels'))
     return ImageTensors(torch.from_numpy(arrays['images']).float(),
                         torch.from_numpy(arrays['labels']).long())

@@ -13,6 +13,7 @@ from nni.mutable import Categorical, LabeledMutable
 
 from ..metric import relevance
 from ..predictor import Ranker, held_out_ranking, read_weak
+from ..report import markdown_table
 from ..search import Candidates
 from ..table import read_csv_results, read_results
 from ..typing import Sample, sample_key
@@ -99,8 +100,6 @@ def _seen(samples: Sequence[Sample]) -> dict[str, LabeledMutable]:
 
 
 def _as_markdown(ranking: pd.DataFrame) -> str:
-    from ..report import markdown_table  # matplotlib, which takes seconds to import
-
     rows = [[place, row.score, '' if np.isnan(row.metric) else f'{row.metric:.4f}', row.sample]
             for place, row in enumerate(ranking.astype({'metric': float}).itertuples(), 1)]
     return markdown_table(['rank', 'score', 'metric', 'sample'], rows)

@@ -1,9 +1,11 @@
-"""Pictures and tables of results. Plain data in, files and text out."""
+"""Pictures, pages and Markdown of results."""
 
 from .cell import draw_cell
+from .correlation import correlations, describe_agreement, describe_correlations
 from .depth import depth_maps
+from .markdown import markdown_table
 from .ranking import rank_scatter, tau_per_epoch
-from .table import best_table, markdown_table
+from .search import report_search
 
-__all__ = ['rank_scatter', 'tau_per_epoch', 'draw_cell', 'depth_maps', 'best_table',
-           'markdown_table']
+__all__ = ['rank_scatter', 'tau_per_epoch', 'draw_cell', 'depth_maps', 'markdown_table',
+           'correlations', 'describe_correlations', 'describe_agreement', 'report_search']

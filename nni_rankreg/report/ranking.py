@@ -112,8 +112,7 @@ def _rank_title(arm: str, tau: float, interval: tuple[float, float, float] | Non
 
 def tau_per_epoch(
     path: str | Path, histories: Mapping[str, Sequence[Mapping[str, float]]], *,
-    boundaries: Sequence[float] = (), active: Sequence[tuple[float, float]] = (),
-    metric: str = 'kendall_tau', ylabel: str = 'Kendall τ',
+    boundaries: Sequence[float] = (), metric: str = 'kendall_tau', ylabel: str = 'Kendall τ',
 ) -> None:
     """Draw the rank correlation of super-nets over the epochs, a line for each arm.
 
@@ -126,8 +125,6 @@ def tau_per_epoch(
         joins several iterations the epochs continue. NaN leaves a gap.
     boundaries
         Epochs at which an iteration begins, marked by dashed lines.
-    active
-        Spans of epochs (first, last) in which ranking is active, shaded.
     metric, ylabel
         Which metric, and its name in the picture.
 
@@ -143,12 +140,11 @@ def tau_per_epoch(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     tau_per_epoch(f'{folder}/tau.png', {'spos': history}, boundaries=[0.5])
     """
-    save(_tau_figure(histories, boundaries, active, metric, ylabel), path)
+    save(_tau_figure(histories, boundaries, metric, ylabel), path)
 
 
 def _tau_figure(histories: Mapping[str, Sequence[Mapping[str, float]]],
-                boundaries: Sequence[float], active: Sequence[tuple[float, float]],
-                metric: str, ylabel: str) -> Figure:
+                boundaries: Sequence[float], metric: str, ylabel: str) -> Figure:
     _check_arms(histories)
     figure = Figure((8, 4), 150, layout='constrained')
     ax = figure.subplots()
@@ -159,8 +155,6 @@ def _tau_figure(histories: Mapping[str, Sequence[Mapping[str, float]]],
         handles[arm], = ax.plot(epochs, taus, color=colour, marker=marker, linewidth=1.8,
                                 markersize=4.5, markeredgecolor='white', markeredgewidth=0.5,
                                 markevery=max(1, len(epochs) // 15), zorder=3)
-    for first, last in active:
-        handles['ranking active'] = ax.axvspan(first, last, color='#f3efe2', linewidth=0, zorder=0)
     for boundary in boundaries:
         handles['new iteration'] = ax.axvline(boundary, color=GREY, linewidth=0.9,
                                               linestyle=(0, (5, 4)), zorder=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import re
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.cli import main
-from nni_rankreg.cli.proxies import correlation_table, correlations, proxies, score_table
+from nni_rankreg.cli.proxies import proxies
 from nni_rankreg.data import Digits
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.space import NasBench201
@@ -117,15 +116,6 @@ def test_continues(tmp_path, monkeypatch):
         proxies('l2_norm', SMALL, count=6, out=tmp_path)
     assert len(calls) == 7 and len(rows(tmp_path)) == 6
     assert Archive(tmp_path / 'scores.sqlite').to_frame().empty
-
-
-def test_tables_without_two_finite_scores():
-    scores = {'a': np.array([1., math.nan]), 'b': np.array([1., 2.])}
-    found = correlations(scores, np.array([1., 2.]))
-    first, second = cells(correlation_table(scores, found))
-    assert first == ['a', 'nan', '+nan .. +nan', 'nan', '1'] and second[1] == '1.000'
-    first, second = cells(score_table({**scores, 'a': np.full(2, math.nan)}))
-    assert first[:3] == ['a', 'nan', '2'] and second == ['b', '1.5', '0', 'nan', '1.00']
 
 
 @pytest.mark.parametrize('arguments, message', [

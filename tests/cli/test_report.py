@@ -9,7 +9,8 @@ import pytest
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.cli import main
-from nni_rankreg.cli.report import report, supernet_outcomes
+from nni_rankreg.cli.report import report
+from nni_rankreg.report.search import supernet_outcomes
 
 EDGES = ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')
 HISTORY = [{'epoch': 0., 'kendall_tau': .2, 'default': .2},

@@ -8,7 +8,6 @@ import re
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.patches import Rectangle
 from scipy import stats
 
 from nni_rankreg.report import rank_scatter, tau_per_epoch
@@ -29,8 +28,8 @@ def rank_figure(scores, targets, intervals=None, xlabel='accuracy (%)', ylabel='
     return _rank_figure(scores, targets, xlabel, ylabel, intervals or {}, mode)
 
 
-def tau_figure(histories, boundaries=(), active=(), metric='kendall_tau'):
-    return _tau_figure(histories, boundaries, active, metric, 'Kendall τ')
+def tau_figure(histories, boundaries=(), metric='kendall_tau'):
+    return _tau_figure(histories, boundaries, metric, 'Kendall τ')
 
 
 def legend_texts(figure):
@@ -158,15 +157,12 @@ def test_tau_gap():
     np.testing.assert_array_equal(line.get_ydata(), [0., math.nan, 0.2])
 
 
-def test_boundaries_and_active_spans():
-    figure = tau_figure({'spos': HISTORY}, [1.5, 3.5], [(0.5, 1.5), (2, 5)])
+def test_boundaries():
+    figure = tau_figure({'spos': HISTORY}, [1.5, 3.5])
     ax = figure.axes[0]
     dashed = [line for line in ax.lines[1:] if line.is_dashed()]
     assert [list(line.get_xdata()) for line in dashed] == [[1.5, 1.5], [3.5, 3.5]]
-    spans = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
-    assert [(span.get_x(), span.get_x() + span.get_width()) for span in spans] == [
-        (0.5, 1.5), (2, 5)]
-    assert legend_texts(figure) == ['spos', 'ranking active', 'new iteration']
+    assert legend_texts(figure) == ['spos', 'new iteration']
 
 
 @pytest.mark.parametrize('histories, message', [

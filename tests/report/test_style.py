@@ -14,7 +14,7 @@ from nni_rankreg.report import draw_cell, rank_scatter, tau_per_epoch
 HISTORY = [{'epoch': epoch, 'kendall_tau': 0.1 * epoch} for epoch in range(6)]
 DRAWINGS = [
     lambda path: rank_scatter(path, {'a': range(40), 'b': range(40, 0, -1)}, range(40)),
-    lambda path: tau_per_epoch(path, {'spos': HISTORY}, boundaries=[2.5], active=[(1, 5)]),
+    lambda path: tau_per_epoch(path, {'spos': HISTORY}, boundaries=[2.5]),
     lambda path: draw_cell(path, dict(zip(itertools.combinations(range(4), 2),
                                           ['none', 'skip_connect', 'conv_3x3'] * 2)), title='cell'),
 ]

@@ -1,4 +1,4 @@
-"""Tests of `nni_rankreg.report.table`."""
+"""Tests of `nni_rankreg.report.markdown`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nni_rankreg.report import best_table, markdown_table
+from nni_rankreg.report import markdown_table
 
 
 def parse(table):
@@ -63,19 +63,3 @@ def test_table_without_rows():
 def test_table_errors(header, rows, message):
     with pytest.raises(ValueError, match=message):
         markdown_table(header, rows)
-
-
-def test_best_table_takes_all_keys_in_order():
-    arch = '|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|'
-    table = best_table([{'rank': 1, 'arch': arch}, {'rank': 2, 'score': 0.25, 'arch': 'x'}])
-    assert parse(table) == (['rank', 'arch', 'score'], [['1', arch, ''], ['2', 'x', '0.2500']])
-    assert '0.3 |' in best_table([{'score': 0.25001}], digits=1)
-
-
-@pytest.mark.parametrize('rows, message', [
-    ([], 'Expected at least one row, got none'),
-    ([{}], 'Expected at least one column, got none'),
-])
-def test_best_table_errors(rows, message):
-    with pytest.raises(ValueError, match=message):
-        best_table(rows)

@@ -1,43 +1,13 @@
-"""Tables of results, as aligned Markdown."""
+"""Rows as aligned Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-__all__ = ['best_table', 'markdown_table']
-
-
-def best_table(rows: Sequence[Mapping[str, Any]], *, digits: int = 4) -> str:
-    """Return a table of the best architectures, a column for each key that occurs.
-
-    Parameters
-    ----------
-    rows
-        What is known of each architecture, best first; a missing entry leaves its cell empty.
-    digits
-        Decimals of fractions.
-
-    Raises
-    ------
-    ValueError
-        If there is no row or no key.
-
-    Examples
-    --------
-    >>> print(best_table([{'arch': 'a', 'accuracy': 0.91}, {'arch': 'b', 'accuracy': 0.9}]))
-    | arch | accuracy |
-    | :--- | -------: |
-    | a    |   0.9100 |
-    | b    |   0.9000 |
-    """
-    if not rows:
-        raise ValueError('Expected at least one row, got none.')
-    header = list(dict.fromkeys(key for row in rows for key in row))
-    return markdown_table(header, [[row.get(key) for key in header] for row in rows],
-                          digits=digits)
+__all__ = ['markdown_table']
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[Any]], *,
