@@ -8,6 +8,8 @@ from typing import Any, Literal
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
+from .host.run.resume import install_resume
+
 __all__ = ['RetiariiExperiment', 'RetiariiExeConfig']
 
 _ENGINES = ('base', 'py', 'oneshot')
@@ -51,6 +53,7 @@ class RetiariiExperiment(NasExperiment):
             raise NotImplementedError(
                 f'Expected no applied_mutators, got {len(applied_mutators)}: NNI 3.0 mutates a '
                 'model space by itself. Write the choices into the space (LayerChoice, ...).')
+        install_resume()
         super().__init__(base_model, evaluator, strategy)
 
     def run(self, config: NasExperimentConfig | None = None, port: int = 8080,

@@ -15,6 +15,7 @@ from nni.nas.strategy.base import Strategy
 
 from ..archive import Archive
 from ..host.run.engine import EngineRunner
+from ..host.run.resume import install_resume
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..sampler import UniformSampler
 from ..table import ResultsSource, read_results
@@ -48,6 +49,7 @@ class PlanStrategy(Strategy):
     def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
                  work_dir: str | Path | None = None, known: ResultsSource | None = None):
         super().__init__()
+        install_resume()  # now: an experiment makes its engine before it calls the strategy
         self.work_dir = None if work_dir is None else Path(os.path.abspath(work_dir))
         self.mode, self._sign, self.known = mode, metric_sign(mode), known
         self.supernet_evaluator = supernet_evaluator

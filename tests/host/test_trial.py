@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import nni
 import pytest
 from helpers.jobs import OneShot, Scripted, job, simplified
+from helpers.places import ROOT
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
@@ -95,10 +96,10 @@ def test_other_processes_find_the_parameters(tmp_path, monkeypatch):
     for name, value in dict(NNI_TRIAL_COMMAND_CHANNEL='http://localhost:1/env',
                             NNI_PLATFORM='local', NNI_SYS_DIR=tmp_path,
                             NNI_OUTPUT_DIR=tmp_path, NNI_TRIAL_JOB_ID='x',
-                            PYTHONPATH=os.pathsep.join(sys.path)).items():
+                            PYTHONPATH=os.pathsep.join([str(ROOT), *sys.path])).items():
         monkeypatch.setenv(name, str(value))
     model.execute()
-    code = ('import sys, nni, test_trial; '
+    code = (f'import sys, nni, {__name__}; '
             'print(nni.get_next_parameter().sample, file=sys.__stdout__)')
     output = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True, text=True,
                             capture_output=True, timeout=600).stdout

@@ -11,6 +11,8 @@ from nni.experiment.config import AlgorithmConfig
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
+from .resume import install_resume
+
 __all__ = ['local_experiment', 'minimise', 'free_port']
 
 
@@ -29,6 +31,7 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
     concurrency
         Trials at a time. They share the cores: unless OMP_NUM_THREADS is set, each gets its part.
     """
+    install_resume()
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // concurrency)))
     config = NasExperimentConfig.default(space, evaluator, strategy)
     config.experiment_working_directory = folder.absolute()

@@ -19,7 +19,7 @@ def error_text(experiment: Any, parameter_id: int | None) -> str:
     parameter_id
         Of the parameters that the trial had.
 
-    .. note:: The parameters of a failed trial may be listed as another's, see `EngineRunner.run`.
+    .. note:: The parameters of a failed trial may be listed as another's, see `Submission`.
        Then the latest failed trial is the best guess.
     """
     try:

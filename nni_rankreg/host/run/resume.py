@@ -1,9 +1,16 @@
-"""What NNI 3.0 lacks to continue an experiment: it stops listening, runs twice, cannot read.
+"""What NNI 3.0 lacks to resume an experiment.
 
-When an experiment is resumed, the manager sends what it knows to the search: finished trials, and
-those that it starts again because they had not ended. The engine's channel knows neither message
-and raises, in the thread that listens. The checkpoint is read by `torch.load`, which refuses the
-individuals of NNI's evolution since it loads weights only.
+* When an experiment is resumed, the manager sends what it knows to the search: finished trials, and
+  those that it starts again because they had not ended. The engine's channel knows neither message
+  and raises, in the thread that listens; `ResumableChannel` takes both.
+* The trials that NNI has started again would be submitted once more; `adopt` takes them over.
+* Results of which the search had not heard before it ended would be lost; `finished_trials` has
+  them.
+* The checkpoint of NNI's own strategies is read by `torch.load`, which loads weights only and
+  refuses the individuals of its evolution.
+
+`install_resume` brings the first and the last into NNI and PyTorch; the others need no more than
+the engine at hand.
 """
 
 from __future__ import annotations
@@ -23,12 +30,33 @@ from nni.runtime.tuner_command_channel.command_type import CommandType
 
 from .supernet_job import dump_model
 
-np_reconstruct = np.empty(0).__reduce__()[0]
+__all__ = ['SAFE', 'ResumableChannel', 'adopt', 'finished_trials', 'install_resume']
 
-__all__ = ['SAFE', 'ResumableChannel', 'adopt', 'finished_trials']
+_new_array = np.empty(0).__reduce__()[0]  # its name differs between versions of NumPy
 
-SAFE: list[Any] = [Individual, np.ndarray, np.dtype, type(np.dtype('uint32')), np_reconstruct]
+SAFE: list[Any] = [Individual, np.ndarray, np.dtype, type(np.dtype('uint32')), _new_array]
 """What the checkpoints of NNI's evolution are made of; nothing else is unpickled."""
+
+
+def install_resume() -> None:
+    """Let the experiments that this process starts from now on be resumed.
+
+    NNI's engines for trials then have a `ResumableChannel`, and `torch.load` reads the checkpoints
+    of its evolution. Calling it once more does nothing.
+
+    Whoever is about to start an engine calls it: strategies of several stages when they are made,
+    as NNI makes the engine before it calls them; `PlanTuner`, `local_experiment` and
+    `RetiariiExperiment`. A script with a `NasExperiment` of a strategy of NNI calls it itself.
+
+    Examples
+    --------
+    >>> install_resume()
+    >>> training_service.TunerCommandChannel.__name__
+    'ResumableChannel'
+    """
+    if training_service.TunerCommandChannel is TunerCommandChannel:
+        training_service.TunerCommandChannel = ResumableChannel
+    torch.serialization.add_safe_globals(SAFE)
 
 
 class ResumableChannel(TunerCommandChannel):
@@ -115,7 +143,3 @@ def finished_trials(engine: Any) -> list[tuple[Any, Any]]:
     return [(parameters[int(one['parameterId'])], json.loads(json.loads(one['data'])))
             for one in metrics
             if one['type'] == 'FINAL' and int(one['parameterId']) in parameters]
-
-
-training_service.TunerCommandChannel = ResumableChannel
-torch.serialization.add_safe_globals(SAFE)

@@ -71,8 +71,9 @@ class PlanTuner(MsgDispatcherBase):
         sys.path.append(str(self._folder))
         from nni.nas.execution import TrainingServiceExecutionEngine
 
-        from ..run import resume  # noqa: F401 - NNI's engine then takes the channel that is there
+        from .resume import install_resume
 
+        install_resume()  # the engine then takes the channel that is connected already
         engine = TrainingServiceExecutionEngine(self._experiment)
         threading.Thread(target=self._search, args=[engine], daemon=True).start()
         engine._channel_listen_thread.join()

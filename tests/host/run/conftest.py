@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from helpers.manager import Manager
 
-from nni_rankreg.host.run import engine as engine_module
+from nni_rankreg.host.run import submission
 
 
 @pytest.fixture
 def manager(monkeypatch):
-    monkeypatch.setattr(engine_module, '_PATIENCE', 1.)
-    monkeypatch.setattr(engine_module, '_QUIET', 0.6)
+    monkeypatch.setattr(submission, '_PATIENCE', 1.)
+    monkeypatch.setattr(submission, '_QUIET', 0.6)
     manager = Manager(monkeypatch)
     yield manager
     manager.hold.set()

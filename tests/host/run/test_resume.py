@@ -10,19 +10,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers.jobs import job, run, simplified
+from helpers.jobs import Scripted, Space, job, run, simplified
 from nni.experiment import rest
-from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.execution import SequentialExecutionEngine, training_service
+from nni.nas.strategy import RandomOneShot
 from nni.nas.strategy.evolution import Individual
 from nni.nas.utils.serializer import TorchSerializer
 from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType, RequestTrialJobs, TrialEnd
 
-from nni_rankreg.host.run import resume
-from nni_rankreg.host.run.resume import ResumableChannel, adopt, finished_trials
+from nni_rankreg.host.run.experiment import local_experiment
+from nni_rankreg.host.run.resume import (
+    SAFE,
+    ResumableChannel,
+    adopt,
+    finished_trials,
+    install_resume,
+)
 from nni_rankreg.host.run.standalone_job import StandAloneModelSpace
 from nni_rankreg.host.run.supernet_job import dump_model
 from nni_rankreg.plan import StandAlone
+from nni_rankreg.retiarii import RetiariiExperiment
+from nni_rankreg.strategy import SPOS, LandmarkSearch
 
 MESSAGES = [('FD', json.dumps([{'parameter': {'x': 1}, 'value': 0.5}])),
             ('AD', json.dumps([{'parameter_id': 4, 'parameters': {'x': 2}}])), ('GE', '2')]
@@ -32,6 +41,46 @@ def messages(channel, more=()):
     waiting = deque({'type': kind, 'content': content} for kind, content in [*MESSAGES, *more])
     channel._channel = SimpleNamespace(receive=lambda: waiting.popleft() if waiting else None)
     return channel
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Have NNI and PyTorch as they are before anything is installed."""
+    monkeypatch.setattr(training_service, 'TunerCommandChannel', TunerCommandChannel)
+    known = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(known)
+
+
+def installed():
+    return (training_service.TunerCommandChannel is ResumableChannel
+            and set(SAFE) <= set(torch.serialization.get_safe_globals()))
+
+
+def test_installed_once_or_twice(plain):
+    assert not installed()
+    for _ in range(2):
+        install_resume()
+        assert installed()
+
+
+def test_channel_of_somebody_else_stays(plain, monkeypatch):
+    other = type('Other', (TunerCommandChannel,), {})
+    monkeypatch.setattr(training_service, 'TunerCommandChannel', other)
+    install_resume()
+    assert training_service.TunerCommandChannel is other
+
+
+@pytest.mark.parametrize('make', [
+    lambda folder: LandmarkSearch(SPOS(), Scripted(), archive=folder / 'a.sqlite'),
+    lambda folder: local_experiment(Space(), Scripted(), RandomOneShot(), folder=folder),
+    lambda folder: RetiariiExperiment(Space(), Scripted(), None, RandomOneShot())])
+def test_installed_before_an_experiment_makes_its_engine(make, plain, tmp_path, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    make(tmp_path)
+    assert installed()
 
 
 def test_messages_of_a_resumed_experiment():
@@ -116,23 +165,18 @@ def test_no_trials_of_before(manager):
 
 # The checkpoint of NNI's own strategies
 
-def test_checkpoint_of_evolution_is_read(tmp_path):
+def test_checkpoint_of_evolution_is_read(tmp_path, plain):
     """By weights only, with the classes that it needs, not by unpickling anything."""
     state = {'population': [Individual({'x': '1'}, 0.5)],
              'random_state': np.random.RandomState(0).get_state()}
+    install_resume()
     TorchSerializer().save(state, tmp_path / 'state')
     loaded = TorchSerializer().load(tmp_path / 'state')
     assert loaded['population'] == state['population']
     assert (loaded['random_state'][1] == state['random_state'][1]).all()
 
 
-def test_guard_torch_refuses_the_classes_of_nni(tmp_path):
+def test_guard_torch_refuses_the_classes_of_nni(tmp_path, plain):
     torch.save(Individual({}, 0.5), tmp_path / 'state')
-    known = torch.serialization.get_safe_globals()
-    assert set(resume.SAFE) <= set(known)
-    torch.serialization.clear_safe_globals()
-    try:
-        with pytest.raises(Exception, match='Weights only load failed'):
-            torch.load(tmp_path / 'state')
-    finally:
-        torch.serialization.add_safe_globals(known)
+    with pytest.raises(Exception, match='Weights only load failed'):
+        torch.load(tmp_path / 'state')

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import nni.nas.execution
 import pytest
 import yaml
 from nni.experiment import rest
 from nni.mutable import Categorical
+from nni.nas.execution import training_service
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
+from nni.runtime.tuner_command_channel import TunerCommandChannel
 
 from nni_rankreg.config import ConfigError
 from nni_rankreg.host.run.tuner import PlanTuner, readable_space
@@ -42,6 +45,25 @@ def test_what_nni_starts(folder):
     found = LandmarkSearch('search.yml', url=URL)
     assert isinstance(found, MsgDispatcherBase)              # NNI calls `run` of such, no other
     assert found._experiment.tuner_command_channel is found._channel
+
+
+def test_engine_takes_the_channel_that_is_connected(folder, monkeypatch):
+    """It would open a second one, which NNI's manager refuses."""
+    channels = []
+
+    def engine(experiment):
+        channels.append(training_service.TunerCommandChannel(experiment.tuner_command_channel))
+        return SimpleNamespace(_channel_listen_thread=SimpleNamespace(join=lambda: None))
+
+    monkeypatch.setattr(training_service, 'TunerCommandChannel', TunerCommandChannel)
+    monkeypatch.setattr(nni.nas.execution, 'TrainingServiceExecutionEngine', engine)
+    monkeypatch.setattr(PlanTuner, '_search', lambda tuner, engine: None)
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    monkeypatch.chdir(folder)
+    tuner = LandmarkSearch('search.yml', url=URL)
+    tuner.run()
+    channel, = channels
+    assert channel._channel is tuner._channel._channel
 
 
 @pytest.mark.parametrize('kind, config, message', [
