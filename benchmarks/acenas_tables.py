@@ -138,7 +138,7 @@ def results(out: Path) -> pd.DataFrame:
 
 
 def report(out: Path, experiments: Sequence[str] | None = None) -> str:
-    """Return a Markdown table of a folder's searches, of some experiments or of all."""
+    """Return a folder's searches as Markdown, of some experiments or of all."""
     lines, frame = [], results(out)
     wanted = frame[frame['experiment'].isin(experiments or frame['experiment'].unique())]
     for (experiment, method, pretraining, budget), rows in wanted.groupby(
@@ -200,7 +200,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/acenas'), seeds: int =
          experiments: list[str] = ['c100', 'c10'], budgets: list[int] = list(BUDGETS),
          methods: list[str] = ['LambdaRank'], pretraining: list[str] = ['weights'],
          rivals: list[str] = list(RIVALS), jobs: int = 2) -> None:
-    """Run what is missing and print the table.
+    """Run what is missing and print the results.
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ def reliability(place: Place, name: str, seeds: int) -> dict[str, Any]:
 
 
 def report(out: Path) -> str:
-    """Return a Markdown table of a folder's results, beside that of the paper."""
+    """Return a folder's results as Markdown, beside those of the paper."""
     results = [read(path) for path in sorted(out.glob('V*.json'))]
     rows: list[list[Any]] = []
     for name, arm in itertools.product(SPACES, TERMS):
@@ -113,10 +113,10 @@ def report(out: Path) -> str:
             f'{np.mean([row["sparse_kendall_tau"] for row in found]):+.3f}',
             f'{losses.mean():.4f} ± {losses.std(ddof=1):.4f}',
             f'{np.mean([row["seconds"] for row in found]):.0f}', PAPER.get((name, arm))])
-    table = markdown_table(
+    text = markdown_table(
         ['space', 'arm', 'Kendall tau-b', '95 % interval', 'each seed', 'sparse tau (1e-4)',
          'best loss', 'CPU seconds', 'paper: S-KdT, loss'], rows)
-    return '\n'.join([table, '', *(
+    return '\n'.join([text, '', *(
         '{}: {architectures} architectures, losses {lowest:.4f} to {highest:.4f}, tau between two '
         'seeds {between_seeds:+.3f}.'.format(name, **truth)
         for name, truth in read(out / 'truth.json').items())])
@@ -144,7 +144,7 @@ def pictures(place: Place, name: str, results: list[dict[str, Any]]) -> None:
 
 def main(data: Path, out: Path = Path('runs/depth_ranking'), seeds: int = 3, jobs: int = 2,
          spaces: list[str] = list(SPACES), overrides: dict[str, float] = {}) -> None:
-    """Run what is missing and print the table.
+    """Run what is missing and print the results.
 
     Parameters
     ----------

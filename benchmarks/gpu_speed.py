@@ -132,7 +132,7 @@ def measure(name: str, device: str, quick: bool, seed: int) -> tuple[float, floa
 
 
 def report(file: Path) -> str:
-    """Return the table of a file of results, as Markdown; a ratio is of the same repetition."""
+    """Return the results in a file, as Markdown; a ratio is of the same repetition."""
     found = read(file)
     names = [name for name in CONTENDERS if f'{name}, 0' in found]
     runs = {name: [found[key] for seed in range(len(found))
@@ -151,7 +151,7 @@ def report(file: Path) -> str:
 
 def main(out: Path = Path('benchmarks/results'), device: Literal['cpu', 'cuda'] = 'cuda',
          repetitions: int = 3, quick: bool = False) -> None:
-    """Measure what is missing and print the table.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------

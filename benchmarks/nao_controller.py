@@ -44,7 +44,7 @@ def measure(data: Path, column: str, known: int, seed: int) -> list[float]:
 
 
 def report(file: Path) -> str:
-    """Return the table of a file of results, as Markdown."""
+    """Return the results in a file, as Markdown."""
     return markdown_table(
         ['seed', 'reconstructed %', 'others %', 'tau of others', 'tau, LightGBM'],
         [[seed, *(f'{value:.{digits}f}' for value, digits in zip(row, (1, 1, 3, 3)))]
@@ -53,7 +53,7 @@ def report(file: Path) -> str:
 
 def main(data: Path, out: Path = Path('benchmarks/results'), column: str = 'xvalid_c10_200',
          known: int = 600, seeds: int = 5) -> None:
-    """Fit a controller for each seed that is missing and print the table.
+    """Fit a controller for each seed that is missing and print the results.
 
     Parameters
     ----------

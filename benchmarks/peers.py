@@ -1,4 +1,4 @@
-"""Others at the same work: a table of ratios from the results of the other benchmarks."""
+"""Others at the same work: ratios from the results of the other benchmarks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PEERS = {'random': 'random search', 'evolution': 'regularised evolution',
 
 
 def report(results: Path) -> str:
-    """Return the table, as Markdown; a ratio below 1 is in our favour."""
+    """Return the ratios, as Markdown; a ratio below 1 is in our favour."""
     rows = [*_steps(results), *_searches(results), *_proxies(results)]
     return markdown_table(['what', 'ours', 'peer', 'its value', 'ratio'], rows)
 

@@ -104,7 +104,7 @@ def score_nasbench(data: Path, out: Path) -> dict[str, Any]:
 
 def main(data: Path, out: Path = Path('benchmarks/results'), quick: bool = False,
          threads: int = 1) -> None:
-    """Measure what is missing and print the table.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def main(data: Path, out: Path = Path('benchmarks/results'), quick: bool = False
 
 
 def report(file: Path) -> str:
-    """Return the table of a file of results, as Markdown."""
+    """Return the results in a file, as Markdown."""
     rows = []
     for what, row in read(file).items():
         unit = ' s' if 'seconds' in row else ' GB'

@@ -147,7 +147,7 @@ def correlations(name: str, options: dict[str, Any], space: NasBench201, rows: l
 
 
 def report(file: Path) -> str:
-    """Return the table of correlations, as Markdown."""
+    """Return the correlations, as Markdown."""
     rows = [[name, row['not_finite'],
              *(f'{row[key]:.{digits}f}' if key in row else None
                for key, digits in (('pearson', 5), ('spearman', 3))),
@@ -159,7 +159,7 @@ def report(file: Path) -> str:
 
 
 def report_seconds(file: Path) -> str:
-    """Return the table of seconds, as Markdown."""
+    """Return the seconds, as Markdown."""
     rows = []
     for name, row in read(file)['seconds'].items():
         parts = row.get('straightforward')
@@ -174,7 +174,7 @@ def report_seconds(file: Path) -> str:
 def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = list(NAMES),
          cache: Path = Path('runs/proxies'), count: int = 362, timed: int = 12,
          seed: int = 0) -> None:
-    """Measure what is missing and print the two tables.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Write the tables and pictures of docs/results.md from what is in benchmarks/results.
+"""Write the numbers and pictures of docs/results.md from what is in benchmarks/results.
 
-A table stands between the comments ``<!-- name -->`` and ``<!-- end -->``; one that has no results
-stays as it is.
+A section stands between the comments ``<!-- name -->`` and ``<!-- end -->``; one that has no
+results stays as it is.
 
     python benchmarks/render.py
 """
@@ -62,41 +62,41 @@ def runs(folder: Path, seeds: int) -> list[dict[str, Any]]:
     return [run for run in found if run['seed'] < seeds]
 
 
-class Table(NamedTuple):
-    """A table: what of the results it shows, and what makes it from that, as Markdown."""
+class Section(NamedTuple):
+    """What of the results it shows, and what makes its text from that, as Markdown."""
 
     source: str
     make: Callable[[Path], str]
 
 
-def ranking_table(folder: str, seeds: int, arms: Mapping[str, str],
-                  columns: Sequence[str] = SHORT) -> Table:
-    """Return a table of rankings: of some runs, with these rows and columns."""
-    return Table(folder, lambda path: summarise_arms(runs(path, seeds), arms, columns))
+def rankings(folder: str, seeds: int, arms: Mapping[str, str],
+             columns: Sequence[str] = SHORT) -> Section:
+    """Return a section on rankings: of some runs, with these rows and columns."""
+    return Section(folder, lambda path: summarise_arms(runs(path, seeds), arms, columns))
 
 
-TABLES = {
-    'landmarks': ranking_table('nb201_ranking', 5, LANDMARKS, COLUMNS),
-    'distillation, 5 operations': ranking_table('nb201_ranking', 3, DISTILLATION),
-    'distillation, 4 operations': ranking_table('nb201_4', 3, DISTILLATION),
-    'algorithms, NAS-Bench-201': ranking_table('nb201_ranking', 3, ALGORITHMS),
-    'algorithms, NAS-Bench-101': ranking_table('nb101_ranking', 3, ALGORITHMS),
-    'NAO controller': Table(nao_controller.FILE, nao_controller.report),
-    'AceNAS, CIFAR-100': Table('acenas', partial(acenas_tables.by_budget, experiment='c100')),
-    'AceNAS, CIFAR-10': Table('acenas', partial(acenas_tables.by_budget, experiment='c10')),
-    'AceNAS, ablation': Table('acenas', acenas_tables.ablation),
-    'AceNAS, NAS-Bench-101': Table('acenas', partial(
+SECTIONS = {
+    'landmarks': rankings('nb201_ranking', 5, LANDMARKS, COLUMNS),
+    'distillation, 5 operations': rankings('nb201_ranking', 3, DISTILLATION),
+    'distillation, 4 operations': rankings('nb201_4', 3, DISTILLATION),
+    'algorithms, NAS-Bench-201': rankings('nb201_ranking', 3, ALGORITHMS),
+    'algorithms, NAS-Bench-101': rankings('nb101_ranking', 3, ALGORITHMS),
+    'NAO controller': Section(nao_controller.FILE, nao_controller.report),
+    'AceNAS, CIFAR-100': Section('acenas', partial(acenas_tables.by_budget, experiment='c100')),
+    'AceNAS, CIFAR-10': Section('acenas', partial(acenas_tables.by_budget, experiment='c10')),
+    'AceNAS, ablation': Section('acenas', acenas_tables.ablation),
+    'AceNAS, NAS-Bench-101': Section('acenas', partial(
         acenas_tables.report, experiments=acenas_tables.NASBENCH101)),
-    'depth': Table('depth', depth_ranking.report),
-    'proxies': Table(proxies.FILE, proxies.report),
-    'seconds of proxies': Table(proxies.FILE, proxies.report_seconds),
-    'ResNet48': Table(resnet48_proxies.FILE, resnet48_proxies.report),
-    'speed': Table(speed.FILE, speed.report),
-    'GPU': Table(gpu_speed.FILE, gpu_speed.report),
-    'scoring': Table(scoring.FILE, scoring.report),
-    'scaling': Table(scaling_report.FILE, scaling_report.report),
-    'predictor': Table(predictor.FILE, predictor.report),
-    'peers': Table('.', peers.report),
+    'depth': Section('depth', depth_ranking.report),
+    'proxies': Section(proxies.FILE, proxies.report),
+    'seconds of proxies': Section(proxies.FILE, proxies.report_seconds),
+    'ResNet48': Section(resnet48_proxies.FILE, resnet48_proxies.report),
+    'speed': Section(speed.FILE, speed.report),
+    'GPU': Section(gpu_speed.FILE, gpu_speed.report),
+    'scoring': Section(scoring.FILE, scoring.report),
+    'scaling': Section(scaling_report.FILE, scaling_report.report),
+    'predictor': Section(predictor.FILE, predictor.report),
+    'peers': Section('.', peers.report),
 }
 
 
@@ -114,7 +114,7 @@ def draw(results: Path, folder: Path) -> None:
 
 def main(document: Path = Path('docs/results.md'), results: Path = Path('benchmarks/results'),
          out: Path | None = None) -> None:
-    """Write the document with the tables anew, and the pictures beside it.
+    """Write the document with its sections anew, and the pictures beside it.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ def main(document: Path = Path('docs/results.md'), results: Path = Path('benchma
     """
     out = out or document.parent
     text = document.read_text()
-    for name, table in TABLES.items():
+    for name, section in SECTIONS.items():
         begin, end = f'<!-- {name} -->\n', '<!-- end -->'
         if begin not in text:
             raise ValueError(f'Expected a line {begin.strip()} in {document}, got none.')
-        source = results / table.source
+        source = results / section.source
         if source.exists():
             text = re.sub(f'{re.escape(begin)}.*?{end}',
-                          lambda _: f'{begin}{table.make(source)}\n{end}', text, flags=re.DOTALL)
+                          lambda _: f'{begin}{section.make(source)}\n{end}', text, flags=re.DOTALL)
     (out / document.name).write_text(text)
     draw(results, out)
 

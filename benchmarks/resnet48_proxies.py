@@ -54,7 +54,7 @@ def correlations(scores: np.ndarray, stand_alone: np.ndarray, supernet: np.ndarr
 
 
 def report(file: Path) -> str:
-    """Return the table of a file of results, as Markdown."""
+    """Return the results in a file, as Markdown."""
     rows = [[name, *(cell for count, tau, low, high, rho in truths.values() for cell in (
         count, f'{tau:+.3f} ({low:+.3f} .. {high:+.3f})', f'{rho:+.3f}'))]
         for name, truths in read(file).items()]
@@ -65,7 +65,7 @@ def report(file: Path) -> str:
 def main(data: Path, out: Path = Path('benchmarks/results'), names: list[str] = NAMES,
          cache: Path = Path('runs/resnet48_proxies'), count: int = 70, pixels: int = 64,
          batch_size: int = 16, seed: int = 0) -> None:
-    """Measure what is missing and print the table.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def process_rows(quick: bool) -> list[Row]:
 
 
 def main(out: Path = Path('benchmarks/results'), quick: bool = False) -> None:
-    """Measure what is missing and print the tables.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------

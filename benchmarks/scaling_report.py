@@ -1,4 +1,4 @@
-"""Tables and pictures of what `scaling.py` has measured; nothing is measured here."""
+"""Text and pictures of what `scaling.py` has measured; nothing is measured here."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ QUERIES = {'add': 'add one', 'look-up': 'look up one', 'count': 'count', 'best':
 
 
 def report(file: Path) -> str:
-    """Return the tables of a file of results, as Markdown."""
+    """Return the results in a file, as Markdown."""
     found = read(file)
-    return '\n\n'.join([step_table('landmarks, 1 pair', 'landmarks', found['landmarks']),
-                        step_table('pairs of 100 landmarks', 'pairs', found['pairs']),
-                        space_table(found['spaces']), process_table(found['processes']),
-                        archive_table(found['archives'])])
+    return '\n\n'.join([describe_steps('landmarks, 1 pair', 'landmarks', found['landmarks']),
+                        describe_steps('pairs of 100 landmarks', 'pairs', found['pairs']),
+                        describe_spaces(found['spaces']), describe_processes(found['processes']),
+                        describe_archives(found['archives'])])
 
 
 def ratio(values: Sequence[float], bases: Sequence[float]) -> float:
@@ -43,7 +43,7 @@ def step_ratios(rows: Sequence[Row], measure: str) -> list[float]:
     return [ratio(one, values[0]) for one in values]
 
 
-def step_table(title: str, key: str, rows: Sequence[Row]) -> str:
+def describe_steps(title: str, key: str, rows: Sequence[Row]) -> str:
     """Return what steps cost, as ratio to plain SPOS."""
     ratios = zip(*(step_ratios(rows, measure) for measure in MEASURES))
     return markdown_table(
@@ -54,7 +54,7 @@ def step_table(title: str, key: str, rows: Sequence[Row]) -> str:
          for row, (time, kept, process) in zip(rows, ratios)])
 
 
-def space_table(rows: Sequence[Row]) -> str:
+def describe_spaces(rows: Sequence[Row]) -> str:
     """Return what super-nets cost, as ratio to their architectures alone."""
     return markdown_table(
         ['space', 'labels', 'choices', 'architectures', 'million parameters', 'alone, ms',
@@ -66,7 +66,7 @@ def space_table(rows: Sequence[Row]) -> str:
          for row in rows])
 
 
-def process_table(rows: Sequence[Row]) -> str:
+def describe_processes(rows: Sequence[Row]) -> str:
     """Return images per second of one and two processes, and the efficiency of two."""
     return markdown_table(
         ['two processes by DDP', 'one, images/s', 'two, images/s', 'efficiency'],
@@ -75,7 +75,7 @@ def process_table(rows: Sequence[Row]) -> str:
           f'{ratio(row["alone"], row["both"]):.2f}'] for row in rows])
 
 
-def archive_table(rows: Sequence[Row]) -> str:
+def describe_archives(rows: Sequence[Row]) -> str:
     """Return what archives cost, in milliseconds but for the first columns."""
     return markdown_table(
         ['results', 'add all, s', 'µs each', 'MB', *(f'{name}, ms' for name in QUERIES.values()),

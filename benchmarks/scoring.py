@@ -192,7 +192,7 @@ def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
 
 
 def report(file: Path) -> str:
-    """Return the table of a file of results, as Markdown."""
+    """Return the results in a file, as Markdown."""
     return markdown_table(
         ['space', 'way', 'architectures/s', 'to the plain loop', 'to batches in memory'],
         [[name, row['contender'], f'{row["speed"]:.2f}', *(
@@ -203,7 +203,7 @@ def report(file: Path) -> str:
 
 def main(out: Path = Path('benchmarks/results'), turns: int = 3, processes: int = 2,
          quick: bool = False) -> None:
-    """Measure what is missing and print the table.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------

@@ -316,7 +316,7 @@ def activation(space: Any, target: str, count: int) -> Row:
 
 
 def report(file: Path) -> str:
-    """Return the table of a file of results, as Markdown."""
+    """Return the results in a file, as Markdown."""
     rows = [[what, f'{row["ours"]:.3g} {row["unit"]}', f'{row["other"]:.3g} {row["unit"]}',
              f'{row["ratio"]:.2g}', str(row['target'])]
             for what, row in read(file).items()]
@@ -325,7 +325,7 @@ def report(file: Path) -> str:
 
 def main(out: Path = Path('benchmarks/results'), repetitions: int = 5, quick: bool = False,
          threads: int = 1) -> None:
-    """Measure what is missing and print the table.
+    """Measure what is missing and print the results.
 
     Parameters
     ----------

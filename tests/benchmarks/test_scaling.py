@@ -67,13 +67,13 @@ def test_tables_of_the_document(monkeypatch, tmp_path):
     import render
     document = tmp_path / 'results.md'
     document.write_text('A\n<!-- one -->\nold\n<!-- end -->\nB\n<!-- two -->\n<!-- end -->\nC\n')
-    monkeypatch.setattr(render, 'TABLES', {
-        name: render.Table(name, lambda path: f'{path.name} is new') for name in ('one', 'two')})
+    monkeypatch.setattr(render, 'SECTIONS', {
+        name: render.Section(name, lambda path: f'{path.name} is new') for name in ('one', 'two')})
     (tmp_path / 'one').mkdir()
     render.main(document, tmp_path)
     assert document.read_text() == ('A\n<!-- one -->\none is new\n<!-- end -->\nB\n'
                                     '<!-- two -->\n<!-- end -->\nC\n')
-    monkeypatch.setattr(render, 'TABLES', {'three': render.Table('one', str)})
+    monkeypatch.setattr(render, 'SECTIONS', {'three': render.Section('one', str)})
     with pytest.raises(ValueError, match='Expected a line <!-- three --> in .*results.md, got no'):
         render.main(document, tmp_path)
 

@@ -22,7 +22,7 @@ def test_tables_are_those_of_the_results(render, tmp_path):
 
 
 def test_tables_without_results_stay(render, tmp_path):
-    text = '\n'.join(f'<!-- {name} -->\n| {name} |\n<!-- end -->' for name in render.TABLES)
+    text = '\n'.join(f'<!-- {name} -->\n| {name} |\n<!-- end -->' for name in render.SECTIONS)
     (tmp_path / 'results.md').write_text(text)
     render.main(tmp_path / 'results.md', tmp_path / 'nothing', tmp_path)
     assert (tmp_path / 'results.md').read_text() == text
