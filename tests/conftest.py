@@ -1,4 +1,4 @@
-"""Fixtures of the tests that train super-nets: tiny spaces, random data, NNI's own evaluator."""
+"""What all tests share: the real data, tiny spaces, random images, NNI's own evaluator."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import warnings
 
 import pytest
 import torch
+from helpers.places import DATA
 from nni.nas.evaluator.pytorch import Classification, DataLoader
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
@@ -50,6 +51,35 @@ SPACES = {
 }
 QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what reads the real data, and skip what this machine has not got."""
+    absent = {'data': not DATA.exists() and f'There are no real data in {DATA}.',
+              'gpu': not torch.cuda.is_available() and 'There is no GPU.'}
+    for item in items:
+        if 'shared_data' in getattr(item, 'fixturenames', ()):
+            item.add_marker('data')
+        for name, reason in absent.items():
+            if reason and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Fail a test that needs the real data and is skipped though they are there."""
+    report = yield
+    if report.skipped and item.get_closest_marker('data') and DATA.exists():
+        report.outcome = 'failed'
+        report.longrepr = f'Expected a test of the data in {DATA} to run, got a skip.'
+    return report
+
+
+@pytest.fixture(scope='session')
+def shared_data():
+    """Return the folder of the real data; where it is absent, the test is skipped."""
+    return DATA
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA, ROOT
+from helpers.places import ROOT
 from scipy import stats
 
 from nni_rankreg.ablation import pool
@@ -167,18 +167,18 @@ def test_no_gpu(ablation_data, capsys):
         capsys, '--data', str(ablation_data), '--device', 'cuda')
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.gpu
 def test_on_a_gpu(run_ablation, tmp_path):
     (result,) = run_ablation(tmp_path, ('landmark',), 1, '--device', 'cuda').values()
     assert np.isfinite(result['scores']).all() and result['device'] != 'cpu'
 
 
-@pytest.mark.skipif(not DATA.exists(), reason='the data of ../shared is not here')
-def test_real_data(tmp_path, capsys):
+def test_real_data(shared_data, tmp_path, capsys):
     overrides = {"pixels": 8, "images": 32, "channels": 2, "epochs": 2, "batch_size": 16,
                  "averaged": 1, "validation_images": 16}
-    assert main(['ablate', '--data', str(DATA), '--out', str(tmp_path), '--arms', '["landmark"]',
-                 '--seeds', '1', '--jobs', '1', '--overrides', json.dumps(overrides)]) == 0
+    assert main(['ablate', '--data', str(shared_data), '--out', str(tmp_path),
+                 '--arms', '["landmark"]', '--seeds', '1', '--jobs', '1',
+                 '--overrides', json.dumps(overrides)]) == 0
     result = json.loads((tmp_path / 'landmark-0.json').read_text())
     assert len(result['scores']) == 200
     assert f'| landmark | {result["kendall_tau"]:+.3f} ' in capsys.readouterr().out

@@ -8,15 +8,11 @@ import nni
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 
 from nni_rankreg.constraint import AdditiveLatency, LatencyConstraint, TableLatency, TunasLatency
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import ProxylessNAS, decode_proxyless
-
-TABLES = DATA / 'latency_tables'
-needs_tables = pytest.mark.skipif(not TABLES.exists(), reason='the latency tables are absent')
 
 # The published networks: TuNAS' codes (in the code of AceNAS, 46c8895), latencies of Table 8 and of
 # ProxylessNAS-mobile, and the same without rounding, computed elsewhere.
@@ -37,9 +33,14 @@ NETWORKS = {
 SPACE = ProxylessNAS(10, (8,) * 9)
 
 
+@pytest.fixture(scope='session')
+def tables(shared_data):
+    return shared_data / 'latency_tables'
+
+
 @pytest.fixture
-def tunas():
-    return TunasLatency(TABLES / 'tunas' / 'proxylessnas_search.npz')
+def tunas(tables):
+    return TunasLatency(tables / 'tunas' / 'proxylessnas_search.npz')
 
 
 @pytest.fixture
@@ -49,7 +50,6 @@ def toy():
                             for label, leaf in SPACE.simplify().items()}, base=10.)
 
 
-@needs_tables
 @pytest.mark.parametrize('name', NETWORKS)
 def test_published_latencies(name, tunas):
     code, published, exact = NETWORKS[name]
@@ -58,10 +58,9 @@ def test_published_latencies(name, tunas):
     assert latency == pytest.approx(exact, abs=5e-4)
 
 
-@needs_tables
-def test_the_model_is_the_sum_of_its_coefficients(tunas):
+def test_the_model_is_the_sum_of_its_coefficients(tunas, tables):
     """Against the formula of the README of the data, for random architectures."""
-    with np.load(TABLES / 'tunas' / 'proxylessnas_search.npz', allow_pickle=False) as model:
+    with np.load(tables / 'tunas' / 'proxylessnas_search.npz', allow_pickle=False) as model:
         kernel, bias, choices = model['kernel'], model['bias'], model['choices']
     starts = np.concatenate([[0], np.cumsum(choices)[:-1]])
     names = ['k3e3', 'k5e3', 'k7e3', 'k3e6', 'k5e6', 'k7e6', 'skip']
@@ -76,11 +75,10 @@ def test_the_model_is_the_sum_of_its_coefficients(tunas):
     torch.testing.assert_close(tunas(samples), -tunas.latency(samples))
 
 
-@needs_tables
-def test_table_of_proxylessnas():
+def test_table_of_proxylessnas(tables):
     """Against a sum of its entries by hand, read from the file of means instead."""
     widths = (32, 16, 24, 40, 80, 96, 192, 320, 1280)
-    folder = TABLES / 'proxylessnas_mobile'
+    folder = tables / 'proxylessnas_mobile'
     model = TableLatency(folder / 'mobile_trim.yaml')
     table = json.loads((folder / 'mobile_trim_mean_ms.json').read_text())
     block = 'expanded_conv-input:{}-output:{}-expand:{}-kernel:{}-stride:{}-idskip:{}'.format
@@ -97,11 +95,10 @@ def test_table_of_proxylessnas():
     assert model.bounds == pytest.approx(again.bounds)
 
 
-@needs_tables
-def test_the_table_lacks_the_widths_of_acenas():
+def test_the_table_lacks_the_widths_of_acenas(tables):
     with pytest.raises(ValueError, match='Expected the latency of expanded_conv-input:112x112x16-'
                                          'output:56x56x32-.*got none: the widths'):
-        TableLatency(TABLES / 'proxylessnas_mobile' / 'mobile_trim.yaml',
+        TableLatency(tables / 'proxylessnas_mobile' / 'mobile_trim.yaml',
                      (32, 16, 32, 40, 80, 96, 192, 320, 1280))
 
 
@@ -145,7 +142,6 @@ def test_evolution_within_bounds_finds_what_is_best_there(toy):
     assert fastest[0].score == -40.
 
 
-@needs_tables
 def test_constraint_travels_to_trials(tunas):
     accept = LatencyConstraint(tunas, maximum=85., minimum=83.)
     copy = nni.load(nni.dump(accept))
@@ -155,7 +151,6 @@ def test_constraint_travels_to_trials(tunas):
     assert 0 < sum(map(accept, samples)) < 100
 
 
-@needs_tables
 def test_the_band_of_acenas_is_met_by_draws_and_mutants(tunas):
     accept = LatencyConstraint(tunas, minimum=83., maximum=85.)
     sampler = UniformSampler(SPACE, seed=6, accept=accept)

@@ -6,13 +6,10 @@ import nni
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 from PIL import Image
 from torchvision.models import ResNet18_Weights
 
 from nni_rankreg.data import DepthImages, image_loader
-
-IMAGES = DATA / 'depth' / 'rgbd_160x120.npz'
 
 
 def scenes(count=6, height=20, width=30, seed=0):
@@ -112,14 +109,15 @@ def test_a_loader_travels_to_trials(archive):
         assert all(torch.equal(x, y) for x, y in zip(batch, other))
 
 
-@pytest.mark.skipif(not IMAGES.exists(), reason='the RGB-D images are not there')
-def test_real_images():
-    images, disparities = next(iter(image_loader(DepthImages(IMAGES, 'val', size=(120, 160)), 64)))
+def test_real_images(shared_data):
+    archive = shared_data / 'depth' / 'rgbd_160x120.npz'
+    loader = image_loader(DepthImages(archive, 'val', size=(120, 160)), 64)
+    images, disparities = next(iter(loader))
     known = disparities > 0
     assert images.shape == (64, 3, 120, 160) and known.float().mean().item() == pytest.approx(
         0.923, abs=5e-4)
     assert 1 / 4 < disparities[known].min() < disparities[known].max() < 1 / 0.8
-    assert len(DepthImages(IMAGES, 'train', size=(32, 32))) == 256
+    assert len(DepthImages(archive, 'train', size=(32, 32))) == 256
 
 
 # Errors

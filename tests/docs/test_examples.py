@@ -16,7 +16,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.places import DATA, EXAMPLES
+from helpers.places import EXAMPLES
 from PIL import Image
 from scipy.stats import kendalltau
 from torchvision.datasets import CIFAR10
@@ -27,7 +27,6 @@ from nni_rankreg.predictor import read_weak
 from nni_rankreg.space import ProxylessNAS, decode_depth, decode_nasbench201, decode_proxyless
 from nni_rankreg.table import digits
 
-TUNAS = DATA / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob('*.py'))
 
 
@@ -56,15 +55,11 @@ def check_models(output, archive, decode, best=max):
     assert [archive.metric(decode(text)) for _, text in lines] == pytest.approx(metrics, abs=1e-4)
 
 
-def read_images(count):
-    """Return images (N, 32, 32, 3) and labels of CIFAR-10, or random ones where it is absent."""
-    if not (DATA / 'cifar10').exists():
-        generator = np.random.default_rng(0)
-        return (generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8),
-                generator.integers(10, size=count))
-    montage = np.asarray(Image.open(DATA / 'cifar10' / 'train_00.webp').convert('RGB'))
-    images = montage.reshape(40, 32, 50, 32, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 32, 32, 3)
-    return images[:count], np.load(DATA / 'cifar10' / 'train_y.npy')[:count]
+def draw_images(count):
+    """Return random images (N, 32, 32, 3) and labels in the form of CIFAR-10's."""
+    generator = np.random.default_rng(0)
+    return (generator.integers(256, size=(count, 32, 32, 3), dtype=np.uint8),
+            generator.integers(10, size=count))
 
 
 def supernets(archive):
@@ -169,27 +164,33 @@ def test_rank_csv(run, tmp_path):
     assert np.mean(list(map(truth, found))) > np.quantile(list(map(truth, rest)), .95)
 
 
-@pytest.mark.parametrize('latency, bounds', [
-    pytest.param(TUNAS, (70., 85.), marks=pytest.mark.skipif(
-        not TUNAS.exists(), reason='the latency tables are absent')), (None, (4., 6.))])
-def test_imagenet_search(run, tmp_path, latency, bounds):
-    """Whatever is scored or trained is within the bounds, which most of the space is not."""
-    for index, (image, label) in enumerate(zip(*read_images(100))):
-        (tmp_path / 'train' / f'n{label:08}').mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(tmp_path / 'train' / f'n{label:08}' / f'{index}.png')
+def search_imagenet(run, folder, bounds, *arguments):
+    """Return all that was scored or trained."""
+    for index, (image, label) in enumerate(zip(*draw_images(100))):
+        (folder / 'train' / f'n{label:08}').mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / 'train' / f'n{label:08}' / f'{index}.png')
     output = run('imagenet_search.py', '--data', 'train', '--bounds', str(list(bounds)),
                  '--pixels', '32', '--batch_size', '24', '--workers', '0', '--epochs', '1',
                  '--supernet_epochs', '1', '--weak', '20', '--rounds', '2', '--budget', '4',
-                 '--top', '1', '--pool', '30', *(['--latency', str(latency)] if latency else []))
-    archive = Archive(tmp_path / 'runs' / 'imagenet' / 'results.sqlite')
+                 '--top', '1', '--pool', '30', *arguments)
+    archive = Archive(folder / 'runs' / 'imagenet' / 'results.sqlite')
     weak = read_weak(archive.path.with_name('results-weak.csv'))
     assert len(archive) == 5 and len(weak.samples) == 20
     check_models(output, archive, lambda line: decode_proxyless(
         ast.literal_eval(line[line.index('('):])))
-    samples = [*archive.results().samples, *weak.samples]
-    costs = (TunasLatency(latency).latency(samples).tolist() if latency else
-             [ProxylessNAS(10).cost(sample, 32).macs / 1e6 for sample in samples])
-    assert all(bounds[0] <= cost <= bounds[1] for cost in costs)
+    return [*archive.results().samples, *weak.samples]
+
+
+def test_imagenet_search(run, tmp_path):
+    """All is within the bounds of the multiply-adds, which most of the space is not."""
+    samples = search_imagenet(run, tmp_path, (4., 6.))
+    assert all(4. <= ProxylessNAS(10).cost(sample, 32).macs / 1e6 <= 6. for sample in samples)
+
+
+def test_imagenet_search_within_a_latency(run, tmp_path, shared_data):
+    path = shared_data / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
+    samples = search_imagenet(run, tmp_path, (70., 85.), '--latency', str(path))
+    assert all(70. <= latency <= 85. for latency in TunasLatency(path).latency(samples).tolist())
 
 
 ANY_CONTENT = '''
@@ -203,7 +204,7 @@ CIFAR10.meta = {**CIFAR10.meta, 'md5': None}
 def write_cifar10(folder, count):
     """Write `count` images into each of CIFAR-10's files, in their own format."""
     (folder / CIFAR10.base_folder).mkdir(parents=True)
-    images, labels = read_images(count)
+    images, labels = draw_images(count)
     contents = {'data': images.transpose(0, 3, 1, 2).reshape(count, -1), 'labels': labels.tolist()}
     for name, _ in [*CIFAR10.train_list, *CIFAR10.test_list]:
         (folder / CIFAR10.base_folder / name).write_bytes(pickle.dumps(contents))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.places import DATA
 from nni.mutable import Categorical, ExpressionConstraint, MutableDict
 from scipy.stats import kendalltau
 
@@ -18,7 +17,6 @@ from nni_rankreg.space import JointDraw, NasBench101, NasBench201, decode_nasben
 from nni_rankreg.table import TabularBenchmark
 from nni_rankreg.typing import sample_key
 
-TABLE = DATA / 'nb201.npz'
 VALUES = np.random.RandomState(0).rand(6, 4)  # of each choice of 6 labels
 
 
@@ -84,9 +82,9 @@ def test_a_saved_state_gives_the_same_controller(known, fitted, tmp_path):
     assert loaded.propose(known[:5]) == fitted.propose(known[:5])
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason='needs the table of NAS-Bench-201')
-def test_on_the_table_of_nasbench201():
-    table = TabularBenchmark.from_npz(TABLE, 'xvalid_c10_200', decode_nasbench201)
+def test_on_the_table_of_nasbench201(shared_data):
+    table = TabularBenchmark.from_npz(shared_data / 'nb201.npz', 'xvalid_c10_200',
+                                      decode_nasbench201)
     train = table.subset(600, seed=0)
     others = table.subset(1000, seed=1, exclude=train.samples)
     controller = NAOController(NasBench201(4, 1), seed=0).fit(train.samples, train.metrics)

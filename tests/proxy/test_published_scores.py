@@ -7,7 +7,6 @@ import csv
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 from PIL import Image
 from scipy.stats import pearsonr, spearmanr
 
@@ -16,12 +15,7 @@ from nni_rankreg.proxy.gradient import synflow
 from nni_rankreg.proxy.static import flops, l2_norm, params
 from nni_rankreg.space import NasBench201, decode_nasbench201
 
-TABLE, IMAGES = DATA / 'zc_nb201_cifar10.csv', DATA / 'cifar10'
 COUNT = 24  # of 362; benchmarks/proxies.py compares all
-
-needs_table = pytest.mark.skipif(not TABLE.exists(), reason='the published scores are not there')
-needs_images = pytest.mark.skipif(not (TABLE.exists() and IMAGES.exists()),
-                                  reason='the published scores or CIFAR-10 are not there')
 
 
 @pytest.fixture(scope='module')
@@ -30,19 +24,20 @@ def space():
 
 
 @pytest.fixture(scope='module')
-def rows():
-    with open(TABLE, newline='') as file:
+def rows(shared_data):
+    with open(shared_data / 'zc_nb201_cifar10.csv', newline='') as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope='module')
-def images():
+def images(shared_data):
     """Return 32 training images of CIFAR-10, normalised, with labels."""
-    with Image.open(IMAGES / 'train_00.webp') as file:
+    folder = shared_data / 'cifar10'
+    with Image.open(folder / 'train_00.webp') as file:
         tiles = np.asarray(file.convert('RGB'))[:32].reshape(32, 50, 32, 3)[:, :32]
     pixels = torch.from_numpy(tiles.transpose(1, 3, 0, 2).copy()).float() / 255
     mean, std = torch.tensor([[.4914, .4822, .4465], [.2470, .2435, .2616]])[:, :, None, None]
-    return (pixels - mean) / std, torch.from_numpy(np.load(IMAGES / 'train_y.npy')[:32]).long()
+    return (pixels - mean) / std, torch.from_numpy(np.load(folder / 'train_y.npy')[:32]).long()
 
 
 NOISE = torch.zeros(2, 3, 32, 32), torch.zeros(2)
@@ -58,7 +53,6 @@ def test_spot_values(space):
     assert l2_norm(network) == pytest.approx(231.31, rel=0.005)
 
 
-@needs_table
 def test_params_are_those_published(space, rows):
     samples = [decode_nasbench201(row['arch_str']) for row in rows]
     scores = ProxyScorer('params', space, NOISE)(samples)
@@ -75,14 +69,12 @@ def compare(name, column, space, rows, batch):
     return scores[good], published[good]
 
 
-@needs_table
 def test_synflow_is_that_published(space, rows):
     scores, published = compare('synflow', 'synflow', space, rows[:60], NOISE)
     assert pearsonr(scores, published).statistic >= 0.9999
     assert scores.mean() == pytest.approx(published.mean(), abs=0.05)
 
 
-@needs_images
 @pytest.mark.parametrize('name, least', [
     ('naswot', 0.9), ('snip', 0.9), ('grad_norm', 0.9), ('l2_norm', 0.9), ('fisher', 0.9),
     ('grasp', 0.6),

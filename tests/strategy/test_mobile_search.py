@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.places import DATA
 from nni.nas.evaluator.pytorch import DataLoader
 from PIL import Image
 
@@ -16,17 +15,16 @@ from nni_rankreg.space import ProxylessNAS
 from nni_rankreg.strategy import SPOS, LandmarkSearch
 from nni_rankreg.supernet import Scoring
 
-pytestmark = pytest.mark.skipif(not (DATA / 'cifar10').exists() or not (
-    DATA / 'latency_tables').exists(), reason='the images or the latency tables are absent')
 FAST = dict(enable_progress_bar=False, accelerator='cpu')
 
 
 @pytest.fixture(scope='module')
-def images(tmp_path_factory):
+def images(shared_data, tmp_path_factory):
     """Write 200 real images of CIFAR-10 as ImageNet's are: a folder for each class."""
     root = tmp_path_factory.mktemp('train')
-    montage = np.asarray(Image.open(DATA / 'cifar10' / 'train_00.webp').convert('RGB'))
-    labels = np.load(DATA / 'cifar10' / 'train_y.npy', allow_pickle=False)[:200]
+    folder = shared_data / 'cifar10'
+    montage = np.asarray(Image.open(folder / 'train_00.webp').convert('RGB'))
+    labels = np.load(folder / 'train_y.npy', allow_pickle=False)[:200]
     for index, label in enumerate(labels.tolist()):
         row, column = divmod(index, 50)
         (root / f'n{label:08}').mkdir(exist_ok=True)
@@ -36,9 +34,9 @@ def images(tmp_path_factory):
 
 
 @pytest.fixture
-def constraint():
-    return LatencyConstraint(TunasLatency(DATA / 'latency_tables/tunas/proxylessnas_search.npz'),
-                             minimum=70., maximum=85.)
+def constraint(shared_data):
+    model = shared_data / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
+    return LatencyConstraint(TunasLatency(model), minimum=70., maximum=85.)
 
 
 def loaders(images):

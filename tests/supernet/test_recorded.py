@@ -131,7 +131,7 @@ def test_nothing_is_recorded_where_gradients_are_accumulated(trained, tape):
     assert tape.recorded == 0
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.gpu
 @pytest.mark.parametrize('regularizers', [one_term, two_terms])
 def test_on_a_gpu(regularizers, trained):
     expected = trained(regularizers, device='gpu')

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 
 import nni
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from nni.nas.execution import SequentialExecutionEngine
@@ -23,8 +21,6 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import decode_nasbench201, encode_nasbench201
 from nni_rankreg.table import TableEvaluator, TabularBenchmark, digits
 from nni_rankreg.typing import Results, sample_key
-
-TABLE = resources.files('nni_rankreg') / 'table' / 'digits_nasbench201.csv'
 
 SAMPLES: list = [{'op': 'conv', 'inputs': [0]}, {'op': 'pool', 'inputs': [1]},
                  {'op': 'skip', 'inputs': []}]
@@ -164,9 +160,8 @@ def test_npz(tmp_path):
         TabularBenchmark.from_npz(path, 'three', json.loads)
 
 
-@pytest.mark.skipif(not (DATA / 'nb201.npz').exists(), reason='needs the NAS-Bench-201 table')
-def test_nasbench201_as_published():
-    path = DATA / 'nb201.npz'
+def test_nasbench201_as_published(shared_data):
+    path = shared_data / 'nb201.npz'
     truth = TabularBenchmark.from_npz(path, 'test_c10_200', decode_nasbench201)
     oneshot = TabularBenchmark.from_npz(path, 'oneshot_acc_c10', decode_nasbench201)
     assert len(truth) == 15625
@@ -184,7 +179,6 @@ def test_nasbench201_as_published():
         map(sample_key, UniformSampler(NasBench201(4, 1, 10)).distinct(15625)))
 
 
-@pytest.mark.skipif(not TABLE.is_file(), reason='needs the packaged table of digits')
 def test_digits():
     table = digits()
     space = NasBench201(4, 1, 10)

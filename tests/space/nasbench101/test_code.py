@@ -8,7 +8,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from helpers.places import DATA
 
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import (
@@ -21,7 +20,6 @@ from nni_rankreg.space import (
 from nni_rankreg.space.nasbench101.code import LABELS, OPERATIONS, CellConstraint
 from nni_rankreg.space.nasbench101.graph import edges, unpack, valid_matrices, vertex_channels
 
-TABLE, PROXIES = DATA / 'nb101_weightsharing.npz', DATA / 'zc_nb101_cifar10.csv'
 CELLS = {2: 1, 3: 6, 4: 84, 5: 2_441, 6: 62_010, 7: 359_082}  # different ones, by vertices
 
 
@@ -168,9 +166,8 @@ def test_channels(matrix, channels):
     assert vertex_channels(tuple(map(tuple, matrix)), 128, 256) == channels
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason='the table of the benchmark is not there')
-def test_hashes_are_those_of_the_benchmark():
-    with np.load(TABLE) as table:
+def test_hashes_are_those_of_the_benchmark(shared_data):
+    with np.load(shared_data / 'nb101_weightsharing.npz') as table:
         rows = np.random.RandomState(0).permutation(len(table['hash']))[:500]
         cells = zip(*(table[name][rows] for name in ('hash', 'adj', 'ops', 'n_vertices')))
     numbers = {-1: 'input', -2: 'output', **dict(enumerate(OPERATIONS))}
@@ -179,12 +176,11 @@ def test_hashes_are_those_of_the_benchmark():
         assert hash_nasbench101(decode_nasbench101(spec)) == text.decode()
 
 
-@pytest.mark.skipif(not (TABLE.exists() and PROXIES.exists()), reason='the tables are not there')
-def test_cells_with_vertices_on_no_path_are_found_by_their_hash():
+def test_cells_with_vertices_on_no_path_are_found_by_their_hash(shared_data):
     names = ['input', 'output', 'maxpool3x3', 'conv1x1-bn-relu', 'conv3x3-bn-relu']
-    with np.load(TABLE) as table:
+    with np.load(shared_data / 'nb101_weightsharing.npz') as table:
         known = set(table['hash'].tolist())
-    with PROXIES.open(newline='') as file:
+    with (shared_data / 'zc_nb101_cifar10.csv').open(newline='') as file:
         cells = [list(map(int, row['arch'].strip('()[]').replace(',', ' ').split()))
                  for row in csv.DictReader(file)]
     samples = [decode_nasbench101((np.reshape(cell[:49], (7, 7)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 from nni.nas.hub.pytorch import NasBench101 as NniNasBench101
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.strategy import is_supernet
@@ -20,7 +19,6 @@ from nni_rankreg.space.nasbench101.cell import FixedCell
 from nni_rankreg.space.nasbench101.code import OPERATIONS
 from nni_rankreg.space.nasbench101.graph import vertex_channels
 
-TABLE = DATA / 'nb101_weightsharing.npz'
 NUMBERS = {-1: 'input', -2: 'output', **dict(enumerate(OPERATIONS))}
 BEST = decode_nasbench101((
     [[0, 1, 1, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 1, 0, 0],
@@ -38,9 +36,8 @@ def parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason='the table of the benchmark is not there')
-def test_parameters_are_those_of_the_benchmark():
-    with np.load(TABLE) as table:
+def test_parameters_are_those_of_the_benchmark(shared_data):
+    with np.load(shared_data / 'nb101_weightsharing.npz') as table:
         columns = [table[name] for name in ('adj', 'ops', 'n_vertices', 'params')]
     random, seen = np.random.RandomState(0), set()
     rows = np.concatenate([random.permutation(np.flatnonzero(columns[2] == count))[:20]

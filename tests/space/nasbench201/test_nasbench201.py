@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 from nni.mutable import SampleValidationError
 from nni.nas.hub.pytorch import NasBench201 as NniNasBench201
 from nni.nas.space import model_context
@@ -17,8 +16,6 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.sampler.choice import ChoiceSpace
 from nni_rankreg.space import NasBench201, choice_parameters, decode_nasbench201, encode_nasbench201
 from nni_rankreg.space.nasbench201 import CHOICES, EDGES
-
-TABLE = DATA / 'nb201.npz'
 
 
 def every_sample():
@@ -34,9 +31,9 @@ def test_every_architecture_has_its_own_string_and_back():
                for string, sample in zip(strings, every_sample()))
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason='the table of the benchmark is not there')
-def test_the_strings_are_those_of_the_benchmark():
-    strings = [text.decode() for text in np.load(TABLE)['arch'].tolist()]
+def test_the_strings_are_those_of_the_benchmark(shared_data):
+    table = np.load(shared_data / 'nb201.npz')
+    strings = [text.decode() for text in table['arch'].tolist()]
     assert {encode_nasbench201(sample) for sample in every_sample()} == set(strings)
     assert [encode_nasbench201(decode_nasbench201(text)) for text in strings] == strings
 
@@ -109,11 +106,10 @@ def parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.skipif(not TABLE.exists(), reason='the table of the benchmark is not there')
 @pytest.mark.parametrize('labels, column', [(10, 'params_c10'), (100, 'params_c100')])
-def test_parameters_are_those_of_the_benchmark(labels, column):
+def test_parameters_are_those_of_the_benchmark(labels, column, shared_data):
     """Sum the choices' parameters for all architectures; build some of the networks."""
-    with np.load(TABLE) as table:
+    with np.load(shared_data / 'nb201.npz') as table:
         samples = [decode_nasbench201(text.decode()) for text in table['arch'].tolist()]
         wanted = table[column].tolist()
     with torch.device('meta'):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.places import DATA
 from nni.nas.hub.pytorch import DARTS as NniDARTS
 
 from nni_rankreg.sampler import UniformSampler
@@ -19,7 +18,6 @@ from nni_rankreg.space import (
     encode_nds,
 )
 
-SWAP = DATA / 'darts_swap1000.npz'
 FAMILIES = [DARTSSpace, ENAS, PNAS, AmoebaNet, NASNet]
 # Figures 4 and 5 of the DARTS paper's second-order cells.
 DARTS_V2 = Genotype(
@@ -81,9 +79,8 @@ def test_published_cells_of_darts(leaves_of):
     assert sample.keys() == NniDARTS(4, 3, 'cifar').simplify().keys()
 
 
-@pytest.mark.skipif(not SWAP.exists(), reason='the cells are not there')
-def test_trained_cells_of_darts():
-    with np.load(SWAP) as table:
+def test_trained_cells_of_darts(shared_data):
+    with np.load(shared_data / 'darts_swap1000.npz') as table:
         names = [name.decode() for name in table['ops'].tolist()]
         assert set(names) == set(DARTSSpace.operations)
         for normal, reduce in zip(table['normal'].tolist(), table['reduce'].tolist()):

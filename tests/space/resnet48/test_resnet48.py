@@ -7,16 +7,12 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from helpers.places import DATA
 from scipy.stats import binomtest, kendalltau, pearsonr, spearmanr
 
 from nni_rankreg.proxy.static import flops
 from nni_rankreg.sampler import MarginPairSampler, UniformSampler
 from nni_rankreg.space import ResNet48, decode_resnet48, encode_resnet48, width_distance
 from nni_rankreg.space.resnet48.space import _width
-
-TABLE = DATA / 'resnet48_track1.npz'
-needs_table = pytest.mark.skipif(not TABLE.exists(), reason='the codes of the challenge are absent')
 
 CODE = '122522123200000021310000005343332313000000' + '7666000000'
 
@@ -27,12 +23,11 @@ def space():
 
 
 @pytest.fixture(scope='module')
-def table():
-    with np.load(TABLE, allow_pickle=False) as data:
+def table(shared_data):
+    with np.load(shared_data / 'resnet48_track1.npz', allow_pickle=False) as data:
         return {**data, 'arch': [code.decode() for code in data['arch'].tolist()]}
 
 
-@needs_table
 def test_real_codes_round_trip(table):
     samples = [decode_resnet48(code) for code in table['arch']]
     assert [encode_resnet48(sample) for sample in samples] == table['arch']
@@ -129,7 +124,6 @@ def test_largest_network_has_48_weighted_layers():
     assert len(kernels) - kernels.count((1, 1)) + 1 == 48  # the shortcuts do not count
 
 
-@needs_table
 def test_correlations_with_the_30_stand_alone_accuracies(table):
     """Of the notes on the challenge, computed there by other code: conv MACs, params, depth."""
     space, indices = ResNet48(num_labels=1000, channels=(64, 128, 256, 512)), table['gt30_index']
@@ -153,7 +147,6 @@ def test_distance_counts_digits_of_widths():
     assert width_distance(a, {**a, 's1_i4': .7}) == 0    # absent
 
 
-@needs_table
 def test_published_distances_of_the_challenge(table):
     """Mean 31.5 of two random codes; 44 % are at least 33 apart (of the notes)."""
     order = np.random.default_rng(0).permutation(len(table['arch']))[:3000]
