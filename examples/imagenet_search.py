@@ -20,7 +20,6 @@ from nni_rankreg.data import FolderImages
 from nni_rankreg.evaluator import ACENAS_SUPERNET, IMAGENET_LINEAR, Classification
 from nni_rankreg.space import ProxylessNAS, encode_proxyless
 from nni_rankreg.strategy import SPOS, AceNAS
-from nni_rankreg.supernet import Scoring
 
 
 def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = (83., 85.),
@@ -62,7 +61,7 @@ def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = 
     within = (
         MacsConstraint(space, minimum=least, maximum=most, pixels=pixels) if latency is None else
         LatencyConstraint(TunasLatency(latency.absolute()), minimum=least, maximum=most))
-    search = AceNAS(SPOS(filter=within, scoring=Scoring('val_acc')),
+    search = AceNAS(SPOS(filter=within, metric='val_acc'),
                     training(ACENAS_SUPERNET, supernet_epochs, 2048), constraint=within, weak=weak,
                     rounds=rounds, budget=budget, explore=1 / 3, top=top, pool=pool,
                     archive=out / 'results.sqlite')

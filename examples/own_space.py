@@ -20,7 +20,6 @@ from nni_rankreg.predictor import Ranker
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.search import Candidates
 from nni_rankreg.strategy import SPOS, AceNAS, LandmarkSearch
-from nni_rankreg.supernet import Scoring
 
 
 class ConvNet(nas.ModelSpace):
@@ -64,7 +63,7 @@ def main(acenas: bool = False, archive: Path = Path('runs/own.sqlite'), training
                          image_loader(Digits('train'), 64, shuffle=True),
                          image_loader(Digits('validation'), 300))
 
-    supernet = (SPOS([LandmarkRegularizer(weight=10.)], scoring=Scoring('val_acc')),
+    supernet = (SPOS([LandmarkRegularizer(weight=10.)], metric='val_acc'),
                 training(supernet_epochs))
     search = (AceNAS(*supernet, landmarks=trainings // 2, budget=trainings, rounds=2, weak=200,
                      top=3, archive=archive) if acenas else

@@ -107,8 +107,7 @@ class AceNAS(PlanStrategy):
     Examples
     --------
     >>> from nni_rankreg.strategy import SPOS
-    >>> from nni_rankreg.supernet import Scoring
-    >>> search = AceNAS(supernet=SPOS(scoring=Scoring('val_acc')), supernet_evaluator=None,
+    >>> search = AceNAS(supernet=SPOS(metric='val_acc'), supernet_evaluator=None,
     ...                 rounds=5, budget=100, explore=0.5, top=10, archive='runs/acenas.sqlite')
     >>> # NasExperiment(space, evaluator, search).run()
     """

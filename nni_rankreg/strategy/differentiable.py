@@ -39,7 +39,7 @@ class DifferentiableStrategy(SuperNetStrategy):
     warmup_epochs
         First epochs, in which only the weights are trained.
     **kwargs
-        As of `SuperNetStrategy`: ``truth``, ``scoring``, ``checkpoint_folder``, ``seed`` ...
+        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 
     Raises
     ------

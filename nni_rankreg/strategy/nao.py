@@ -52,7 +52,7 @@ class NAO(SuperNetStrategy):
         Makes the controller from the space and a seed; to change it, for example
         ``functools.partial(NAOController, steps=2000)``.
     **kwargs
-        As of `SuperNetStrategy`: ``truth``, ``scoring``, ``checkpoint_folder``, ``seed`` ...
+        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 
     Raises
     ------

@@ -50,16 +50,19 @@ class SuperNetStrategy(RandomOneShot):
         Stand-alone results against which the ranking is measured after each validation epoch, for
         example a tabular benchmark. Landmarks and other known architectures are left out.
         Without it the ranking is measured on those, which is optimistic and named so.
+    metric
+        Score of an architecture: None for minus the validation loss, or the name of a metric that
+        the evaluator logs in validation, for example ``val_acc``.
+    mode
+        ``'max'``, or ``'min'`` if `metric` and the metrics of `truth` are better the lower they
+        are, such as losses. Scores are higher is better in any case.
     scoring
-        How architectures are scored: by which metric, on how many batches, in how many processes.
-        None scores by minus the loss on all validation batches.
+        How architectures are scored: on how many batches, in how many processes, with which
+        statistics. None scores on all validation batches.
     held_out
         Where the batches of the regularisers, and of a learned architecture, come from. None holds
         out a random half of the training data if they are needed; else all of it trains the
         super-net.
-    mode
-        ``'max'``, or ``'min'`` if the metric of `scoring` and the metrics of `truth` are better
-        the lower they are, such as losses. Scores are higher is better in any case.
     checkpoint_folder
         Where ``last.ckpt`` is kept, the whole state at the end of the last epoch. If it is there
         when the training starts, this continues from it, with the same result as if it had not
@@ -88,14 +91,15 @@ class SuperNetStrategy(RandomOneShot):
     """
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
-                 truth: ResultsSource | None = None, scoring: Scoring | None = None,
-                 held_out: HeldOut | None = None, mode: str = 'max',
+                 truth: ResultsSource | None = None, metric: str | None = None, mode: str = 'max',
+                 scoring: Scoring | None = None, held_out: HeldOut | None = None,
                  checkpoint_folder: str | Path | None = None, filter: Any = None, seed: int = 0,
                  same_paths: bool = True, cuda_graphs: bool = False, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
         metric_sign(mode)  # refuses another
         self.regularizers, self.truth = list(regularizers), truth
-        self.scoring, self.held_out, self.mode = scoring or Scoring(), held_out or HeldOut(), mode
+        self.metric, self.mode = metric, mode
+        self.scoring, self.held_out = scoring or Scoring(), held_out or HeldOut()
         self.checkpoint_folder, self.seed = checkpoint_folder, seed
         self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
         self.trained: TrainedSuperNet | None = None
@@ -210,7 +214,6 @@ class SuperNetStrategy(RandomOneShot):
     def _probe(self, results: Results, terms: Sequence[Term]) -> RankingProbe:
         """Return what measures the ranking, on architectures that the training does not know."""
         seen = [one.results for one in terms]
-        if self.truth is None:
-            return RankingProbe(None, seen, scoring=self.scoring, mode=self.mode)
-        return RankingProbe(read_results(self.truth, self.mode), [results, *seen],
-                            scoring=self.scoring, mode=self.mode)
+        truth = None if self.truth is None else read_results(self.truth, self.mode)
+        return RankingProbe(truth, seen if truth is None else [results, *seen],
+                            scoring=self.scoring, metric=self.metric, mode=self.mode)

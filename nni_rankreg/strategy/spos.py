@@ -36,7 +36,7 @@ class SPOS(SuperNetStrategy):
     evolution
         Search over the trained super-net; None is 1,000 evaluations.
     **kwargs
-        As of `SuperNetStrategy`: ``truth``, ``scoring``, ``checkpoint_folder``, ``seed`` ...
+        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 
     Examples
     --------

@@ -43,7 +43,9 @@ class RankingProbe:
     known
         What the training has seen, higher is better: none of it is measured on if there is a truth.
     scoring
-        How architectures are scored; None scores by minus the validation loss.
+        How architectures are scored; None scores on all validation batches.
+    metric
+        What they are scored by: None is minus the validation loss.
     mode
         Of the user's metrics, ``'max'`` or ``'min'``.
 
@@ -62,8 +64,8 @@ class RankingProbe:
     """
 
     def __init__(self, truth: Results | None = None, known: Sequence[Results] = (), *,
-                 scoring: Scoring | None = None, mode: str = 'max'):
-        self.scoring, self.mode = scoring or Scoring(), mode
+                 scoring: Scoring | None = None, metric: str | None = None, mode: str = 'max'):
+        self.scoring, self.metric, self.mode = scoring or Scoring(), metric, mode
         if truth is None:
             self.name = 'kendall_tau_landmarks'
             self.results = max(known, key=lambda one: len(one.samples),
@@ -74,7 +76,7 @@ class RankingProbe:
 
     def scorer(self, module: PathModule, *, progress: bool = False) -> SuperNetScorer:
         """Return a super-net as a `Scorer`."""
-        return self.scoring.scorer(module, self.mode, progress=progress)
+        return self.scoring.scorer(module, self.metric, self.mode, progress=progress)
 
     def measure(self, module: PathModule) -> Measurement:
         """Return the rank correlation of a super-net with what is known.

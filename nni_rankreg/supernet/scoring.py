@@ -18,9 +18,6 @@ class Scoring:
 
     Parameters
     ----------
-    metric
-        Score of an architecture: None for minus the validation loss, or the name of a metric that
-        the evaluator logs in validation, for example ``val_acc``.
     batches
         Validation batches that an architecture is scored on; None takes all. They are kept in
         memory.
@@ -33,16 +30,16 @@ class Scoring:
 
     Examples
     --------
-    >>> Scoring('val_acc', processes=2).metric
-    'val_acc'
+    >>> Scoring(batches=4, processes=2).processes
+    2
     """
 
-    def __init__(self, metric: str | None = None, *, batches: int | None = None,
-                 processes: int = 1, calibration_batches: int = 0):
-        self.metric, self.batches, self.processes = metric, batches, processes
+    def __init__(self, *, batches: int | None = None, processes: int = 1,
+                 calibration_batches: int = 0):
+        self.batches, self.processes = batches, processes
         self.calibration_batches = calibration_batches
 
-    def scorer(self, module: PathModule, mode: str = 'max', *,
+    def scorer(self, module: PathModule, metric: str | None = None, mode: str = 'max', *,
                progress: bool = False) -> SuperNetScorer:
         """Return a super-net as a `Scorer`, on the device that it is trained on.
 
@@ -50,6 +47,9 @@ class Scoring:
         ----------
         module
             In training, or trained.
+        metric
+            Score of an architecture: None for minus the validation loss, or the name of a metric
+            that the evaluator logs in validation, for example ``val_acc``.
         mode
             ``'min'`` if the metric is better the lower it is: scores have its sign changed.
         progress
@@ -59,6 +59,6 @@ class Scoring:
         if loaders.validation is None:  # Lightning has not asked the data module for it
             trainer.datamodule.val_dataloader()
         return SuperNetScorer(
-            module, islice(loaders.validation, self.batches), metric=self.metric, mode=mode,
+            module, islice(loaders.validation, self.batches), metric=metric, mode=mode,
             calibration=islice(loaders.training, self.calibration_batches), progress=progress,
             processes=self.processes if trainer.world_size == 1 else 1)

@@ -26,7 +26,6 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import UniformDraw
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS, AceNAS
-from nni_rankreg.supernet import Scoring
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -241,7 +240,7 @@ def evaluator():
 
 
 def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
-    supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], scoring=Scoring('val_acc'))
+    supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], metric='val_acc')
     search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(), weak=12,
                   landmarks=3, budget=9, top=1)
     experiment = run(search, TableEvaluator(table), tmp_path)

@@ -25,7 +25,6 @@ from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import ScoredSample
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import DARTS, GDAS, LandmarkSearch
-from nni_rankreg.supernet import Scoring
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -48,7 +47,7 @@ def test_experiment(kind, make_space, make_evaluator, run_experiment):
     space = make_space()
     landmarks = LandmarkRegularizer(Results(SAMPLES[:3], [.3, .2, .1]), schedule=ALWAYS)
     strategy = kind([landmarks], truth=TRUTH, candidates=7, arc_learning_rate=.1,
-                    scoring=Scoring('val_acc'))
+                    metric='val_acc')
     experiment = run_experiment(space, make_evaluator(max_epochs=2), strategy)
     best = experiment.export_top_models(5, formatter='dict')
     assert len({sample_key(one) for one in best}) == 5

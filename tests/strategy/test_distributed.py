@@ -30,7 +30,6 @@ from nni_rankreg.sampler import FairSampler, MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS
-from nni_rankreg.supernet import Scoring
 from nni_rankreg.typing import Results
 
 EPOCHS, STEPS, BATCH, RATE, WEIGHT = 2, 3, 8, 0.3, 5.
@@ -112,7 +111,7 @@ CASES = {
     'landmarks': lambda loader: SPOS([landmarks()], evolution=SMALL, held_out=HeldOut(loader)),
     'fair, distilled': lambda loader: SPOS(
         [distillation(), EqualCostControl(2, schedule=ALWAYS)], sampler=FairSampler,
-        evolution=SMALL, scoring=Scoring('val_acc'), held_out=HeldOut(loader)),
+        evolution=SMALL, metric='val_acc', held_out=HeldOut(loader)),
     'NAO': lambda loader: NAO(pool=4, proposals=4, warmup=1, refit_every=1,
                               controller=functools.partial(NAOController, steps=20)),
     'GDAS': lambda loader: GDAS([landmarks()], arc_learning_rate=0.1, held_out=HeldOut(loader)),

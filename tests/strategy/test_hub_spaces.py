@@ -12,7 +12,6 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.strategy import SPOS
-from nni_rankreg.supernet import Scoring
 from nni_rankreg.typing import Results
 
 OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace', 'own DARTSSpace of any size',
@@ -29,7 +28,7 @@ def test_space(name, make_space, make_evaluator, make_loader, run_experiment):
     landmarks = LandmarkRegularizer(Results(samples[:3], [0.1, 0.2, 0.3]),
                                     schedule=Schedule('constant', warmup=0))
     strategy = SPOS([landmarks], truth=Results(samples, [0.1, 0.2, 0.3, 0.4]),
-                    evolution=Evolution(3, 4, 2, progress=False), scoring=Scoring('val_acc'))
+                    evolution=Evolution(3, 4, 2, progress=False), metric='val_acc')
     evaluator = make_evaluator(make_loader(12, 3, 32), make_loader(4, 4, 32),
                                optimizer=torch.optim.SGD, learning_rate=0.01, max_steps=2,
                                gradient_clip_val=1.)

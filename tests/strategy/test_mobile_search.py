@@ -13,7 +13,6 @@ from nni_rankreg.evaluator import ACENAS_SUPERNET, IMAGENET_LINEAR, Classificati
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import ProxylessNAS
 from nni_rankreg.strategy import SPOS, LandmarkSearch
-from nni_rankreg.supernet import Scoring
 
 FAST = dict(enable_progress_bar=False, accelerator='cpu')
 
@@ -58,7 +57,7 @@ def test_supernet(recipe, images, constraint, run_experiment):
         drawn.append(constraint(sample))
         return drawn[-1]
 
-    strategy = SPOS(filter=accept, scoring=Scoring('val_acc'),
+    strategy = SPOS(filter=accept, metric='val_acc',
                     evolution=Evolution(3, 6, 2, progress=False))
     trained = watch(strategy)
     space = ProxylessNAS(10, (8, 8, 8, 8, 16, 16, 16, 16, 32))

@@ -20,7 +20,6 @@ from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import NAO, LandmarkSearch
-from nni_rankreg.supernet import Scoring
 from nni_rankreg.supernet.nao import NAOModule
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
@@ -215,10 +214,10 @@ def test_state_of_the_pool(train):
 
 def test_strategies_travel_in_jobs():
     copy = nni.load(nni.dump(NAO([LandmarkRegularizer(weight=3.)], seed=5, pool=7, warmup=3,
-                                 pool_share=0.5, scoring=Scoring('val_acc'),
+                                 pool_share=0.5, metric='val_acc',
                                  controller=SMALL['controller'])))
     assert isinstance(copy, NAO)
-    assert (copy.seed, copy.pool, copy.scoring.metric) == (5, 7, 'val_acc')
+    assert (copy.seed, copy.pool, copy.metric) == (5, 7, 'val_acc')
     assert copy.controller.keywords == {'steps': 10, 'width': 16}
     assert copy.regularizers[0].weight == 3. and copy.schedule.warmup == 3
 

@@ -229,9 +229,9 @@ def test_without_results_a_loss_is_reported_as_it_is(train):
 
 
 def test_a_metric_to_minimise(train):
-    trained = train(SPOS(scoring=Scoring('val_loss'), mode='min'))
+    trained = train(SPOS(metric='val_loss', mode='min'))
     scores = trained.scorer()(SAMPLES)
-    trained.module.probe.scoring.metric = None
+    trained.module.probe.metric = None
     torch.testing.assert_close(scores, trained.scorer()(SAMPLES))
 
 
@@ -269,7 +269,7 @@ def test_constant_scores_order_nothing(train, make_evaluator):
 @pytest.mark.parametrize('batches', [1, None])
 def test_score_batches_and_metric(batches, train, make_evaluator, make_loader):
     validation = make_loader(12, 4, seed=1)
-    trained = train(SPOS(scoring=Scoring('val_acc', batches=batches)),
+    trained = train(SPOS(metric='val_acc', scoring=Scoring(batches=batches)),
                      make_evaluator(validation=validation))
     network = trained.supernet.freeze(SAMPLES[0]).train()
     hits = torch.cat([network(x).argmax(1) == y for x, y in list(validation)[:batches]])
@@ -280,8 +280,9 @@ def test_calibration_in_training(train, make_evaluator):
     """Statistics are computed anew in each measurement, and training goes on undisturbed."""
     outcomes = []
     for batches in (0, 2):
-        trained = train(SPOS(truth=TRUTH, scoring=Scoring('val_acc', calibration_batches=batches)),
-                         make_evaluator(max_epochs=2))
+        trained = train(SPOS(truth=TRUTH, metric='val_acc',
+                             scoring=Scoring(calibration_batches=batches)),
+                        make_evaluator(max_epochs=2))
         assert len(trained.module.history) == 2
         outcomes.append((list(trained.supernet.parameters()), trained.scorer()(SAMPLES)))
     assert all(torch.equal(a, b) for a, b in zip(outcomes[0][0], outcomes[1][0]))
@@ -328,10 +329,10 @@ def test_bound_results_and_weights(train, make_evaluator, tmp_path):
 
 def test_strategies_travel_in_jobs():
     strategy = SPOS([LandmarkRegularizer(weight=3.), EqualCostControl(2)], seed=5,
-                    scoring=Scoring('val_acc', batches=3), evolution=Evolution(5, 6, 2))
+                    metric='val_acc', scoring=Scoring(batches=3), evolution=Evolution(5, 6, 2))
     copy = nni.load(nni.dump(strategy))
     assert isinstance(copy, RandomOneShot)
-    assert (copy.seed, copy.scoring.metric, copy.scoring.batches) == (5, 'val_acc', 3)
+    assert (copy.seed, copy.metric, copy.scoring.batches) == (5, 'val_acc', 3)
     assert (copy.regularizers[0].weight, copy.evolution.evaluations) == (3., 6)
 
 
