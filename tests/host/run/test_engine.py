@@ -1,7 +1,7 @@
 """The engine runner, on NNI's own engines: the sequential one, and that of trials without trials.
 
 `Manager` plays NNI's manager towards the real `TrainingServiceExecutionEngine`;
-`tests/test_experiment.py` has the real one.
+`tests/integration/test_experiment.py` has the real one.
 """
 
 from __future__ import annotations

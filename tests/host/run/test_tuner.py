@@ -1,4 +1,4 @@
-"""The tuner before it has a manager; `tests/test_nnictl_experiment.py` has the real one."""
+"""The tuner before it has a manager; `tests/integration/test_nnictl.py` has the real one."""
 
 from __future__ import annotations
 

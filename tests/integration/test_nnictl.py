@@ -22,6 +22,8 @@ from helpers.nnictl import EPOCHS, LANDMARKS, TOP, Search, parameters
 from nni_rankreg.archive import Archive
 from nni_rankreg.cli import main
 
+pytestmark = pytest.mark.manager
+
 
 @pytest.fixture(scope='module')
 def search(tmp_path_factory):

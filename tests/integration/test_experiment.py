@@ -37,6 +37,7 @@ from nni_rankreg.strategy import SPOS, LandmarkSearch
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import sample_key
 
+pytestmark = pytest.mark.manager
 LANDMARKS, TOP, EPOCHS, SEED = 2, 2, 2, 1
 
 
@@ -65,15 +66,6 @@ def run_search(folder):
                       functools.partial(launcher._check_rest_server, retry=PATIENCE))
         experiment.run(free_port(18080))
     return experiment
-
-
-@pytest.mark.parametrize('mode, shown', [('min', 'minimize'), ('max', None)])
-def test_web_ui_is_told_what_to_minimise(mode, shown, tmp_path):
-    """The manager passes the configuration on, and the UI looks there."""
-    search = LandmarkSearch(SPOS(), None, archive=tmp_path / 'a.sqlite', mode=mode)
-    experiment = local_experiment(space(), None, search, folder=tmp_path / 'nni')
-    tuner = experiment.config.canonical_copy().json().get('tuner')
-    assert (tuner and tuner['classArgs']['optimize_mode']) == shown
 
 
 @pytest.fixture(scope='module')

@@ -23,8 +23,8 @@ from nni_rankreg.host.run.experiment import free_port
 
 LANDMARKS, ITERATIONS = 2, 2
 SSHD = shutil.which('sshd', path=f'{os.environ.get("PATH", "")}:/usr/sbin:/usr/local/sbin')
-pytestmark = pytest.mark.skipif(SSHD is None, reason='There is no sshd; on Debian: apt install '
-                                                     'openssh-server')
+pytestmark = [pytest.mark.manager, pytest.mark.skipif(
+    SSHD is None, reason='There is no sshd; on Debian: apt install openssh-server')]
 
 EXPERIMENT = """
 experimentWorkingDirectory: nni
