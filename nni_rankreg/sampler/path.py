@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from numbers import Real
 from typing import Any, Protocol
 
@@ -102,7 +103,7 @@ class FairSampler(OwnsGenerator):
         """Return the next choices of a label; its permutations continue over the steps."""
         while len(left) < self._count:
             left += self._random.permutation(len(dimension.choices)).tolist()
-        column = [dimension.choices[index] for index in left[:self._count]]
+        column = [copy(dimension.choices[index]) for index in left[:self._count]]
         del left[:self._count]
         return column
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class PoolSampler(OwnsGenerator):
     def paths(self) -> list[Sample]:
         """Return the architecture of one training step."""
         if self.pool and self._random.random() < self.share:
-            return [dict(self.pool[self._random.integers(len(self.pool))])]
+            return [deepcopy(dict(self.pool[self._random.integers(len(self.pool))]))]
         return [self._uniform.sample()]
 
     def distinct(self, count: int) -> list[Sample]:

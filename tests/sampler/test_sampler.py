@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import random
 from collections import Counter
 
 import numpy as np
@@ -154,12 +153,6 @@ def test_mutation_is_uniform_over_labels_and_choices():
     assert chisquare([counts[key] for key in expected], list(expected.values())).pvalue > 1e-3
 
 
-def test_samples_share_no_lists():
-    sampler = UniformSampler({'b': CategoricalMultiple([1, 2], n_chosen=1, label='b')})
-    sampler.sample()['b'].append('changed by the caller')
-    assert {tuple(sampler.sample()['b']) for _ in range(50)} == {(1,), (2,)}
-
-
 @settings(max_examples=40, deadline=None)
 @given(sizes, seeds, st.data())
 def test_distinct_can_take_everything_that_is_not_excluded(shape, seed, data):
@@ -230,27 +223,6 @@ def test_what_a_constraint_wrote_into_a_sample_does_not_matter():
     space.validate(frozen)
     assert frozen != sample                    # NNI adds the pruned cell
     assert sampler.mutate(frozen).keys() == sample.keys()
-
-
-DRAWS = {
-    'uniform': lambda seed: UniformSampler(grid(5, 5, 5), seed).distinct(10),
-    'landmark': lambda seed: LandmarkSampler(grid(5, 5, 5), seed=seed).sample(10),
-    'numerical': lambda seed: UniformSampler(mixed(), seed).distinct(10),
-    'pair': lambda seed: PairSampler(seed).sample(range(30), 10).tolist(),
-}
-
-
-@pytest.mark.parametrize('draw', DRAWS.values(), ids=DRAWS.keys())
-def test_seeds(draw):
-    def global_state(seed):
-        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
-        return lambda: (random.getstate(), str(np.random.get_state()), torch.get_rng_state().sum())
-
-    state = global_state(1)
-    before, first = state(), draw(7)
-    assert state() == before
-    global_state(2)
-    assert draw(7) == first != draw(8)
 
 
 # Landmarks
