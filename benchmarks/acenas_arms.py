@@ -24,11 +24,12 @@ from nni_rankreg.predictor.graph import one_hot
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201, decode_nasbench201
-from nni_rankreg.strategy import AceNAS
+from nni_rankreg.strategy import AceNAS, CandidatePool, Rounds
 from nni_rankreg.typing import Sample, sample_key
 
 PROXIES = ('synflow', 'naswot')
 TOP, WEAK = 10, 4000
+PUBLISHED, GREEDY = Rounds(top=TOP), Rounds(10, explore=0., top=TOP)
 
 
 @dataclass
@@ -116,16 +117,15 @@ def brp_loss(scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 
 
 class Method(NamedTuple):
-    """A search by the predictor: attributes of the ranker, and arguments of the strategy."""
+    """A search by the predictor: attributes of the ranker, and rounds of the strategy."""
 
     ranker: dict[str, Any] = {}
-    search: dict[str, Any] = {}
+    rounds: Rounds = PUBLISHED
 
 
-GREEDY: dict[str, Any] = dict(rounds=10, explore=0.)
 METHODS = {
     'LambdaRank': Method(),
-    'greedy': Method(search=GREEDY),
+    'greedy': Method(rounds=GREEDY),
     'relevance to 20': Method(dict(target=relevance)),
     'published': Method(dict(loss=LambdaRankLoss(positions='published'), target=relevance)),
     'RankNet': Method(dict(loss=RankNetLoss(), target=standardize)),
@@ -156,12 +156,12 @@ class LightGBM:
 
 
 def acenas(table: Table, ranker: Callable[[Any], Any], budget: int, seed: int,
-           **search: Any) -> list[int]:
+           rounds: Rounds) -> list[int]:
     """Return the rows that the strategy trains, in order."""
     trained: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
-        plan = AceNAS(candidates=table.samples, ranker=ranker, budget=budget, top=TOP, seed=seed,
-                      archive=Path(folder) / 'results.sqlite', **search).plan({})
+        plan = AceNAS(rounds=rounds, budget=budget, candidates=CandidatePool(table.samples),
+                      ranker=ranker, archive=Path(folder) / 'results.sqlite', seed=seed).plan({})
         outcomes: Any = None
         while True:
             try:

@@ -71,8 +71,8 @@ def rival(name: str, table: arms.Table, data: Path, budget: int, seed: int) -> l
         return arms.evolution(data, table, budget, seed)
     if name == 'random':
         return arms.drawn(table, budget, seed)
-    search = {'LightGBM': {}, 'LightGBM, greedy': arms.GREEDY}[name]
-    return arms.acenas(table, lambda _: arms.LightGBM(table, seed), budget, seed, **search)
+    rounds = {'LightGBM': arms.PUBLISHED, 'LightGBM, greedy': arms.GREEDY}[name]
+    return arms.acenas(table, lambda _: arms.LightGBM(table, seed), budget, seed, rounds)
 
 
 def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]],
@@ -102,7 +102,7 @@ def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]
                 for name, value in arms.METHODS[method].ranker.items():
                     setattr(ranker, name, value)
                 rows = arms.acenas(table, lambda _: ranker, budget, seed,
-                                   **arms.METHODS[method].search)
+                                   arms.METHODS[method].rounds)
             done[f'{experiment}/{method}/{pretraining}/{budget}'] = {
                 **outcome(rows, table), 'seconds': time.perf_counter() - started + seconds}
             write_json(file, done)

@@ -19,7 +19,7 @@ from nni_rankreg.constraint import LatencyConstraint, MacsConstraint, TunasLaten
 from nni_rankreg.data import FolderImages
 from nni_rankreg.evaluator import ACENAS_SUPERNET, IMAGENET_LINEAR, Classification
 from nni_rankreg.space import ProxylessNAS, encode_proxyless
-from nni_rankreg.strategy import SPOS, AceNAS
+from nni_rankreg.strategy import SPOS, AceNAS, CandidatePool, Rounds, WeakLabelling
 
 
 def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = (83., 85.),
@@ -62,8 +62,9 @@ def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = 
         MacsConstraint(space, minimum=least, maximum=most, pixels=pixels) if latency is None else
         LatencyConstraint(TunasLatency(latency.absolute()), minimum=least, maximum=most))
     search = AceNAS(SPOS(filter=within, metric='val_acc'),
-                    training(ACENAS_SUPERNET, supernet_epochs, 2048), constraint=within, weak=weak,
-                    rounds=rounds, budget=budget, explore=1 / 3, top=top, pool=pool,
+                    training(ACENAS_SUPERNET, supernet_epochs, 2048), weak=WeakLabelling(weak),
+                    rounds=Rounds(rounds, explore=1 / 3, top=top), budget=budget,
+                    candidates=CandidatePool(accept=within, size=pool),
                     archive=out / 'results.sqlite')
     config = NasExperimentConfig('ts' if trials else 'sequential', 'simplified', 'local')
     config.trial_concurrency = trials or 1

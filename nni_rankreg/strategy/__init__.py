@@ -1,6 +1,7 @@
 """Search strategies for NNI's experiments."""
 
 from .acenas import AceNAS
+from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
 from .darts import DARTS
 from .fairnas import FairNAS
 from .gdas import GDAS
@@ -8,4 +9,5 @@ from .landmark_search import LandmarkSearch
 from .nao import NAO
 from .spos import SPOS
 
-__all__ = ['AceNAS', 'DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'NAO', 'SPOS']
+__all__ = ['AceNAS', 'CandidatePool', 'DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'NAO', 'Rounds',
+           'SPOS', 'WeakLabelling']

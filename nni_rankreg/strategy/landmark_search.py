@@ -12,6 +12,7 @@ from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..sampler import LandmarkSampler
 from ..table import ResultsSource
 from ..typing import Results, Sample
+from .ledger import Ledger
 from .multistage import PlanStrategy, without
 from .oneshot import SuperNetStrategy
 
@@ -42,7 +43,7 @@ class LandmarkSearch(PlanStrategy):
         File of all results and of the recorded jobs. Starting again with the same file continues
         an interrupted search: what it holds is not run again.
     known
-        Landmarks measured elsewhere (another archive, a table, a CSV file), in addition.
+        Landmarks from elsewhere (another archive, a table, a CSV file), in addition.
     mode
         ``'max'``, or ``'min'`` if the metric of the evaluators and of `known` is better the lower
         it is, such as a loss. The archive and the models keep its sign.
@@ -108,42 +109,38 @@ class LandmarkSearch(PlanStrategy):
         sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
                                   seed=self.seed, accept=self.oneshot.filter)
         landmarks = sampler.sample(self.landmarks)
-        known = self.known_results()
-        results = Results(list(known.samples), list(known.metrics), 'max')
-        failed = yield from self.train_stand_alone(without(landmarks, known.samples), results,
-                                                   'landmark')
-        if failed:
-            failed += yield from self._replace(failed, landmarks, results, sampler)
+        ledger = Ledger(self.known_results())
+        yield from self.train_stand_alone(without(landmarks, ledger.tried), ledger, 'landmark')
+        if ledger.failed:
+            yield from self._replace(landmarks, ledger, sampler)
         for iteration in range(self.iterations):
-            top = self.top + len(failed)  # as those may be among the best
-            supernet = yield from self._train_supernets(results, iteration, top)
-            best = without(supernet.best, failed)[:self.top]
-            failed += yield from self.train_stand_alone(best, results, f'best {iteration + 1}')
-        return results.best_first().in_mode(self.mode)
+            top = self.top + len(ledger.failed)  # as those may be among the best
+            supernet = yield from self._train_supernets(ledger.so_far(), iteration, top)
+            best = without(supernet.best, ledger.failed)[:self.top]
+            yield from self.train_stand_alone(best, ledger, f'best {iteration + 1}')
+        return ledger.results.best_first().in_mode(self.mode)
 
-    def _replace(self, failed: Sequence[Sample], landmarks: Sequence[Sample], results: Results,
-                 sampler: LandmarkSampler) -> Plan[list[Sample]]:
-        """Train others in place of failed landmarks and return which fail; go on without, too."""
-        others: list[Sample] = []
+    def _replace(self, landmarks: Sequence[Sample], ledger: Ledger,
+                 sampler: LandmarkSampler) -> Plan[None]:
+        """Train others in place of failed landmarks; go on without if they fail, too."""
+        count, others = len(ledger.failed), list[Sample]()
         try:
-            drawn = sampler.sample(len(landmarks) + len(failed), root=landmarks[0])
-            others = without(drawn, [*landmarks, *results.samples])[:len(failed)]
-            _logger.warning('Replacing %d landmarks that failed by %d others.', len(failed),
-                            len(others))
-            return (yield from self.train_stand_alone(others, results, 'landmark'))
+            drawn = sampler.sample(len(landmarks) + count, root=landmarks[0])
+            others = without(drawn, [*landmarks, *ledger.results.samples])[:count]
+            _logger.warning('Replacing %d landmarks that failed by %d others.', count, len(others))
+            yield from self.train_stand_alone(others, ledger, 'landmark')
         except (SearchError, ValueError) as error:  # all fail, or the space has no others
             _logger.warning('Going on with fewer landmarks: %s', error)
-            return others
+            ledger.failed.extend(others)
 
     def _train_supernets(self, results: Results, iteration: int,
                          top: int) -> Plan[SuperNetOutcome]:
         """Train the super-net, and that of the control, on all results so far."""
-        known = Results(list(results.samples), list(results.metrics), 'max')
         arms = [('supernet', self.oneshot, self.supernets, top)]
         if self.control is not None:
             arms.append(('control', self.control, self.controls, 0))
         outcomes = yield [
-            SuperNet(oneshot, known, count, before[-1].weights if before else None,
+            SuperNet(oneshot, results, count, before[-1].weights if before else None,
                      self.shared_file(f'{name}-{iteration + 1}.pt'), f'{name} {iteration + 1}')
             for name, oneshot, before, count in arms]
         for (name, _, before, _), outcome in zip(arms, outcomes):
@@ -155,5 +152,5 @@ class LandmarkSearch(PlanStrategy):
 
     def supernet_jobs(self) -> list[SuperNet]:
         """Return a job of the super-net and one of the control."""
-        return [SuperNet(oneshot, Results([], []), self.top)
+        return [SuperNet(oneshot, Results([], [], 'max'), self.top)
                 for oneshot in filter(None, [self.oneshot, self.control])]

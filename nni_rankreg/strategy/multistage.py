@@ -20,6 +20,7 @@ from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..sampler import UniformSampler
 from ..table import ResultsSource, read_results
 from ..typing import Results, Sample, metric_sign, sample_key
+from .ledger import Ledger
 
 __all__ = ['PlanStrategy', 'without']
 
@@ -43,7 +44,7 @@ class PlanStrategy(Strategy):
         Folder of the super-nets' weights, which is the same one on all machines that run trials;
         None is that of the archive. The archive itself is read and written by this process alone.
     known
-        Results measured elsewhere.
+        Results from elsewhere.
     """
 
     def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
@@ -69,28 +70,25 @@ class PlanStrategy(Strategy):
         """Return jobs like those of the plan, to see whether they can be serialised."""
         raise NotImplementedError
 
-    def train_stand_alone(self, samples: Sequence[Sample], results: Results,
-                          stage: str) -> Plan[list[Sample]]:
-        """Train architectures stand-alone and return those that failed.
+    def train_stand_alone(self, samples: Sequence[Sample], ledger: Ledger,
+                          stage: str) -> Plan[None]:
+        """Train architectures stand-alone and enter what has become of them.
 
         Parameters
         ----------
         samples
             The architectures.
-        results
-            To be extended by their metrics, higher is better.
+        ledger
+            Gets their metrics, higher is better, and those that fail.
         stage
             Of the search, for the web UI.
         """
-        metrics = yield [StandAlone(sample, stage) for sample in samples]
-        for sample, metric in zip(samples, metrics):
-            if not isinstance(metric, Failure):
-                results.samples.append(sample)
-                results.metrics.append(self._sign * metric)
-        return [sample for sample, metric in zip(samples, metrics) if isinstance(metric, Failure)]
+        outcomes = yield [StandAlone(sample, stage) for sample in samples]
+        ledger.enter(samples, [outcome if isinstance(outcome, Failure) else self._sign * outcome
+                               for outcome in outcomes])
 
     def known_results(self) -> Results:
-        """Return what has been measured elsewhere, higher is better."""
+        """Return the results from elsewhere, higher is better."""
         return (Results([], [], 'max') if self.known is None
                 else read_results(self.known, self.mode))
 

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import yaml
 from nni.mutable import Categorical
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment import experiment as nni_experiment
@@ -16,6 +17,7 @@ from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.config import ConfigError, build_search, read_config
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SuperNet, SuperNetOutcome
@@ -25,7 +27,7 @@ from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import UniformDraw
 from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import SPOS, AceNAS
+from nni_rankreg.strategy import SPOS, AceNAS, CandidatePool, Rounds, WeakLabelling
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -33,7 +35,7 @@ WORTH = {'none': -1., 'skip_connect': .5, 'conv_1x1': 1., 'conv_3x3': 2., 'avg_p
 QUICK = functools.partial(
     Ranker, progress=False, hidden=16, embedding=32, fitting=Training(20, 20, learning_rate=.005),
     pretraining=Training(8, 50, learning_rate=.005, weight_decay=0.))
-ARGUMENTS = dict(rounds=3, budget=18, top=4, ranker=QUICK, weak=200)
+ARGUMENTS = dict(rounds=Rounds(3, top=4), budget=18, ranker=QUICK, weak=WeakLabelling(200))
 
 
 SPACE = {f'op{i}': Categorical(list(WORTH), label=f'op{i}') for i in range(4)}
@@ -119,7 +121,8 @@ def test_share_of_random_architectures(tmp_path, explore, shared):
     """What is drawn at random does not depend on the metrics; what is predicted best does."""
     def reverse(job):
         return -answer_of(job)
-    stages = [play(make(tmp_path, explore=explore), answer)[1] for answer in (answer_of, reverse)]
+    stages = [play(make(tmp_path, rounds=Rounds(3, explore, 4)), answer)[1]
+              for answer in (answer_of, reverse)]
     first, second = (set(map(sample_key, samples_of(one[1]))) for one in stages)
     assert stages[0][0] == stages[1][0] and len(first & second) == shared
 
@@ -127,7 +130,8 @@ def test_share_of_random_architectures(tmp_path, explore, shared):
 def test_only_feasible_architectures(tmp_path):
     def constraint(sample):
         return convolutions([sample]) <= 2
-    search = make(tmp_path, supernet=SPOS(), constraint=constraint, landmarks=2)
+    search = make(tmp_path, supernet=SPOS(), candidates=CandidatePool(accept=constraint),
+                  rounds=Rounds(3, top=4, landmarks=2))
     answer, stages = play(search)
     assert len(stages[0]) == 2 and stages[1][0].results.samples == samples_of(stages[0])
     assert len(stages[2]) == 4 and len(answer.samples) == 22
@@ -136,9 +140,11 @@ def test_only_feasible_architectures(tmp_path):
 
 def test_candidates_of_a_table(tmp_path):
     given = UniformSampler(SPACE, seed=3).distinct(25)
-    answer, stages = play(make(tmp_path, candidates=given))
+    pool = CandidatePool(given)
+    answer, stages = play(make(tmp_path, candidates=pool))
     assert all(sample in given for sample in answer.samples) and len(answer.samples) == 22
-    assert len(play(make(tmp_path, candidates=given, top=99))[0].samples) == 25
+    search = make(tmp_path, candidates=pool, rounds=Rounds(3, top=99))
+    assert len(play(search)[0].samples) == 25
 
 
 def test_known_results_are_learnt_from_and_cost_nothing(tmp_path):
@@ -176,7 +182,8 @@ def test_weak_labels_of_a_file_need_no_supernet(tmp_path):
 def test_further_labels_by_any_scorer(tmp_path, caplog):
     def holes(samples):
         return convolutions(samples).masked_fill(torch.arange(len(samples)) % 4 == 0, math.nan)
-    search = make(tmp_path, supernet=SPOS(), labels={'convs': convolutions, 'holes': holes})
+    scorers = {'convs': convolutions, 'holes': holes}
+    search = make(tmp_path, supernet=SPOS(), weak=WeakLabelling(200, scorers))
     play(search)
     weak = read_weak(tmp_path / 'x-weak.csv')
     assert list(weak.labels) == ['supernet', 'convs', 'holes'] and len(weak.samples) == 150
@@ -185,14 +192,61 @@ def test_further_labels_by_any_scorer(tmp_path, caplog):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    ({'rounds': 0}, 'rounds of at least 1, got 0'), ({'top': 0}, 'top of at least 1'),
-    ({'budget': 5}, 'at least 2 architectures a round.*got 5 for 3 rounds and 0 landmarks'),
-    ({'landmarks': 19}, 'no more landmarks than that'),
-    ({'explore': 1.5}, 'a share explore from 0 to 1, got 1.5'),
+    (lambda: {'rounds': Rounds(0)}, 'rounds of at least 1, got 0'),
+    (lambda: {'rounds': Rounds(top=0)}, 'top of at least 1'),
+    (lambda: {'budget': 5},
+     'at least 2 architectures a round.*got 5 for 3 rounds and 0 landmarks'),
+    (lambda: {'rounds': Rounds(3, landmarks=19)}, 'no more landmarks than that'),
+    (lambda: {'rounds': Rounds(landmarks=-1)}, 'landmarks of at least 0, got -1'),
+    (lambda: {'rounds': Rounds(explore=1.5)}, 'a share explore from 0 to 1, got 1.5'),
+    (lambda: {'weak': WeakLabelling(0)}, 'at least 1 architecture, got 0; weak=None is for none'),
+    (lambda: {'candidates': CandidatePool(size=0)}, 'size of at least 1, got 0'),
+    (lambda: {'candidates': CandidatePool(generations=0)}, 'generations of at least 1, got 0'),
 ])
 def test_wrong_numbers(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
+        make(tmp_path, **arguments())
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ({'rounds': 5}, 'Expected rounds of type Rounds, got 5'),
+    ({'weak': 200}, 'or NoneType, got 200'),
+    ({'candidates': [{}]}, 'Expected candidates of type CandidatePool')])
+def test_wrong_types(tmp_path, arguments, message):
+    with pytest.raises(TypeError, match=message):
         make(tmp_path, **arguments)
+
+
+def recipe(name, **arguments):
+    return {'class_path': f'nni_rankreg.{name}', 'init_args': arguments}
+
+
+@pytest.fixture
+def described(tmp_path):
+    """Return a function that builds the search of a file with these arguments of AceNAS."""
+    def build(**arguments):
+        digits = recipe('evaluator.digits.digits_evaluator')
+        path = tmp_path / 'search.yml'
+        path.write_text(yaml.safe_dump({
+            'space': recipe('space.NasBench201', stem_out_channels=4, num_modules_per_stack=1,
+                            num_labels=10), 'evaluator': digits,
+            'strategy': recipe('strategy.AceNAS', archive=str(tmp_path / 'x.sqlite'), budget=18,
+                               **arguments)}))
+        return build_search(read_config(path)).strategy
+    return build
+
+
+def test_recipes_of_a_search_file(described):
+    search = described(
+        weak=recipe('strategy.WeakLabelling', count=200), rounds=recipe(
+            'strategy.Rounds', count=3, explore=0.), candidates=recipe(
+            'strategy.CandidatePool', size=50, accept=recipe('evaluator.digits.digits_space')))
+    assert (search.weak, search.rounds) == (WeakLabelling(200), Rounds(3, explore=0.))
+    assert search.candidates.size == 50 and callable(search.candidates.accept)
+    assert described(weak='labels.csv').weak == 'labels.csv' and described(weak=None).weak is None
+    for wrong in (5, {'count': 5}):
+        with pytest.raises(ConfigError, match='^strategy.*: .*Rounds'):
+            described(rounds=wrong)
 
 
 # Experiments
@@ -241,8 +295,8 @@ def evaluator():
 
 def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], metric='val_acc')
-    search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(), weak=12,
-                  landmarks=3, budget=9, top=1)
+    search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(),
+                  weak=WeakLabelling(12), budget=9, rounds=Rounds(3, top=1, landmarks=3))
     experiment = run(search, TableEvaluator(table), tmp_path)
     strategy = experiment.strategy
     weak = read_weak(tmp_path / 'x-weak.csv')

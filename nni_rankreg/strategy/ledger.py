@@ -1,0 +1,63 @@
+"""What a search of several stages knows about architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..plan import Failure
+from ..typing import Results, Sample
+
+__all__ = ['Ledger']
+
+
+class Ledger:
+    """The results of a search, known ones included, and the architectures that have failed.
+
+    Parameters
+    ----------
+    known
+        Results from elsewhere, higher is better: they have cost no training.
+
+    Examples
+    --------
+    >>> ledger = Ledger(Results([{'op': 'pool'}], [0.5], 'max'))
+    >>> ledger.enter([{'op': 'conv'}, {'op': 'none'}], [0.9, Failure('out of memory')])
+    >>> ledger.results.metrics, ledger.failed, ledger.trainings
+    ([0.5, 0.9], [{'op': 'none'}], 2)
+    """
+
+    def __init__(self, known: Results):
+        self._known = len(known.samples)
+        self.results = Results(list(known.samples), list(known.metrics), 'max')
+        self.failed: list[Sample] = []
+
+    @property
+    def tried(self) -> list[Sample]:
+        """All architectures that are not new: with a result, or failed."""
+        return [*self.results.samples, *self.failed]
+
+    @property
+    def trainings(self) -> int:
+        """The number of trainings that the search has made, those that failed included."""
+        return len(self.tried) - self._known
+
+    def enter(self, samples: Sequence[Sample], outcomes: Sequence[float | Failure]) -> None:
+        """Add what trainings have come to.
+
+        Parameters
+        ----------
+        samples
+            N architectures.
+        outcomes
+            The metric of each, higher is better, or its failure.
+        """
+        for sample, outcome in zip(samples, outcomes):
+            if isinstance(outcome, Failure):
+                self.failed.append(sample)
+            else:
+                self.results.samples.append(sample)
+                self.results.metrics.append(outcome)
+
+    def so_far(self) -> Results:
+        """Return the results of this moment, for a job: later ones do not change them."""
+        return Results(list(self.results.samples), list(self.results.metrics), 'max')
