@@ -98,7 +98,7 @@ class AceNAS(PlanStrategy):
     Examples
     --------
     >>> from nni_rankreg.strategy import SPOS
-    >>>     >>> search = AceNAS(supernet=SPOS(metric='val_acc'), supernet_evaluator=None,
+    >>> search = AceNAS(supernet=SPOS(metric='val_acc'), supernet_evaluator=None,
     ...                 rounds=Rounds(count=5, explore=0.5, top=10), budget=100,
     ...                 archive='runs/acenas.sqlite')
     >>> # NasExperiment(space, evaluator, search).run()
