@@ -31,7 +31,7 @@ predictor
 search
 regularizer
 plan
-host.trial host.network
+host.transfer host.trial host.network
 supernet
 host.run
 strategy

@@ -21,7 +21,7 @@ def check_evaluator(evaluator: Any) -> None:
     TypeError
         If the evaluator is not NNI's Lightning.
     ValueError
-        If it has parameters to choose, or lacks a loader.
+        If it has parameters to choose, optimises by hand, or lacks a loader.
     """
     if not isinstance(evaluator, Lightning):
         raise TypeError("Expected NNI's Lightning evaluator to train a super-net, got "
@@ -29,6 +29,10 @@ def check_evaluator(evaluator: Any) -> None:
     if isinstance(evaluator, Mutable) and evaluator.simplify():
         raise ValueError('Expected an evaluator without parameters to choose for a super-net, got '
                          f'the choices {sorted(evaluator.simplify())}.')
+    if not evaluator.module.automatic_optimization:
+        raise ValueError('Expected a Lightning module that lets Lightning optimise, got '
+                         f'{type(evaluator.module).__name__} with automatic_optimization = False: '
+                         'a super-net adds terms to the loss that training_step returns.')
     if evaluator.datamodule is None and (evaluator.train_dataloaders is None
                                          or evaluator.val_dataloaders is None):
         raise ValueError('Expected a training and a validation loader in the evaluator of a '

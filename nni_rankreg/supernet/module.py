@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..regularizer import Term
 from ..typing import Sample, sample_key
 from .path import PathModule
 from .probe import RankingProbe
-from .quiet import quiet_loss
+from .quiet import SkippedBatch, quiet_loss
 from .recorded import RecordedLosses
 
 __all__ = ['SuperNetModule']
@@ -96,11 +97,17 @@ class SuperNetModule(PathModule):
         if not active:
             return output
         ranking_batch = self.to_device(self.loaders.held_out.next())
-        losses = [one.loss(self, ranking_batch, epoch) for one in active]
+        losses = [self._term_loss(one, ranking_batch) for one in active]
         extra = sum(loss for loss in losses if loss is not None)
         self.ranking_loss = torch.as_tensor(extra, dtype=torch.float).detach()
         self.log('ranking_loss', self.ranking_loss, prog_bar=True)
         return _plus(output, extra)
+
+    def _term_loss(self, term: Term, batch: Any) -> Tensor | None:
+        try:
+            return term.loss(self, batch, self.trainer.current_epoch)
+        except SkippedBatch:
+            return None
 
     def weight_loss(self, batch: Any, batch_idx: int) -> Any:
         """Return what the evaluator's training step returns, for the drawn architectures."""
@@ -108,7 +115,8 @@ class SuperNetModule(PathModule):
         self.activate(first)
         output = self.training_module.training_step(batch, batch_idx)
         for sample in others:
-            output = _plus(output, self.subnet_loss(sample, batch))
+            with suppress(SkippedBatch):
+                output = _plus(output, self.subnet_loss(sample, batch))
         return output
 
     def validation_step(self, batch: Any, batch_idx: int, *args: Any) -> Any:
@@ -124,12 +132,14 @@ class SuperNetModule(PathModule):
 
     def on_validation_epoch_end(self) -> None:
         """Measure the ranking and report it to NNI; the evaluator's own report is left out."""
+        with outside_trial():
+            self.training_module.on_validation_epoch_end()
         if self.trainer.sanity_checking:
             return
         metrics = {**self.measure(), 'epoch': float(self.trainer.current_epoch)}
         self.history.append(metrics)
-        self.log_dict({name: value for name, value in metrics.items()
-                       if name not in ('default', 'epoch')}, prog_bar=True)
+        if self.probe.name in metrics:
+            self.log(self.probe.name, metrics[self.probe.name], prog_bar=True)
         if nni.get_current_parameter() is not None and self.trainer.is_global_zero:
             nni.report_intermediate_result(metrics)
 
@@ -173,7 +183,12 @@ class SuperNetModule(PathModule):
 
 
 def _plus(output: Any, extra: Any) -> Any:
-    """Return what a training step has returned, with more added to its loss."""
+    """Return what a training step has returned, with more added to its loss.
+
+    A step that skips its batch has no loss; what is added is then all there is.
+    """
+    if output is None:
+        return extra if isinstance(extra, Tensor) else None
     if isinstance(output, dict):
         return {**output, 'loss': output['loss'] + extra}
     return output + extra

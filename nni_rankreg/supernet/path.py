@@ -6,15 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from nni.nas.evaluator.pytorch import LightningModule
-from pytorch_lightning.plugins import Precision
 from torch import Tensor
 
 from ..data import Loaders
 from ..host.network.activation import Activator
+from ..host.transfer import transferred
 from ..sampler import PathSampler, UniformSampler
 from ..sampler.choice import first_accepted
 from ..typing import Accept, Sample
 from .checkpoint import CheckpointedModule
+from .hooks import forward_hooks
 from .quiet import quiet_loss
 from .ranks import Ranks
 
@@ -53,6 +54,7 @@ class PathModule(CheckpointedModule):
                  sampler: PathSampler | None = None, accept: Accept | None = None, seed: int = 0,
                  same_paths: bool = True):
         super().__init__(training_module, loaders)
+        forward_hooks(training_module, self)
         self.accept, self.seed = accept, seed
         self.ranks = Ranks(self, same_paths)
         self.path_sampler = sampler
@@ -135,12 +137,13 @@ class PathModule(CheckpointedModule):
         return self.to_device(self.ranks.of_first(batch))
 
     def to_device(self, batch: Any) -> Any:
-        """Return a batch on the device of the super-net, in the precision of the trainer."""
+        """Return a batch on the device of the super-net, by the way that Lightning goes."""
         try:
-            precision = self.trainer.precision_plugin
-        except RuntimeError:  # it has no trainer yet
-            precision = Precision()
-        return self.transfer_batch_to_device(precision.convert_input(batch), self.device, 0)
+            trainer = self.trainer
+        except RuntimeError:  # it has none yet
+            trainer = None
+        return (self.transfer_batch_to_device(batch, self.device, 0) if trainer is None
+                else transferred(self, batch))
 
     def identity(self) -> dict[str, Any]:
         """Return what must be the same in a training that is resumed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import torch
@@ -11,7 +13,13 @@ from nni.nas.evaluator.pytorch import LightningModule, SupervisedLearningModule
 from torch import Tensor
 from torchmetrics import Metric
 
-__all__ = ['quiet_loss', 'quiet_metric']
+__all__ = ['SkippedBatch', 'quiet_loss', 'quiet_metric']
+
+_PLAIN = (list, dict, set, deque)  # in which modules collect what their hooks look at later
+
+
+class SkippedBatch(Exception):  # noqa: N818 - no error: Lightning skips such a batch, too
+    """The evaluator's `training_step` has returned None, to skip the batch."""
 
 
 def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
@@ -26,14 +34,18 @@ def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
 
     Raises
     ------
+    SkippedBatch
+        If `training_step` skips the batch.
     TypeError
-        If `training_step` returns no loss.
+        If it returns no loss.
     """
     if type(module).training_step is SupervisedLearningModule.training_step:
         inputs, targets = batch  # the same loss without the metrics, which would be discarded
         return module.criterion(module(inputs), targets)
     with _captured_log(module):
         output = module.training_step(batch, 0)
+    if output is None:
+        raise SkippedBatch
     loss = output['loss'] if isinstance(output, dict) else output
     if not isinstance(loss, Tensor):
         raise TypeError('Expected training_step of the evaluator to return a loss, got '
@@ -69,7 +81,7 @@ def quiet_metric(module: LightningModule, batch: Any, name: str) -> Tensor:
 
 @contextmanager
 def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
-    """Collect what the module logs instead of logging it, with metrics of their own."""
+    """Collect what the module logs instead of logging it; metrics and lists stay as they are."""
     logged: dict[str, Any] = {}
 
     def log(name: str, value: Any, *_: Any, **__: Any) -> None:
@@ -83,6 +95,9 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
     states = [_states(metric) for metric in metrics]
     for metric in metrics:
         _clear(metric)
+    collected = {name: value for name, value in vars(module).items()
+                 if type(value) in _PLAIN and not name.startswith('_')}
+    vars(module).update({name: copy(value) for name, value in collected.items()})
     outside = {name: vars(module)[name] for name in ('log', 'log_dict') if name in vars(module)}
     vars(module).update(log=log, log_dict=log_dict)
     try:
@@ -90,7 +105,7 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
     finally:
         for name in ('log', 'log_dict'):
             vars(module).pop(name)
-        vars(module).update(outside)
+        vars(module).update({**outside, **collected})
         for metric, state in zip(metrics, states):
             for name, value in state.items():
                 setattr(metric, name, value)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 import nni
+import pytorch_lightning as pl
 
 from .path import PathModule
 from .scorer import SuperNetScorer
@@ -58,7 +61,19 @@ class Scoring:
         loaders, trainer = module.loaders, module.trainer
         if loaders.validation is None:  # Lightning has not asked the data module for it
             trainer.datamodule.val_dataloader()
-        return SuperNetScorer(
-            module, islice(loaders.validation, self.batches), metric=metric, mode=mode,
-            calibration=islice(loaders.training, self.calibration_batches), progress=progress,
-            processes=self.processes if trainer.world_size == 1 else 1)
+        with _validating(trainer):
+            return SuperNetScorer(
+                module, islice(loaders.validation, self.batches), metric=metric, mode=mode,
+                calibration=islice(loaders.training, self.calibration_batches), progress=progress,
+                processes=self.processes if trainer.world_size == 1 else 1)
+
+
+@contextmanager
+def _validating(trainer: pl.Trainer) -> Iterator[None]:
+    """Tell hooks that batches are for validation, also after the training."""
+    stage = trainer.state.stage
+    trainer.validating = True
+    try:
+        yield
+    finally:
+        trainer.state.stage = stage
