@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..host.network.activation import momentum_holder
@@ -14,16 +15,19 @@ __all__ = ['calibrate']
 
 
 @torch.no_grad()
-def calibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
+def calibrate(module: nn.Module, batches: Iterable[Any],
+              step: Callable[[Any], Any] | None = None) -> None:
     """Set running statistics to the plain average, over batches, of the statistics of each.
 
     Parameters
     ----------
     module
-        Called with each batch. Only its batch normalisation is in training mode meanwhile if
-        `module` is in evaluation mode.
+        Only its batch normalisation is in training mode meanwhile if `module` is in evaluation
+        mode.
     batches
-        Inputs of the module.
+        Inputs of the module, or whatever `step` takes.
+    step
+        Lets the module compute a batch; None calls the module with it.
 
     Examples
     --------
@@ -42,7 +46,7 @@ def calibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:
         for count, batch in enumerate(batches, start=1):
             for holder in holders:
                 holder['momentum'] = 1 / count  # the running value becomes the plain average
-            module(batch)
+            (step or module)(batch)
     finally:
         for norm, holder, momentum, training in zip(norms, holders, momenta, modes):
             holder['momentum'] = momentum

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from nni.nas.evaluator.pytorch import LightningModule, SupervisedLearningModule
 from torch import Tensor
 from torchmetrics import Metric
 
-__all__ = ['SkippedBatch', 'quiet_loss', 'quiet_metric']
+from ..host.trial import outside_trial
+
+__all__ = ['Entry', 'SkippedBatch', 'batch_metric', 'quiet_loss', 'sized_loss',
+           'validation_metric']
 
 _PLAIN = (list, dict, set, deque)  # in which modules collect what their hooks look at later
 
 
 class SkippedBatch(Exception):  # noqa: N818 - no error: Lightning skips such a batch, too
     """The evaluator's `training_step` has returned None, to skip the batch."""
+
+
+class Entry(NamedTuple):
+    """Something that a module has logged."""
+
+    value: Any
+    """A number, or a metric."""
+    size: float | None
+    """Number of examples that it is about, where the module has said it."""
+    mean: bool = True
+    """Whether numbers of several batches are averaged."""
 
 
 def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
@@ -39,10 +53,15 @@ def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
     TypeError
         If it returns no loss.
     """
+    return sized_loss(module, batch)[0]
+
+
+def sized_loss(module: LightningModule, batch: Any) -> tuple[Tensor, float | None]:
+    """Return the same with the number of examples, None unless the module says it in its log."""
     if type(module).training_step is SupervisedLearningModule.training_step:
         inputs, targets = batch  # the same loss without the metrics, which would be discarded
-        return module.criterion(module(inputs), targets)
-    with _captured_log(module):
+        return module.criterion(module(inputs), targets), None
+    with _captured_log(module) as logged:
         output = module.training_step(batch, 0)
     if output is None:
         raise SkippedBatch
@@ -50,45 +69,98 @@ def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
     if not isinstance(loss, Tensor):
         raise TypeError('Expected training_step of the evaluator to return a loss, got '
                         f'{type(loss).__name__}.')
-    return loss
+    sizes = [entry.size for entries in logged.values() for entry in entries]
+    return loss, next((size for size in sizes if size is not None), None)
 
 
-def quiet_metric(module: LightningModule, batch: Any, name: str) -> Tensor:
-    """Return what the module's `validation_step` logs as `name` for a batch, a scalar.
+def batch_metric(module: LightningModule, batch: Any, index: int, name: str) -> Entry | None:
+    """Return what the module's `validation_step` logs as `name` for a batch.
 
     Parameters
     ----------
     module
         The Lightning module of an evaluator.
-    batch
-        As its `validation_step` takes it.
+    batch, index
+        As its `validation_step` takes them.
     name
         Name of the metric, for example ``val_acc``.
+
+    Returns
+    -------
+    None unless it is a number whose mean over the batches is that of a validation.
+    """
+    with _captured_log(module) as logged:
+        module.validation_step(batch, index)
+        entry = logged.get(name, [Entry(None, None, mean=False)])[-1]
+        number = entry.mean and not isinstance(entry.value, Metric)
+        return entry._replace(value=float(entry.value)) if number else None
+
+
+def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Sequence[float],
+                      name: str) -> float:
+    """Return the metric of a whole validation of the module's model, which leaves no trace.
+
+    A metric of torchmetrics is updated by all batches and computed once. What is logged when the
+    epoch ends counts as it is; other numbers are averaged over the batches.
+
+    Parameters
+    ----------
+    module
+        The Lightning module of an evaluator.
+    batches
+        As its `validation_step` takes them.
+    sizes
+        Number of examples in each, where the module does not say it in its log.
+    name
+        Name of the metric.
 
     Raises
     ------
     ValueError
         If no metric of that name is logged.
     """
-    with _captured_log(module) as logged:
-        module.validation_step(batch, 0)
+    with _captured_log(module) as logged, outside_trial():
+        module.on_validation_epoch_start()
+        for index, (batch, size) in enumerate(zip(batches, sizes)):
+            known = {key: len(entries) for key, entries in logged.items()}
+            module.on_validation_batch_start(batch, index)
+            module.on_validation_batch_end(module.validation_step(batch, index), batch, index)
+            for key, entries in logged.items():
+                for place in range(known.get(key, 0), len(entries)):
+                    if entries[place].size is None:
+                        entries[place] = entries[place]._replace(size=size)
+        module.on_validation_epoch_end()
         if name not in logged:
             raise ValueError('Expected a metric that validation_step logs, one of '
                              f'{sorted(logged)}, got {name!r}.')
-        value = logged[name]
-        return torch.as_tensor(value.compute() if isinstance(value, Metric) else value)
+        return _reduced(logged[name])
+
+
+def _reduced(entries: Sequence[Entry]) -> float:
+    last = entries[-1].value
+    if isinstance(last, Metric):
+        return float(last.compute())
+    if not entries[-1].mean:
+        raise ValueError('Expected a metric whose batches are averaged, or one of torchmetrics, '
+                         'got one with another reduce_fx.')
+    weights = [1. if entry.size is None else entry.size for entry in entries]
+    total = sum(float(entry.value) * weight for entry, weight in zip(entries, weights))
+    return total / sum(weights)
 
 
 @contextmanager
-def _captured_log(module: LightningModule) -> Iterator[dict[str, Any]]:
+def _captured_log(module: LightningModule) -> Iterator[dict[str, list[Entry]]]:
     """Collect what the module logs instead of logging it; metrics and lists stay as they are."""
-    logged: dict[str, Any] = {}
+    logged: dict[str, list[Entry]] = {}
 
-    def log(name: str, value: Any, *_: Any, **__: Any) -> None:
-        logged[name] = value
+    def log(name: str, value: Any, *_: Any, batch_size: int | None = None,
+            reduce_fx: Any = 'mean', **__: Any) -> None:
+        mean = reduce_fx in ('mean', torch.mean)
+        logged.setdefault(name, []).append(Entry(value, batch_size, mean))
 
-    def log_dict(values: Any, *_: Any, **__: Any) -> None:
-        logged.update(values)
+    def log_dict(values: Any, *arguments: Any, **options: Any) -> None:
+        for name, value in values.items():
+            log(name, value, *arguments, **options)
 
     metrics = [child for part in module.children() if part is not getattr(module, 'model', None)
                for child in part.modules() if isinstance(child, Metric)]

@@ -8,8 +8,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.apply_func import apply_to_collection
+from pytorch_lightning.utilities.data import extract_batch_size
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 from tqdm.auto import tqdm
 
 from .._util.fork import fork_map
@@ -19,11 +22,12 @@ from ..host.network.prefix import SharedPrefix
 from ..typing import Sample, metric_sign
 from .calibration import calibrate
 from .path import PathModule
-from .quiet import quiet_loss, quiet_metric
+from .quiet import batch_metric, quiet_loss, sized_loss, validation_metric
 
 __all__ = ['SuperNetScorer']
 
 _WORTH_FORKING = 8  # architectures for each process
+_WHOLE = (Tensor, PackedSequence)  # parts of a batch that are not looked into
 
 
 class SuperNetScorer:
@@ -72,6 +76,8 @@ class SuperNetScorer:
                         else torch.preserve_format)
         self.batches = [self._prepared(module.to_device(batch)) for batch in batches]
         self.calibration = [self._prepared(module.to_device(batch)) for batch in calibration]
+        self.sizes = list(map(_batch_size, self.batches))
+        self._whole: bool | None = None  # not known before an architecture is scored
         self._prefix: SharedPrefix | None = None
         self._shared: list[int] = []  # numbers of the batches whose prefix is remembered
         if not self.batches:
@@ -87,18 +93,19 @@ class SuperNetScorer:
     def _scores(self, samples: Sequence[Sample]) -> list[float]:
         """Return the scores of the samples that are this process' share of a training's."""
         groups = [[index] for index in range(len(self.batches))]
-        if self.calibration:
-            groups = [sum(groups, [])]  # statistics are those of an architecture, for all batches
+        if self.calibration or samples and self._is_whole(samples[0]):
+            groups = [sum(groups, [])]  # all batches of an architecture belong together
         tasks = [(index, group) for group in groups for index in _alike_together(samples)]
         processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
         alone = len(samples) == 1  # as in an evolution: it shares nothing
         with self._evaluating(0 if alone else self.shared_memory // processes):
             parts = fork_map(partial(self._part, samples), tasks, processes, lambda parts: tqdm(
                 parts, 'Scoring', len(tasks), disable=not self.progress, leave=False))
-        totals = [0.] * len(samples)
-        for (index, _), part in zip(tasks, parts):
-            totals[index] += part
-        return [total / sum(map(_batch_size, self.batches)) for total in totals]
+        totals, weights = [0.] * len(samples), [0.] * len(samples)
+        for (index, _), (total, weight) in zip(tasks, parts):
+            totals[index] += total
+            weights[index] += weight
+        return [total / weight for total, weight in zip(totals, weights)]
 
     @contextmanager
     def _evaluating(self, shared_memory: int) -> Iterator[None]:
@@ -115,8 +122,18 @@ class SuperNetScorer:
                         SharedPrefix(self.module.model, shared_memory))
             yield
 
-    def _part(self, samples: Sequence[Sample], task: tuple[int, list[int]]) -> float:
-        """Return the sum of an architecture's scores for the images of some of the batches."""
+    def _is_whole(self, sample: Sample) -> bool:
+        """Return whether the metric is that of all batches, and no mean of each batch's."""
+        if self._whole is None:
+            self.module.activate(sample)
+            with self._evaluating(0):
+                self._whole = self.metric is not None and batch_metric(
+                    self.module.training_module, self.batches[0], 0, self.metric) is None
+        return self._whole
+
+    def _part(self, samples: Sequence[Sample], task: tuple[int, list[int]]
+              ) -> tuple[float, float]:
+        """Return the sum of an architecture's scores for some batches, and of their weights."""
         index, group = task
         try:
             return self._group_score(samples[index], group)
@@ -133,33 +150,43 @@ class SuperNetScorer:
         self.batches = [self._prepared(batch) for batch in self.batches]
         self.calibration = [self._prepared(batch) for batch in self.calibration]
 
-    def _group_score(self, sample: Sample, group: list[int]) -> float:
+    def _group_score(self, sample: Sample, group: list[int]) -> tuple[float, float]:
+        module = self.module.training_module
         self.module.activate(sample)
         if self.calibration:
-            calibrate(self.module, [batch[0] for batch in self.calibration])
-        batches = [self.batches[index] for index in group]
-        self._share(group, batches)
-        return sum(self._batch_score(batch) * _batch_size(batch) for batch in batches)
+            calibrate(self.module, self.calibration, partial(quiet_loss, module))
+        self._share(group)
+        if self.metric is not None and len(group) == len(self.batches):
+            return self._sign * validation_metric(module, self.batches, self.sizes,
+                                                  self.metric), 1.
+        scores = [self._batch_score(index) for index in group]
+        return (sum(score * weight for score, weight in scores),
+                sum(weight for _, weight in scores))
 
-    def _share(self, group: list[int], batches: list[Any]) -> None:
+    def _share(self, group: list[int]) -> None:
         """Remember from now on what architectures have in common for these batches."""
         if self._prefix is not None and self._shared != group:
             self._shared = group
-            self._prefix.begin(_tensors(batches))
+            self._prefix.begin(_tensors([self.batches[index] for index in group]))
 
-    def _batch_score(self, batch: Any) -> float:
+    def _batch_score(self, index: int) -> tuple[float, float]:
+        """Return the score of the active architecture on a batch, and the weight of the batch."""
+        batch, size = self.batches[index], self.sizes[index]
         if self.metric is None:
-            return -quiet_loss(self.module.training_module, batch).item()
-        return self._sign * quiet_metric(self.module.training_module, batch, self.metric).item()
+            loss, said = sized_loss(self.module.training_module, batch)
+            return -loss.item(), size if said is None else said
+        entry = batch_metric(self.module.training_module, batch, index, self.metric)
+        assert entry is not None  # `_is_whole` has looked
+        return self._sign * entry.value, size if entry.size is None else entry.size
 
     def _prepared(self, batch: Any) -> Any:
         """Return a batch whose images have the format; their values are the same."""
-        def prepare(tensor: Tensor) -> Tensor:
-            return tensor.clone(memory_format=self._format if tensor.ndim == 4
-                                else torch.preserve_format)
+        def prepare(part: Any) -> Any:
+            return part.clone(memory_format=self._format if part.ndim == 4
+                              else torch.preserve_format) if isinstance(part, Tensor) else part
 
         with torch.inference_mode(False):
-            return apply_to_collection(batch, Tensor, prepare)
+            return apply_to_collection(batch, _WHOLE, prepare)
 
 
 def _alike_together(samples: Sequence[Sample]) -> list[int]:
@@ -170,11 +197,14 @@ def _alike_together(samples: Sequence[Sample]) -> list[int]:
 
 
 def _tensors(batch: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    apply_to_collection(batch, Tensor, found.append)
-    return found
+    found: list[Any] = []
+    apply_to_collection(batch, _WHOLE, found.append)
+    return [part for part in found if isinstance(part, Tensor)]
 
 
-def _batch_size(batch: Any) -> int:
-    """Return the number of examples: the length of the first tensor of the batch."""
-    return len(_tensors(batch)[0])
+def _batch_size(batch: Any) -> float:
+    """Return the number of examples as Lightning counts them; 1 if Lightning cannot."""
+    try:
+        return extract_batch_size(batch)
+    except (MisconfigurationException, RecursionError):
+        return 1.

@@ -6,12 +6,22 @@ from copy import deepcopy
 
 import pytest
 import torch
-from nni.nas.evaluator.pytorch import ClassificationModule, LightningModule, RegressionModule
+from nni.nas.evaluator.pytorch import (
+    ClassificationModule,
+    LightningModule,
+    RegressionModule,
+    Trainer,
+)
 from torch import nn
 from torchmetrics import Accuracy, CatMetric, MeanMetric, Metric, MetricCollection
 
 from nni_rankreg.evaluator import SGDClassificationModule
-from nni_rankreg.supernet.quiet import quiet_loss, quiet_metric
+from nni_rankreg.supernet.quiet import (
+    SkippedBatch,
+    batch_metric,
+    quiet_loss,
+    validation_metric,
+)
 
 
 class Own(LightningModule):
@@ -32,7 +42,8 @@ class Own(LightningModule):
         self.seen.update(loss.detach())
         self.log('mean', self.mean)
         self.log_dict(self.metrics(logits, y), prog_bar=True)
-        return {'dict': {'loss': loss, 'other': 1}, 'tensor': loss, 'none': None}[self.output]
+        return {'dict': {'loss': loss, 'other': 1}, 'tensor': loss, 'none': None,
+                'text': 'loss'}[self.output]
 
     def validation_step(self, batch, batch_idx):
         self.training_step(batch, batch_idx)
@@ -47,6 +58,13 @@ class Log(list):
 
     def log_dict(self, values, *args, **kwargs):
         self.extend(values.items())
+
+
+def quiet_metric(module, batch, name):
+    """Return the metric of a single batch, as a mean of it or as that of all batches."""
+    entry = batch_metric(module, batch, 0, name)
+    return torch.tensor(validation_metric(module, [batch], [1.], name) if entry is None
+                        else entry.value)
 
 
 def connected(module):
@@ -137,13 +155,17 @@ def test_log_is_restored_after_an_error(make_batches):
 def test_no_loss(make_batches):
     module = Own('none')
     module.set_model(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
-    with pytest.raises(TypeError, match='Expected training_step .* return a loss, got NoneType'):
+    with pytest.raises(SkippedBatch):
+        quiet_loss(module, make_batches([6])[0])
+    module.output = 'text'
+    with pytest.raises(TypeError, match='Expected training_step .* return a loss, got str'):
         quiet_loss(module, make_batches([6])[0])
 
 
 def test_unknown_metric(make_batches):
     module = RegressionModule()
     module.set_model(nn.Sequential(nn.Flatten(), nn.Linear(192, 10)))
+    module.trainer = Trainer(accelerator='cpu', logger=False, enable_checkpointing=False)
     batch = (make_batches([6])[0][0], torch.zeros(6, 10))
     with pytest.raises(ValueError, match=r"one of \['val_loss', 'val_mse'\], got 'val_acc'"):
         quiet_metric(module, batch, 'val_acc')
