@@ -128,7 +128,7 @@ class ChoiceSpace:
                             if not isinstance(leaf, MutableSymbol)]
         self.accept = accept
         self.movable = [dimension for dimension in self.dimensions if dimension.size > 1]
-        if not self.movable:
+        if not self.dimensions:
             raise ValueError('Expected a space with at least one label to choose, got labels '
                              f'{sorted(leaves)}.')
         self.size = math.prod(dimension.size for dimension in self.movable)

@@ -74,7 +74,7 @@ class FairSampler(OwnsGenerator):
         if endless:
             raise ValueError('Expected labels with a list of choices, each of which is trained '
                              f'once in a step, got {endless} with too many of them.')
-        self._count = max(len(dimension.choices) for dimension in self._space.movable)
+        self._count = max(len(dimension.choices) for dimension in self._space.dimensions)
         self._left: list[list[int]] = [[] for _ in self._space.dimensions]  # indices of choices
 
     def paths(self) -> list[Sample]:

@@ -194,7 +194,6 @@ def test_impossible_constraint_ends():
 @pytest.mark.parametrize('space, message', [
     (3, 'Expected an NNI space or what its simplify.* got int'),
     ({'a': 3}, 'Expected an NNI space or what its simplify'),
-    (grid(1, 1), 'Expected a space with at least one label to choose'),
     ({}, 'Expected a space with at least one label to choose'),
 ])
 def test_refuses_what_is_no_space(space, message):
