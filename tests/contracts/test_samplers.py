@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.members import add_member, is_protocol, members
-from nni.mutable import Categorical, CategoricalMultiple, MutableDict, MutableSymbol, Numerical
+from helpers.spaces import mixed
+from nni.mutable import Categorical, MutableSymbol
 from torch import nn
 
 from nni_rankreg import sampler as room
@@ -81,17 +82,6 @@ SAMPLERS = {
 EVERY = pytest.mark.parametrize('name', SAMPLERS)
 EVERY_SPACE = pytest.mark.parametrize('name, space', [
     (name, space) for name, entry in SAMPLERS.items() for space in entry.spaces])
-
-
-def mixed():
-    """Return a space that has every kind of label."""
-    return MutableDict(
-        a=Categorical(['p', 'q', 'r'], weights=[0.5, 0.3, 0.2], label='a'),
-        b=CategoricalMultiple([1, 2, 3], n_chosen=1, label='b'),
-        c=CategoricalMultiple([1, 2, 3], n_chosen=2, label='c'),
-        d=CategoricalMultiple([1, 2], label='d'),
-        e=Numerical(0, 1, label='e'),
-    )
 
 
 @functools.cache

@@ -9,13 +9,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from helpers.spaces import mixed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nni.mutable import (
     Categorical,
     CategoricalMultiple,
     ExpressionConstraint,
-    MutableDict,
     MutableList,
     Numerical,
 )
@@ -30,17 +30,6 @@ from nni_rankreg.typing import sample_key
 def grid(*sizes):
     """Return a space of one label for each size, with the choices 0, 1, ..."""
     return {f'x{i}': Categorical(range(n), label=f'x{i}') for i, n in enumerate(sizes)}
-
-
-def mixed():
-    """Return a space that has every kind of leaf."""
-    return MutableDict(
-        a=Categorical(['p', 'q', 'r'], weights=[0.5, 0.3, 0.2], label='a'),
-        b=CategoricalMultiple([1, 2, 3], n_chosen=1, label='b'),
-        c=CategoricalMultiple([1, 2, 3], n_chosen=2, label='c'),
-        d=CategoricalMultiple([1, 2], label='d'),
-        e=Numerical(0, 1, label='e'),
-    )
 
 
 def keys(samples):
