@@ -18,6 +18,8 @@ from torch.utils.data import (
 
 __all__ = ['split_loader']
 
+_SHIFT = 100  # places of the cut that are tried
+
 
 def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int | None = None,
                  rank: int = 0, processes: int = 1) -> tuple[DataLoader, DataLoader]:
@@ -44,7 +46,8 @@ def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int |
     ------
     ValueError
         If `loader` is not a DataLoader with a batch size over a data set with indices, or draws
-        from it in a way of its own, or if there are fewer than two examples.
+        from it in a way of its own, if there are fewer than two examples, or if a half would have
+        no batch, as its ``drop_last`` is set.
 
     Examples
     --------
@@ -57,21 +60,44 @@ def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int |
     if (not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset)
             or loader.batch_size is None):
         raise ValueError('Expected a DataLoader over a data set with indices and a batch size, to '
-                         'hold out half of it for the ranking, got '
-                         f'{type(loader).__name__}. Pass ranking_dataloader to the strategy.')
+                         f'hold out half of it for the ranking, got {type(loader).__name__}. '
+                         'Pass HeldOut(loader) as held_out to the strategy.')
     indices = _indices(loader)
     if len(indices) < 2:
         raise ValueError(f'Expected at least 2 examples to split, got {len(indices)}.')
     order = torch.randperm(len(indices), generator=torch.Generator().manual_seed(seed))
     mixed = [int(indices[position]) for position in order.tolist()]
-    half = (len(mixed) + 1) // 2
+    sizes = loader.batch_size, ranking_batch_size or loader.batch_size
+    half = _first_half(len(mixed), sizes, processes, loader.drop_last)
     part = (len(mixed) - half) // processes  # of the same size for all
     held_out = mixed[half:][rank::processes][:part]
     shuffle = not isinstance(loader.sampler, SequentialSampler)
-    return (_rebuild(loader, Subset(loader.dataset, mixed[:half]), seed, shuffle,
-                     loader.batch_size),
-            _rebuild(loader, Subset(loader.dataset, held_out), seed + 1, True,
-                     ranking_batch_size or loader.batch_size))
+    return (_rebuild(loader, Subset(loader.dataset, mixed[:half]), seed, shuffle, sizes[0]),
+            _rebuild(loader, Subset(loader.dataset, held_out), seed + 1, True, sizes[1]))
+
+
+def _first_half(count: int, sizes: tuple[int, int], processes: int, drop_last: bool) -> int:
+    """Return the number of examples in the first half: as near to a half as batches allow.
+
+    A last batch of one example has no statistics for batch normalisation, so that a few examples
+    change sides if a half would leave one.
+    """
+    half = (count + 1) // 2
+    parts = [-(-half // processes), (count - half) // processes]
+    if drop_last and any(part < size for part, size in zip(parts, sizes)):
+        raise ValueError(f'Expected halves with a batch each, as drop_last=True drops others, got '
+                         f'{parts[0]} and {parts[1]} examples for batches of {sizes[0]} and '
+                         f'{sizes[1]}: no step would train, or none would rank. Use smaller '
+                         'batches or drop_last=False, or pass HeldOut(loader) as held_out to the '
+                         'strategy.')
+
+    def is_whole(first: int) -> bool:
+        parts = [-(-first // processes), (count - first) // processes]
+        return drop_last or all(part > 1 and (size == 1 or part % size != 1)
+                                for part, size in zip(parts, sizes))
+
+    nearest = sorted(range(1, count), key=lambda first: abs(first - half))
+    return next(filter(is_whole, nearest[:_SHIFT]), half)
 
 
 def _indices(loader: DataLoader) -> Sequence[int]:
@@ -86,7 +112,7 @@ def _indices(loader: DataLoader) -> Sequence[int]:
         return everything
     raise ValueError('Expected a loader that draws each index once, to hold out half of them for '
                      f'the ranking, got one with a {type(sampler).__name__}. Pass '
-                     'ranking_dataloader to the strategy.')
+                     'HeldOut(loader) as held_out to the strategy.')
 
 
 def _rebuild(loader: DataLoader, dataset: Dataset, seed: int, shuffle: bool,

@@ -15,6 +15,7 @@ from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
 from ..data import HeldOut, Loaders
+from ..host.network.convolution import AnyKernelConv2d
 from ..host.run.distributed import prepare_distributed
 from ..regularizer import Regularizer, Term, TermContext
 from ..search import ScoredSample
@@ -103,6 +104,10 @@ class SuperNetStrategy(RandomOneShot):
         self.checkpoint_folder, self.seed = checkpoint_folder, seed
         self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
         self.trained: TrainedSuperNet | None = None
+
+    def default_mutation_hooks(self) -> list[Any]:
+        """Return what turns modules into those of a super-net; NNI calls this."""
+        return [AnyKernelConv2d.mutate, *super().default_mutation_hooks()]
 
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> SuperNetModule:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..data.size import batch_size
 from ..host.network.activation import momentum_holder
 
-__all__ = ['calibrate']
+__all__ = ['calibrate', 'with_statistics']
+
+_logger = logging.getLogger(__name__)
 
 
 @torch.no_grad()
@@ -51,3 +55,33 @@ def calibrate(module: nn.Module, batches: Iterable[Any],
         for norm, holder, momentum, training in zip(norms, holders, momenta, modes):
             holder['momentum'] = momentum
             norm.train(training)
+
+
+def with_statistics(module: nn.Module, batches: Sequence[Any]) -> list[Any]:
+    """Return the batches that have statistics of their own, if a module normalises by them.
+
+    One example has no variance over the examples: its batch is left out, with a warning.
+
+    Parameters
+    ----------
+    module
+        With batch normalisation or without.
+    batches
+        Those of one example are those that Lightning counts so.
+
+    Raises
+    ------
+    ValueError
+        If none is left.
+    """
+    if not any(isinstance(child, _BatchNorm) for child in module.modules()):
+        return list(batches)
+    kept = [batch for batch in batches if batch_size(batch) != 1]
+    if batches and not kept:
+        raise ValueError('Expected validation batches of at least two examples, by whose '
+                         'statistics batch normalisation scores architectures, got batches of '
+                         'one. Use larger ones, or Scoring(calibration_batches=...).')
+    if len(kept) < len(batches):
+        _logger.warning('Scores leave out %d validation batches of one example, which has no '
+                        'statistics for batch normalisation.', len(batches) - len(kept))
+    return kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor
 
 from ..batch_norm import batch_statistics
+from ..data.size import batch_size
 from ..host.trial import outside_trial
 from ..regularizer import Term
 from ..typing import Sample, sample_key
@@ -120,9 +121,12 @@ class SuperNetModule(PathModule):
         return output
 
     def validation_step(self, batch: Any, batch_idx: int, *args: Any) -> Any:
-        """Validate a drawn architecture with the statistics of the batch, as in scoring."""
+        """Validate a drawn architecture with the statistics of the batch, as in scoring.
+
+        A single example has none: there the running statistics serve.
+        """
         self.resample()
-        with batch_statistics(self.training_module):
+        with nullcontext() if batch_size(batch) == 1 else batch_statistics(self.training_module):
             return self.training_module.validation_step(batch, batch_idx, *args)
 
     def measure(self) -> dict[str, float]:

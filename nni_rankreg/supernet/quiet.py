@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from nni.nas.evaluator.pytorch import LightningModule, SupervisedLearningModule
@@ -25,7 +26,8 @@ class SkippedBatch(Exception):  # noqa: N818 - no error: Lightning skips such a 
     """The evaluator's `training_step` has returned None, to skip the batch."""
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True)
+class Entry:
     """Something that a module has logged."""
 
     value: Any
@@ -93,7 +95,7 @@ def batch_metric(module: LightningModule, batch: Any, index: int, name: str) -> 
         module.validation_step(batch, index)
         entry = logged.get(name, [Entry(None, None, mean=False)])[-1]
         number = entry.mean and not isinstance(entry.value, Metric)
-        return entry._replace(value=float(entry.value)) if number else None
+        return replace(entry, value=float(entry.value)) if number else None
 
 
 def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Sequence[float],
@@ -128,7 +130,7 @@ def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Se
             for key, entries in logged.items():
                 for place in range(known.get(key, 0), len(entries)):
                     if entries[place].size is None:
-                        entries[place] = entries[place]._replace(size=size)
+                        entries[place] = replace(entries[place], size=size)
         module.on_validation_epoch_end()
         if name not in logged:
             raise ValueError('Expected a metric that validation_step logs, one of '

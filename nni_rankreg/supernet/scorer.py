@@ -8,9 +8,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.apply_func import apply_to_collection
-from pytorch_lightning.utilities.data import extract_batch_size
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from tqdm.auto import tqdm
@@ -18,9 +16,10 @@ from tqdm.auto import tqdm
 from .._util.fork import fork_map
 from .._util.memory import kept_memory
 from ..batch_norm import batch_statistics
+from ..data.size import batch_size
 from ..host.network.prefix import SharedPrefix
 from ..typing import Sample, metric_sign
-from .calibration import calibrate
+from .calibration import calibrate, with_statistics
 from .path import PathModule
 from .quiet import batch_metric, quiet_loss, sized_loss, validation_metric
 
@@ -76,7 +75,9 @@ class SuperNetScorer:
                         else torch.preserve_format)
         self.batches = [self._prepared(module.to_device(batch)) for batch in batches]
         self.calibration = [self._prepared(module.to_device(batch)) for batch in calibration]
-        self.sizes = list(map(_batch_size, self.batches))
+        if not self.calibration:
+            self.batches = with_statistics(module, self.batches)
+        self.sizes = [batch_size(batch) or 1 for batch in self.batches]
         self._whole: bool | None = None  # not known before an architecture is scored
         self._prefix: SharedPrefix | None = None
         self._shared: list[int] = []  # numbers of the batches whose prefix is remembered
@@ -201,10 +202,3 @@ def _tensors(batch: Any) -> list[Tensor]:
     apply_to_collection(batch, _WHOLE, found.append)
     return [part for part in found if isinstance(part, Tensor)]
 
-
-def _batch_size(batch: Any) -> float:
-    """Return the number of examples as Lightning counts them; 1 if Lightning cannot."""
-    try:
-        return extract_batch_size(batch)
-    except (MisconfigurationException, RecursionError):
-        return 1.

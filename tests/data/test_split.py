@@ -54,11 +54,12 @@ def test_order(shuffle):
     assert drawn(again) == orders[0][0]
 
 
-@pytest.mark.parametrize('size, expected', [(None, [4, 4, 2]), (3, [3, 3, 3, 1])])
-def test_batch_sizes(size, expected):
+@pytest.mark.parametrize('size, first, second', [
+    (None, [4, 4, 3], [4, 4, 2]), (3, [4, 4, 2], [3, 3, 3, 2])])  # and not 3, 3, 3, 1
+def test_batch_sizes(size, first, second):
     train, ranking = split_loader(DataLoader(DATA, 4), ranking_batch_size=size)
-    assert [len(batch) for batch, in train] == [4, 4, 3]
-    assert [len(batch) for batch, in ranking] == expected
+    assert [len(batch) for batch, in train] == first
+    assert [len(batch) for batch, in ranking] == second
 
 
 def test_settings_are_kept():
@@ -104,7 +105,7 @@ class Stream(IterableDataset):
     DataLoader(DATA, batch_sampler=BatchSampler(SequentialSampler(DATA), 2, False)),
 ], ids=['list', 'stream', 'no batches', 'batch sampler'])
 def test_other_loaders(loader):
-    with pytest.raises(ValueError, match='Expected a DataLoader over .*Pass ranking_dataloader'):
+    with pytest.raises(ValueError, match='Expected a DataLoader over .*Pass HeldOut'):
         split_loader(loader)
 
 
@@ -114,7 +115,7 @@ def test_other_loaders(loader):
     ids=['weighted', 'replacement', 'fewer', 'range'])
 def test_other_samplers(sampler):
     with pytest.raises(ValueError, match='Expected a loader that draws each index once, .*got one '
-                                         'with a .*Pass ranking_dataloader'):
+                                         'with a .*Pass HeldOut'):
         split_loader(DataLoader(DATA, 2, sampler=sampler))
 
 
@@ -128,3 +129,32 @@ def test_processes_divide_the_half_that_ranks(count, part):
     parts = [drawn(second) for _, second in divided]
     assert [len(one) for one in parts] == [part] * 3
     assert len(set().union(*parts)) == 3 * part and set().union(*parts) <= set(whole)
+
+
+@pytest.mark.parametrize('options, found', [
+    ({'batch_size': 64, 'drop_last': True}, '50 and 50 examples for batches of 64 and 64'),
+    ({'batch_size': 32, 'drop_last': True, 'ranking_batch_size': 64}, 'batches of 32 and 64')])
+def test_halves_without_a_batch(options, found):
+    ranking = options.pop('ranking_batch_size', None)
+    loader = DataLoader(TensorDataset(torch.arange(100)), shuffle=True, **options)
+    with pytest.raises(ValueError, match=f'Expected halves with a batch each.*{found}'):
+        split_loader(loader, ranking_batch_size=ranking)
+
+
+@pytest.mark.parametrize('count', range(5, 80))
+@pytest.mark.parametrize('size, ranking, processes', [(8, 8, 1), (8, 3, 1), (5, 2, 2), (1, 1, 1)])
+def test_no_half_ends_with_a_batch_of_one(count, size, ranking, processes):
+    """And the cut is in the middle wherever it may be."""
+    loader = DataLoader(TensorDataset(torch.arange(count)), size)
+    halves = split_loader(loader, ranking_batch_size=ranking, processes=processes)
+    first, second = (len(half.dataset) for half in halves)
+    parts = -(-first // processes), second
+
+    def ends_with_one(part, size):
+        return size > 1 and part % size == 1 or part < 2
+
+    assert not any(map(ends_with_one, parts, (size, ranking))) or count < 4 * processes
+    middle = (count + 1) // 2
+    if not ends_with_one(-(-middle // processes), size) and not ends_with_one(
+            (count - middle) // processes, ranking):
+        assert first == middle

@@ -30,7 +30,8 @@ class SharedPrefix:
 
     What is returned for a known tensor is known as well, so that a chain of modules is remembered
     until something else, such as a sum, comes in between. A tensor that is changed in place is no
-    longer known. Modules must not be random, and weights must not change meanwhile.
+    longer known. Modules must not be random, and weights must not change meanwhile; attributes of
+    the user's modules that are numbers or texts may be set from outside.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ class SharedPrefix:
         self.limit = limit
         self._modules = [module for module in fixed_modules(network)
                          if 'forward' not in vars(module)]
+        self._attributes = {module: _Attributes(module) for module in self._modules}
         self._replaced = ExitStack()
         self._images: list[Tensor] = []
         self._outputs: OrderedDict[Hashable, Tensor] = OrderedDict()
@@ -86,16 +88,28 @@ class SharedPrefix:
     def _call(self, module: nn.Module, forward: Callable[..., Any], *args: Any,
               **kwargs: Any) -> Any:
         """Do what `forward` of a module does, unless what it returns is remembered."""
-        key = None if self._inside or kwargs else _key(module, args)
+        key = None if self._inside or kwargs else self._key(module, args)
         if key is None:
             return forward(*args, **kwargs)
         output = self._recall(key)
         if output is None:
+            before = self._attributes[module].values()
             output = self._compute(forward, args)
+            self._attributes[module].leave_out_what_changed(before)  # by itself, as counters do
+            after = self._key(module, args)
             # One that is known already is the input; an input that was changed is not known.
-            if isinstance(output, Tensor) and _origin(output) is None and key == _key(module, args):
-                self._remember(key, output)
+            if isinstance(output, Tensor) and _origin(output) is None and after is not None:
+                self._remember(after, output)
         return output
+
+    def _key(self, module: nn.Module, args: tuple[Any, ...]) -> Hashable:
+        """Return what the output depends on, or None if that is not known."""
+        if not args or not isinstance(args[0], Tensor):
+            return None
+        origin, plain = _origin(args[0]), all(type(one) in _PLAIN for one in args[1:])
+        if origin is None or not plain:
+            return None
+        return module, origin, *args[1:], *self._attributes[module].values()
 
     def _compute(self, forward: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Return what a module returns; nothing is remembered of the modules inside it."""
@@ -156,12 +170,29 @@ def _chooses(module: nn.Module) -> bool:
             or isinstance(module, MutableModule) and bool(module.mutables))
 
 
-def _key(module: nn.Module, args: tuple[Any, ...]) -> Hashable:
-    """Return what the output depends on, or None if that is not known."""
-    if not args or not isinstance(args[0], Tensor):
-        return None
-    origin, plain = _origin(args[0]), all(type(one) in _PLAIN for one in args[1:])
-    return None if origin is None or not plain else (module, origin, *args[1:])
+class _Attributes:
+    """The numbers and texts by which a module, or one inside, may be steered from outside.
+
+    Those of PyTorch's and NNI's own modules are left out.
+    """
+
+    def __init__(self, module: nn.Module):
+        self._found: list[tuple[dict[str, Any], str]] = []
+        for child in module.modules():
+            if not type(child).__module__.startswith(('torch.', 'nni.')):
+                attributes = vars(child)
+                self._found += [(attributes, name) for name, value in attributes.items()
+                                if isinstance(value, (int, float, str, type(None)))]
+
+    def values(self) -> list[Any]:
+        """Return their values."""
+        return [attributes.get(name) for attributes, name in self._found]
+
+    def leave_out_what_changed(self, before: list[Any]) -> None:
+        """Keep those only that have the values of before."""
+        after = self.values()
+        if after != before:
+            self._found = [one for one, old, new in zip(self._found, before, after) if old == new]
 
 
 def _know(tensor: Tensor, origin: Hashable) -> None:

@@ -234,3 +234,34 @@ def test_a_forward_that_is_replaced_already_stays(images):
     vars(stem)['forward'] = forward = lambda x: -x
     assert torch.equal(shared(stem, images)[0], -images)
     assert vars(stem)['forward'] is forward
+
+
+class Steered(nn.Module):
+    """Does what an attribute says that is set from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.mode = 1
+
+    def forward(self, x):
+        return x * self.mode
+
+
+class Steering(nn.Module):
+    """Sets attributes of what is inside, at any depth."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(Steered(), nn.Identity())
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_a_module_that_is_steered_from_outside_is_not_taken_for_what_it_was():
+    network, images = Steering(), torch.ones(2)
+    with SharedPrefix(network.inner, LIMIT) as prefix:
+        prefix.begin([images])
+        for mode in (1, 2, 1, 3):
+            network.inner[0].mode = mode
+            assert torch.equal(network(images), mode * images)

@@ -1,0 +1,43 @@
+"""Kernels that are no squares: what is trained is what is exported."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from nni import choice
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d
+from nni.nas.strategy import RandomOneShot
+from torch import nn
+
+from nni_rankreg.host.network.activation import Activator
+from nni_rankreg.host.network.subnet import extract
+from nni_rankreg.strategy import SPOS
+
+KERNELS = [(3, 3), (1, 5), (5, 1)]
+
+
+class Net(ModelSpace):
+    """One convolution, of any of three kernels."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = MutableConv2d(3, 4, kernel_size=choice('kernel', KERNELS))
+        self.after = LayerChoice([nn.ReLU(), nn.Tanh()], label='after')
+
+    def forward(self, x):
+        return self.after(self.conv(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_each_kernel_is_trained_and_exported(kernel):
+    supernet, x = SPOS().mutate_model(Net()), torch.randn(2, 3, 8, 8)
+    assert supernet.conv.weight.shape == (4, 3, 5, 5)
+    sample = {'kernel': kernel, 'after': 1}
+    Activator(supernet)(sample)
+    network = extract(supernet, sample)
+    assert network.conv.weight.shape[2:] == kernel == network.conv.kernel_size
+    torch.testing.assert_close(network(x), supernet(x))
+
+
+def test_guard_nni_takes_the_largest_tuple():
+    assert RandomOneShot().mutate_model(Net()).conv.weight.shape == (4, 3, 5, 1)
