@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..batch_norm import batch_statistics
+from .checks import differentiable, explained, one_tensor
 from .state import LAYERS, Batch, ProxyError, hooked, layers, norms, without_shortcuts
 
 __all__ = ['naswot', 'zen']
@@ -67,7 +68,8 @@ def naswot(network: nn.Module, batch: Batch) -> float:
         units += codes.shape[1]
 
     relus = [module for module in network.modules() if isinstance(module, _RELUS)]
-    with batch_statistics(network), hooked(relus, add, before=True):
+    with batch_statistics(network), hooked(relus, add, before=True), \
+            explained(network, batch[0]):
         network(batch[0])
     if not units:
         raise ProxyError('Expected a network that calls modules of the family of nn.ReLU, got '
@@ -106,19 +108,21 @@ def zen(network: nn.Module, batch: Batch, *, residuals: bool = True, repeat: int
     Raises
     ------
     ProxyError
-        If there is no residual link to remove.
+        If there is no residual link to remove, or if the images are integers such as tokens.
     """
     if repeat < 1:
         raise ValueError(f'Expected at least 1 repetition, got {repeat}.')
+    like = differentiable(batch[0])
     generator = torch.Generator().manual_seed(seed)
     scores = []
     with batch_statistics(network), nullcontext() if residuals else without_shortcuts(network), \
-            _running_variances(network) as variances, _features(network) as features:
+            _running_variances(network) as variances, _features(network) as features, \
+            explained(network, like):
         for _ in range(repeat):
             tensors = _gaussian(network, generator)
-            images, noise = (_normal(batch[0], generator) for _ in range(2))
+            images, noise = (_normal(like, generator) for _ in range(2))
             difference = features(tensors, images) - features(tensors, images + _MIXUP * noise)
-            delta = difference.flatten(1).double().abs().sum(1).mean()
+            delta = difference.reshape(len(difference), -1).double().abs().sum(1).mean()
             scale = sum(variance.mean().double().log() / 2 for variance in variances.values())
             scores.append(delta.log() + scale)
     return torch.stack(scores).mean().item()
@@ -132,7 +136,7 @@ def _running_variances(network: nn.Module) -> Iterator[dict[nn.Module, Tensor]]:
     def update(norm: Any, inputs: tuple[Tensor, ...]) -> None:
         axes = [axis for axis in range(inputs[0].ndim) if axis != 1]
         momentum = 0.1 if norm.momentum is None else norm.momentum
-        before = variances.get(norm, torch.ones((), device=inputs[0].device))
+        before = variances.get(norm, inputs[0].new_ones(()))
         variances[norm] = torch.lerp(before.expand(inputs[0].shape[1]), inputs[0].var(axes),
                                      momentum)
 
@@ -151,7 +155,7 @@ def _features(network: nn.Module) -> Iterator[Callable[[dict[str, Tensor], Tenso
     def features(tensors: dict[str, Tensor], images: Tensor) -> Tensor:
         pooled.clear()
         output = functional_call(network, tensors, (images,))
-        return pooled[0] if pooled else output
+        return pooled[0] if pooled else one_tensor(output)
 
     pools = [module for module in network.modules() if isinstance(module, _POOLS)]
     with hooked(pools, keep, before=True):

@@ -7,24 +7,21 @@ count as zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..batch_norm import batch_statistics
-from .state import Batch, bypassed, hooked, layers, norms, only_trainable, weights
+from .checks import Loss, class_loss, explained, loss_value, one_tensor
+from .state import Batch, bypassed, hooked, layers, normalisations, only_trainable, weights
 
 __all__ = ['snip', 'grad_norm', 'plain', 'grasp', 'fisher', 'synflow']
 
-Loss = Callable[[Any, Any], Tensor]
-"""From what the network returns and the labels to a scalar."""
-
-
-def snip(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> float:
+def snip(network: nn.Module, batch: Batch, *, loss: Loss = class_loss) -> float:
     r"""Return the connection sensitivity :math:`\sum_W |W \odot g|`.
 
     It is the gradient with respect to a mask over the weights, at a mask of ones.
@@ -38,7 +35,12 @@ def snip(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> f
     batch
         Images (B, C, H, W) and labels.
     loss
-        Of (what the network returns, labels).
+        Of (what the network returns, labels). By default the cross-entropy, of class indices only.
+
+    Raises
+    ------
+    ProxyError
+        If the loss is not defined for the outputs and labels.
 
     Examples
     --------
@@ -52,7 +54,7 @@ def snip(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> f
                   in zip(chosen, _gradients(network, batch, loss, chosen)))
 
 
-def grad_norm(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> float:
+def grad_norm(network: nn.Module, batch: Batch, *, loss: Loss = class_loss) -> float:
     """Return the sum over layers of the L2 norm of g, which is not the norm of all together.
 
     Source: Abdelfattah et al., ICLR 2021. Parameters are those of `snip`.
@@ -61,7 +63,7 @@ def grad_norm(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy)
                   in _gradients(network, batch, loss, weights(network)))
 
 
-def plain(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> float:
+def plain(network: nn.Module, batch: Batch, *, loss: Loss = class_loss) -> float:
     r"""Return :math:`\sum_W W \odot g` with its sign, a negative control.
 
     Its published correlation with accuracy on NAS-Bench-201 is negative.
@@ -75,11 +77,17 @@ def plain(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> 
 def _gradients(network: nn.Module, batch: Batch, loss: Loss, chosen: Sequence[Tensor]
                ) -> list[Tensor]:
     with batch_statistics(network), only_trainable(network, chosen):
-        value = loss(network(batch[0]), batch[1])
+        value = _value(network, batch, loss)
         return _or_zero(chosen, torch.autograd.grad(value, chosen, allow_unused=True))
 
 
-def grasp(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy,
+def _value(network: nn.Module, batch: Batch, loss: Loss) -> Tensor:
+    with explained(network, batch[0]):
+        outputs = network(batch[0])
+    return loss_value(loss, outputs, batch[1])
+
+
+def grasp(network: nn.Module, batch: Batch, *, loss: Loss = class_loss,
           temperature: float = 1.) -> float:
     r"""Return :math:`-\sum_W W \odot H g`, H the Hessian of the loss: kept gradient flow.
 
@@ -93,12 +101,15 @@ def grasp(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy,
     temperature
         Divides the logits; 1 as in the zero-cost literature, 200 in the paper.
     """
+    def cooled(outputs: Any, labels: Any) -> Tensor:
+        return loss(outputs if temperature == 1. else one_tensor(outputs) / temperature, labels)
+
     chosen = weights(network)
-    # PyTorch has no second derivative of this module's function.
+    # PyTorch has no second derivative of this module's function, nor of fused attention.
     sigmoids = [module for module in network.modules() if isinstance(module, nn.Hardsigmoid)]
     with batch_statistics(network), only_trainable(network, chosen), \
-            bypassed(sigmoids, _hard_sigmoid):
-        value = loss(network(batch[0]) / temperature, batch[1])
+            bypassed(sigmoids, _hard_sigmoid), sdpa_kernel(SDPBackend.MATH):
+        value = _value(network, batch, cooled)
         gradients = torch.autograd.grad(value, chosen, allow_unused=True, create_graph=True)
         # The derivative of g' . stop(g) is H g.
         product = torch.stack([(gradient * gradient.detach()).sum() for gradient in gradients
@@ -111,7 +122,7 @@ def _hard_sigmoid(x: Tensor) -> Tensor:
     return (x / 6 + 0.5).clamp(0, 1)
 
 
-def fisher(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) -> float:
+def fisher(network: nn.Module, batch: Batch, *, loss: Loss = class_loss) -> float:
     r"""Return the Fisher information of the channels, weighted by their number of weights.
 
     .. math:: \sum_l F_l \sum_c \frac{1}{2B} \sum_n \Big(\sum_{hw} a \frac{dL}{da}\Big)^2
@@ -130,7 +141,7 @@ def fisher(network: nn.Module, batch: Batch, *, loss: Loss = F.cross_entropy) ->
     # Weights require a gradient so that every output does; it is computed for the outputs only.
     with batch_statistics(network), only_trainable(network, weights(network)), \
             hooked(layers(network), keep):
-        value = loss(network(batch[0]), batch[1])
+        value = _value(network, batch, loss)
         gradients = torch.autograd.grad(value, outputs, allow_unused=True)
     terms = []
     for output, gradient, size in zip(outputs, gradients, sizes):
@@ -145,7 +156,8 @@ def synflow(network: nn.Module, batch: Batch, *, log: bool = True) -> float:
     r"""Return the synaptic flow :math:`\ln \sum_W W \odot dR/dW`, which needs no data.
 
     R is the sum of the outputs for an image of ones, after all parameters have been replaced by
-    their absolute values; batch normalisation is left out; computed in float64.
+    their absolute values; normalisation (of batches, instances, layers, groups, and by the root
+    mean square) is left out; computed in float64.
     Source: Tanaka et al., "Pruning neural networks without any data by iteratively conserving
     synaptic flow", NeurIPS 2020, Eq. 2; the logarithm is that of NASLib.
 
@@ -170,8 +182,9 @@ def synflow(network: nn.Module, batch: Batch, *, log: bool = True) -> float:
     for name, buffer in network.named_buffers():
         tensors[name] = buffer.double() if buffer.is_floating_point() else buffer.clone()
     ones = torch.ones_like(batch[0][:1], dtype=torch.float64)
-    with batch_statistics(network), bypassed(norms(network)), torch.enable_grad():
-        outputs = functional_call(network, tensors, (ones,))
+    with batch_statistics(network), bypassed(normalisations(network)), torch.enable_grad():
+        with explained(network, batch[0]):
+            outputs = one_tensor(functional_call(network, tensors, (ones,)))
         gradients = torch.autograd.grad(outputs.sum(), flowing, allow_unused=True)
     total = torch.stack([(weight.detach() * gradient).sum() for weight, gradient
                          in zip(flowing, _or_zero(flowing, gradients))]).sum()

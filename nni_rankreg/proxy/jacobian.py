@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..batch_norm import batch_statistics
+from .checks import differentiable, explained, one_tensor
 from .state import Batch, ProxyError, only_trainable
 
 __all__ = ['jacov', 'epe_nas']
@@ -34,12 +35,20 @@ def jacov(network: nn.Module, batch: Batch) -> float:
     float
         NaN if the output does not depend on an image.
 
+    Raises
+    ------
+    ProxyError
+        If there are fewer than 2 images, or they are integers such as tokens.
+
     Examples
     --------
     >>> images = torch.eye(4).view(4, 1, 2, 2)
     >>> jacov(nn.Flatten(), (images, torch.arange(4)))     # constant: no correlation is defined
     nan
     """
+    if len(batch[0]) < 2:
+        raise ProxyError('Expected at least 2 images, whose Jacobians correlate, got '
+                         f'{len(batch[0])}.')
     correlations = _correlations(_jacobians(network, batch)[0])
     if not torch.isfinite(correlations).all():
         return float('nan')
@@ -69,11 +78,15 @@ def epe_nas(network: nn.Module, batch: Batch) -> float:
     Raises
     ------
     ProxyError
-        If no class occurs twice, as there is nothing to correlate then.
+        If no class occurs twice, as there is nothing to correlate then, or if the images are
+        integers such as tokens.
     """
     labels = batch[1]
+    if labels.ndim != 1 or labels.is_floating_point():
+        raise ProxyError('Expected class indices (B,), got labels of shape '
+                         f'{tuple(labels.shape)} and {labels.dtype}.')
     classes = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
-    if labels.ndim != 1 or all(len(rows) < 2 for rows in classes):
+    if all(len(rows) < 2 for rows in classes):
         raise ProxyError('Expected class indices (B,) of which at least one occurs twice, got '
                          f'labels {labels.tolist()}: take a larger batch.')
     jacobians, outputs = _jacobians(network, batch)
@@ -89,9 +102,10 @@ def epe_nas(network: nn.Module, batch: Batch) -> float:
 
 def _jacobians(network: nn.Module, batch: Batch) -> tuple[Tensor, int]:
     """Return one row for each image, (B, pixels), and the number of outputs."""
-    images = batch[0].detach().clone().requires_grad_()
+    images = differentiable(batch[0]).detach().clone().requires_grad_()
     with batch_statistics(network), only_trainable(network):
-        outputs = network(images)
+        with explained(network, images):
+            outputs = one_tensor(network(images))
         gradient, = torch.autograd.grad(outputs.sum(), images)
     return gradient.flatten(1).double(), outputs.shape[-1]
 

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 from .._util.forward import ReplacedForward
 
 __all__ = [
-    'Batch', 'LAYERS', 'ProxyError', 'bypassed', 'hooked', 'layers', 'norms',
-    'only_trainable', 'weights', 'without_shortcuts',
+    'Batch', 'LAYERS', 'ProxyError', 'bypassed', 'hooked', 'layers',
+    'normalisations', 'norms', 'only_trainable', 'weights', 'without_shortcuts',
 ]
 
 Batch = tuple[Tensor, Tensor]
@@ -22,6 +23,8 @@ Batch = tuple[Tensor, Tensor]
 
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 """Layers whose weights the proxies look at; not normalisation, not biases."""
+
+_NORMALISATIONS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 class ProxyError(ValueError):
@@ -53,6 +56,11 @@ def norms(network: nn.Module) -> list[Any]:
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
+def normalisations(network: nn.Module) -> list[Any]:
+    """Return all layers of normalisation: of a batch, an instance, a layer, a group."""
+    return [module for module in network.modules() if isinstance(module, _NORMALISATIONS)]
+
+
 @contextmanager
 def only_trainable(network: nn.Module, chosen: Iterable[Tensor] = ()) -> Iterator[None]:
     """Make gradients reach the chosen parameters and no other; also inside `torch.no_grad`."""
@@ -70,10 +78,12 @@ def only_trainable(network: nn.Module, chosen: Iterable[Tensor] = ()) -> Iterato
 
 
 @contextmanager
-def hooked(modules: Iterable[nn.Module], hook: Any, *, before: bool = False) -> Iterator[None]:
+def hooked(modules: Iterable[nn.Module], hook: Any, *, before: bool = False,
+           with_kwargs: bool = False) -> Iterator[None]:
     """Call `hook` after, or before, the forward pass of each of the modules."""
-    handles = [module.register_forward_pre_hook(hook) if before
-               else module.register_forward_hook(hook) for module in modules]
+    handles = [module.register_forward_pre_hook(hook, with_kwargs=with_kwargs) if before
+               else module.register_forward_hook(hook, with_kwargs=with_kwargs)
+               for module in modules]
     try:
         yield
     finally:

@@ -8,16 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .state import Batch, hooked, layers, weights
+from .checks import explained
+from .state import LAYERS, Batch, ProxyError, hooked, weights
 
 __all__ = ['flops', 'params', 'l2_norm']
 
 
-def flops(network: nn.Module, batch: Batch) -> float:
-    """Return the multiply-accumulates of convolutions and linear layers, in millions per image.
+_RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 
-    One multiply-accumulate counts once, as NAS-Bench-201 and thop count. Biases, normalisation,
-    pooling and products of two activations (attention) do not count.
+
+def flops(network: nn.Module, batch: Batch) -> float:
+    """Return the multiply-accumulates of weights and activations, in millions per image.
+
+    Those of convolutions, linear and recurrent layers, and the projections of
+    `nn.MultiheadAttention`. One multiply-accumulate counts once, as NAS-Bench-201 and thop count.
+    Biases, normalisation, pooling, gates and products of two activations (the attention itself)
+    do not count.
 
     Parameters
     ----------
@@ -25,6 +31,11 @@ def flops(network: nn.Module, batch: Batch) -> float:
         A stand-alone network; only what an image passes through counts.
     batch
         Images (B, C, H, W), of which the shape matters, and labels.
+
+    Raises
+    ------
+    ProxyError
+        If the network has no such layer.
 
     Examples
     --------
@@ -34,19 +45,45 @@ def flops(network: nn.Module, batch: Batch) -> float:
     """
     counts: list[int] = []
 
-    def count(layer: Any, _: Any, output: Tensor) -> None:
-        # A row of the weight is multiplied for each output: without groups, that is the fan-in.
-        counts.append(output.numel() * math.prod(layer.weight.shape[1:]))
+    def count(layer: Any, args: Any, kwargs: Any, output: Any) -> None:
+        if isinstance(layer, nn.MultiheadAttention):
+            counts.append(_projections(layer, *args, **kwargs))
+        elif isinstance(layer, _RECURRENT):
+            counts.append(_steps(layer, *args, **kwargs))
+        else:
+            # A row of the weight is multiplied for each output: without groups, the fan-in.
+            counts.append(output.numel() * math.prod(layer.weight.shape[1:]))
 
+    counted = [module for module in network.modules()
+               if isinstance(module, (*LAYERS, *_RECURRENT, nn.MultiheadAttention))]
+    if not counted:
+        raise ProxyError('Expected a network with convolutions or linear layers, recurrent ones or '
+                         f'attention, got {type(network).__name__} without any.')
     modes = [(module, module.training) for module in network.modules()]
     try:
         network.eval()                         # one image is no batch to normalise by
-        with hooked(layers(network), count), torch.no_grad():
+        with hooked(counted, count, with_kwargs=True), torch.no_grad(), \
+                explained(network, batch[0]):
             network(batch[0][:1])
     finally:
         for module, training in modes:
             module.training = training
     return sum(counts) / 1e6
+
+
+def _projections(layer: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor,
+                 *_: Any, **__: Any) -> int:
+    """Return the multiply-accumulates of queries, keys, values and outputs; (..., features)."""
+    # The output has one row for each query. All are projected to `embed_dim` features.
+    return layer.embed_dim * (query.numel() + key.numel() + value.numel()
+                              + query.numel() // query.shape[-1] * layer.embed_dim)
+
+
+def _steps(layer: Any, input: Any, *_: Any, **__: Any) -> int:
+    """Return the multiply-accumulates of a recurrent layer, or cell, on all steps of its input."""
+    steps = input.data.numel() // layer.input_size  # of a tensor, or of a packed sequence
+    return steps * sum(weight.numel() for name, weight in layer.named_parameters()
+                       if name.startswith('weight_'))
 
 
 def params(network: nn.Module, batch: Batch | None = None) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 from torch import Tensor
 
-from ..proxy import ProxyScorer
+from ..proxy import ProxyScorer, find_proxy
 from ..sampler import UniformSampler
 from ..typing import Sample, Scorer, sample_key
 from .term import TermContext
@@ -28,7 +29,8 @@ class Teaching:
     teachers
         Names of proxies, and scorers.
     context
-        Space and filter of the training.
+        Space and filter of the training, and the loss of the evaluator, which proxies that need
+        one take.
     seed
         Of the architectures on which a teacher must not be constant.
 
@@ -41,6 +43,7 @@ class Teaching:
     def __init__(self, teachers: Sequence[Teacher], context: TermContext, seed: int):
         self.teachers = list(teachers)
         self.batch: list[Tensor] = []
+        self._loss = context.loss
         self._space = context.space  # a proxy builds it anew, whatever has become of it
         probe = UniformSampler(context.space, seed, accept=context.accept)
         self._probed = [probe.sample() for _ in range(_PROBED)]
@@ -83,7 +86,9 @@ class Teaching:
 
     def _proxy(self, name: str, batch: Any) -> ProxyScorer:
         first: Any = [one.to(batch[0].device) for one in self.batch]
-        scorer = ProxyScorer(name, self._space, first or batch)
+        knows = self._loss and 'loss' in inspect.signature(find_proxy(name)).parameters
+        scorer = ProxyScorer(name, self._space, first or batch,
+                             options={'loss': self._loss} if knows else None)
         self.batch = list(scorer.batch)
         return scorer
 

@@ -51,12 +51,15 @@ class TermContext(NamedTuple):
         All that a search has trained stand-alone so far, higher is better.
     warmed_up
         Whether the super-net has been trained before, so that no warm-up is needed.
+    loss
+        The evaluator's loss, of (outputs, labels) to a scalar; None if it is not known.
     """
 
     space: ModelSpace | None = None
     accept: Accept | None = None
     results: Results = Results([], [], 'max')
     warmed_up: bool = False
+    loss: Callable[[Any, Any], Tensor] | None = None
 
 
 class Term(ABC):

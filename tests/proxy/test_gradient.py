@@ -85,6 +85,34 @@ def test_grasp_by_finite_differences_of_the_gradient(network, batch):
     assert abs(grasp(network, batch, temperature=200.)) < abs(expected) / 100
 
 
+class Attention(nn.Module):
+    """Two images of attention over 6 tokens of 8 features, and a head."""
+
+    def __init__(self, fused):
+        super().__init__()
+        self.fused = fused
+        self.input, self.head = nn.Linear(8, 24), nn.Linear(8, 5)
+
+    def forward(self, x):
+        query, key, value = self.input(x).view(len(x), 6, 3, 2, 4).permute(2, 0, 3, 1, 4)
+        if self.fused:
+            mixed = F.scaled_dot_product_attention(query, key, value)
+        else:
+            mixed = (query @ key.transpose(2, 3) / 2).softmax(3) @ value
+        return self.head(mixed.transpose(1, 2).reshape(len(x), 6, 8).mean(1))
+
+
+def test_grasp_through_attention():
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.randn(3, 6, 8, generator=generator), torch.tensor([0, 1, 4])
+    fused, written = Attention(True), Attention(False)
+    written.load_state_dict(fused.state_dict())
+    assert grasp(fused, batch) == pytest.approx(grasp(written, batch), rel=1e-4)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    network = nn.Sequential(layer, nn.Flatten(), nn.Linear(48, 5))
+    assert math.isfinite(grasp(network, batch)) and grasp(network, batch) != 0
+
+
 def test_fisher_by_loops_over_channels(network, batch):
     other, outputs = training(network), {}
     for layer in layers(other):
@@ -123,6 +151,17 @@ def test_synflow_without_normalisation_and_without_the_data(network, batch):
     expected = sum((layer.weight * layer.weight.grad).sum().item() for layer in layers(other))
     assert synflow(network, batch) == pytest.approx(math.log(expected), rel=1e-12)
     assert synflow(network, (1e3 * batch[0], batch[1])) == synflow(network, batch)
+
+
+@pytest.mark.parametrize('norm', [
+    nn.BatchNorm2d(4), nn.SyncBatchNorm(4), nn.InstanceNorm2d(4, affine=True), nn.GroupNorm(2, 4),
+    nn.LayerNorm([4, 8, 8]), nn.RMSNorm([4, 8, 8])])
+def test_synflow_leaves_out_every_normalisation(norm, batch):
+    nn.init.constant_(norm.weight, 3.)
+    first, last = nn.Conv2d(3, 4, 3, padding=1), nn.Sequential(nn.Flatten(), nn.Linear(256, 5))
+    expected = synflow(nn.Sequential(first, nn.ReLU(), last), batch)
+    assert math.isfinite(expected)
+    assert synflow(nn.Sequential(first, norm, nn.ReLU(), last), batch) == expected
 
 
 def test_synflow_of_a_deep_network_overflows_nothing():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+from torch.utils.flop_counter import FlopCounterMode
 
 from nni_rankreg.proxy import NetworkFactory, ProxyError
 from nni_rankreg.proxy.static import flops, l2_norm, params
@@ -47,6 +49,88 @@ def test_closed_forms_of_the_benchmark(cell, full_size):
 ])
 def test_operations_of_layers(layer, images, expected):
     assert flops(layer, (torch.zeros(images), torch.zeros(3))) == expected / 1e6
+
+
+class Self(nn.Module):
+    """Attention of a sequence to itself, by positions or by names."""
+
+    def __init__(self, named, **kwargs):
+        super().__init__()
+        self.named, self.layer = named, nn.MultiheadAttention(8, 2, batch_first=True, **kwargs)
+
+    def forward(self, x):
+        if self.named:
+            return self.layer(query=x, key=x, value=x, need_weights=False)[0]
+        return self.layer(x, x, x)[0]
+
+
+class Cross(nn.Module):
+    """Attention of 2 queries to memories of 5 and 3 features, 4 of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.MultiheadAttention(8, 2, batch_first=True, kdim=5, vdim=3)
+
+    def forward(self, x):
+        return self.layer(x[:, :2, :8], x[:, :4, :5], x[:, :4, :3])[0]
+
+
+class Cells(nn.Module):
+    """A cell that goes over a sequence."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x):
+        state = None
+        for step in x.unbind(1):
+            state = self.cell(step, state)
+        return state
+
+
+class Packed(nn.Module):
+    """A recurrent layer over sequences of which the last step is padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.GRU(8, 5)
+
+    def forward(self, x):
+        return self.layer(pack_sequence([one[:-1] for one in x]))[0].data
+
+
+NETWORKS = {
+    'rnn': (lambda: nn.RNN(8, 5, batch_first=True), 6 * 5 * (8 + 5)),
+    'lstm': (lambda: nn.LSTM(8, 5, batch_first=True), 6 * 4 * 5 * (8 + 5)),
+    'stacked lstm': (lambda: nn.LSTM(8, 5, 2, batch_first=True, bidirectional=True),
+                     6 * 2 * 4 * 5 * (8 + 5 + 10 + 5)),
+    'projected lstm': (lambda: nn.LSTM(8, 5, batch_first=True, proj_size=3),
+                       6 * (4 * 5 * (8 + 3) + 3 * 5)),
+    'gru': (lambda: nn.GRU(8, 5, 2, batch_first=True), 6 * 3 * 5 * (8 + 5 + 5 + 5)),
+    'packed gru': (Packed, 5 * 3 * 5 * (8 + 5)),
+    'lstm cell': (lambda: Cells(nn.LSTMCell(8, 5)), 6 * 4 * 5 * (8 + 5)),
+    'gru cell': (lambda: Cells(nn.GRUCell(8, 5)), 6 * 3 * 5 * (8 + 5)),
+    'attention': (lambda: Self(False), 6 * 4 * 8 * 8),
+    'named attention': (lambda: Self(True), 6 * 4 * 8 * 8),
+    'separate attention': (Cross, 2 * 8 * 8 + 4 * 5 * 8 + 4 * 3 * 8 + 2 * 8 * 8),
+    'encoder': (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True),
+                6 * (4 * 8 * 8 + 2 * 8 * 16)),
+}
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_recurrent_layers_and_attention(name):
+    """By hand, and as PyTorch counts the products of matrices with weights."""
+    build, expected = NETWORKS[name]
+    network = build()
+    assert flops(network, (torch.zeros(3, 6, 8), torch.zeros(3))) == expected / 1e6
+    counter = FlopCounterMode(display=False)
+    with torch.backends.mkldnn.flags(enabled=False), counter:  # its fused layers are not counted
+        network(torch.zeros(1, 6, 8))
+    counts = counter.get_flop_counts()['Global']
+    assert sum(count for operation, count in counts.items()
+               if operation in (torch.ops.aten.mm, torch.ops.aten.addmm)) == 2 * expected
 
 
 def test_a_layer_that_is_called_twice_counts_twice_and_an_idle_one_not():
