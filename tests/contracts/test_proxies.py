@@ -20,8 +20,10 @@ IMAGES, LABELS = small_batch()
 NO_LAYER, NO_RELU = nn.Sequential(nn.Flatten()), nn.Sequential(nn.Conv2d(3, 2, 1), nn.Flatten())
 # What a proxy has no score for: a network, labels, and what it says; None if it scores everything.
 UNDEFINED = {
-    **dict.fromkeys(['flops', 'snip', 'grad_norm', 'grasp', 'synflow', 'fisher', 'zen', 'l2_norm',
-                     'plain'], (NO_LAYER, LABELS, 'a network with convolutions or linear layers')),
+    **dict.fromkeys(['snip', 'grad_norm', 'grasp', 'synflow', 'fisher', 'zen', 'l2_norm', 'plain'],
+                    (NO_LAYER, LABELS, 'a network with convolutions or linear layers')),
+    'flops': (NO_LAYER, LABELS, 'a network with convolutions or linear layers, recurrent ones or '
+                                'attention'),
     'naswot': (NO_RELU, LABELS, 'a network that calls modules of the family of nn.ReLU'),
     'epe_nas': (NO_RELU, torch.arange(6), 'class indices .* at least one occurs twice'),
     'jacov': None,
