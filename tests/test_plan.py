@@ -10,11 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from helpers.disk import no_waiting_for_the_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.archive import sqlite as _sqlite
 from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome, drive
 from nni_rankreg.typing import Results, sample_key
 
@@ -94,17 +94,8 @@ def stages(*batches):
 
 
 @pytest.fixture(autouse=True, scope='module')
-def no_waiting_for_the_disk():
-    """Nothing here loses its power supply; test_archive.py sees to that."""
-    connect = _sqlite._connect
-
-    def fast(path, mode):
-        connection = connect(path, mode)
-        connection.execute('PRAGMA synchronous = OFF')
-        return connection
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_sqlite, '_connect', fast)
+def quick_archives():
+    with no_waiting_for_the_disk():
         yield
 
 
