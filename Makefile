@@ -1,21 +1,26 @@
-# make demo   installs what is missing into .venv and runs the demonstration
-# make test   the same for the tests
-# make lint   ruff, mypy
-# make bench  what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew there
+# make demo       installs what is missing into .venv and runs the demonstration
+# make test       the same for all tests; JOBS=8 runs them in eight processes
+# make test-fast  those of a few minutes: none that is slow or needs a real manager or a GPU
+# make lint       ruff, mypy
+# make bench      what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= 2
 DATA ?= ../shared/data
 OUT ?= benchmarks/results
 RENDERED := $(if $(filter benchmarks/results,$(OUT)),docs,$(OUT))
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-fast lint bench clean
 
 demo: $(VENV)/.installed
 	@echo 'Starting the demonstration; PyTorch and NNI take some seconds to load.'
 	@$(VENV)/bin/nni-rankreg demo
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(JOBS)
+
+test-fast: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest -n $(JOBS) -m 'not slow and not manager and not gpu'
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import warnings
 
 import pytest
@@ -53,14 +54,21 @@ QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
 
 
+def pytest_configure():
+    """Let programs that tests start compute on one thread; they are small, and share the cores."""
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what reads the real data, and skip what this machine has not got."""
+    """Mark what reads the real data; skip what this machine has not got; one manager at a time."""
     absent = {'data': not DATA.exists() and f'There are no real data in {DATA}.',
               'gpu': not torch.cuda.is_available() and 'There is no GPU.'}
     for item in items:
         if 'shared_data' in getattr(item, 'fixturenames', ()):
             item.add_marker('data')
+        if item.get_closest_marker('manager'):
+            item.add_marker(pytest.mark.xdist_group('manager'))
         for name, reason in absent.items():
             if reason and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))

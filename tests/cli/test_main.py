@@ -7,10 +7,22 @@ import sys
 
 import pytest
 
+from nni_rankreg.cli import main
+
 
 def run(*arguments):
     return subprocess.run([sys.executable, '-m', 'nni_rankreg', *arguments],
                           capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def refused(capsys):
+    """Return a function: arguments -> the one line that says what is wrong with them."""
+    def program(*arguments):
+        assert main(arguments) == 2
+        line, = capsys.readouterr().err.strip().splitlines()
+        return line
+    return program
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -19,22 +31,30 @@ def run(*arguments):
     (('dance',), 'dance'),
     ((), 'subcommand'),
 ])
-def test_bad_input(arguments, message):
-    result = run(*arguments)
+def test_bad_input(arguments, message, refused):
+    line = refused(*arguments)
+    assert line.startswith('nni-rankreg: ') and message in line
+
+
+def test_program():
+    """Nothing that the commands import adds a line."""
+    result = run()
+    line, = result.stderr.strip().splitlines()
     assert result.returncode == 2
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert result.stderr.startswith('nni-rankreg: ') and message in result.stderr
-
-
-def test_help_and_version():
-    assert 'demo' in run('--help').stdout
+    assert line.startswith('nni-rankreg: ') and 'subcommand' in line
     assert run('--version').stdout.split()[-1] == '0.1.0'
 
 
-def test_foreign_archive_is_refused_and_kept(tmp_path):
+def test_help(capsys):
+    with pytest.raises(SystemExit) as raised:
+        main(['--help'])
+    assert raised.value.code == 0
+    words = set(capsys.readouterr().out.split())
+    assert {'register', 'check', 'trial', 'report', 'demo', 'proxies'} <= words
+
+
+def test_foreign_archive_is_refused_and_kept(tmp_path, refused):
     archive = tmp_path / 'results.sqlite'
     archive.write_text('somebody else\'s file')
-    result = run('demo', '--out', str(tmp_path))
-    assert result.returncode == 2
-    assert len(result.stderr.strip().splitlines()) == 1 and 'results.sqlite' in result.stderr
+    assert 'results.sqlite' in refused('demo', '--out', str(tmp_path))
     assert archive.read_text() == 'somebody else\'s file'
