@@ -61,6 +61,24 @@ class PathModule(CheckpointedModule):
         self._sampler: UniformSampler | None = None
         self._activator: Activator | None = None
 
+    def configure_optimizers(self) -> Any:
+        """Return the evaluator's optimiser and schedules.
+
+        Raises
+        ------
+        ValueError
+            If there are several optimisers: one step trains the super-net.
+        """
+        found = super().configure_optimizers()
+        if isinstance(found, (list, tuple)) and found:
+            both = len(found) == 2 and isinstance(found[0], (list, tuple))
+            count = len(found[0] if both else found)
+            if count > 1:
+                raise ValueError('Expected configure_optimizers of '
+                                 f'{type(self.training_module).__name__} to return one optimiser, '
+                                 f'got {count}: one step trains the super-net.')
+        return found
+
     @property
     def sampler(self) -> UniformSampler:
         """Draws the architectures that are trained."""

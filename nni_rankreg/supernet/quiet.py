@@ -17,7 +17,7 @@ from torchmetrics import Metric
 from ..host.trial import outside_trial
 
 __all__ = ['Entry', 'SkippedBatch', 'batch_metric', 'quiet_loss', 'sized_loss',
-           'validation_metric']
+           'validation_metric', 'validation_size']
 
 _PLAIN = (list, dict, set, deque)  # in which modules collect what their hooks look at later
 
@@ -71,8 +71,21 @@ def sized_loss(module: LightningModule, batch: Any) -> tuple[Tensor, float | Non
     if not isinstance(loss, Tensor):
         raise TypeError('Expected training_step of the evaluator to return a loss, got '
                         f'{type(loss).__name__}.')
+    return loss, _said_size(logged)
+
+
+def validation_size(module: LightningModule, batch: Any, index: int) -> float | None:
+    """Return the number of examples in a batch as `validation_step` says it in its log, or None."""
+    if type(module).validation_step is SupervisedLearningModule.validation_step:
+        return None
+    with _captured_log(module) as logged:
+        module.validation_step(batch, index)
+    return _said_size(logged)
+
+
+def _said_size(logged: dict[str, list[Entry]]) -> float | None:
     sizes = [entry.size for entries in logged.values() for entry in entries]
-    return loss, next((size for size in sizes if size is not None), None)
+    return next((size for size in sizes if size is not None), None)
 
 
 def batch_metric(module: LightningModule, batch: Any, index: int, name: str) -> Entry | None:

@@ -21,7 +21,13 @@ from ..host.network.prefix import SharedPrefix
 from ..typing import Sample, metric_sign
 from .calibration import calibrate, with_statistics
 from .path import PathModule
-from .quiet import batch_metric, quiet_loss, sized_loss, validation_metric
+from .quiet import (
+    batch_metric,
+    quiet_loss,
+    sized_loss,
+    validation_metric,
+    validation_size,
+)
 
 __all__ = ['SuperNetScorer']
 
@@ -77,7 +83,7 @@ class SuperNetScorer:
         self.calibration = [self._prepared(module.to_device(batch)) for batch in calibration]
         if not self.calibration:
             self.batches = with_statistics(module, self.batches)
-        self.sizes = [batch_size(batch) or 1 for batch in self.batches]
+        self.sizes: list[float] = [batch_size(batch) or 1 for batch in self.batches]
         self._whole: bool | None = None  # not known before an architecture is scored
         self._prefix: SharedPrefix | None = None
         self._shared: list[int] = []  # numbers of the batches whose prefix is remembered
@@ -94,7 +100,7 @@ class SuperNetScorer:
     def _scores(self, samples: Sequence[Sample]) -> list[float]:
         """Return the scores of the samples that are this process' share of a training's."""
         groups = [[index] for index in range(len(self.batches))]
-        if self.calibration or samples and self._is_whole(samples[0]):
+        if samples and self._is_whole(samples[0]) or self.calibration:
             groups = [sum(groups, [])]  # all batches of an architecture belong together
         tasks = [(index, group) for group in groups for index in _alike_together(samples)]
         processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
@@ -124,12 +130,21 @@ class SuperNetScorer:
             yield
 
     def _is_whole(self, sample: Sample) -> bool:
-        """Return whether the metric is that of all batches, and no mean of each batch's."""
+        """Return whether the metric is that of all batches, and no mean of each batch's.
+
+        The first architecture that is scored tells, and how the evaluator weighs its batches.
+        """
         if self._whole is None:
+            module = self.module.training_module
             self.module.activate(sample)
             with self._evaluating(0):
                 self._whole = self.metric is not None and batch_metric(
-                    self.module.training_module, self.batches[0], 0, self.metric) is None
+                    module, self.batches[0], 0, self.metric) is None
+                if self.metric is None:
+                    said = [validation_size(module, *pair) for pair in zip(
+                        self.batches, range(len(self.batches)))]
+                    self.sizes = [size if one is None else one
+                                  for one, size in zip(said, self.sizes)]
         return self._whole
 
     def _part(self, samples: Sequence[Sample], task: tuple[int, list[int]]

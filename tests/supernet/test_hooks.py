@@ -237,6 +237,18 @@ def test_optimisation_by_hand_is_refused():
         SPOS().train(Net(), evaluator(ByHand()))
 
 
+class Two(Recorded):
+    """Has an optimiser for each of its layers."""
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD([one], 1.) for one in list(self.parameters())[:2]], []
+
+
+def test_several_optimisers_are_refused():
+    with pytest.raises(ValueError, match='Expected configure_optimizers of Two to return one op'):
+        SPOS().train(Net(), evaluator(Two()))
+
+
 def test_new_hooks_of_lightning_are_found(monkeypatch):
     assert 'on_train_start' in overridden_hooks(Recorded())
     assert not {'training_step', 'forward', 'log'} & set(overridden_hooks(Recorded()))

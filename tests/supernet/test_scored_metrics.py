@@ -178,6 +178,29 @@ def collate(kind, items):
     return Batch(x, y) if kind == 'class' else (x, y)
 
 
+class Equal(Own):
+    """Says in validation only how much a batch counts."""
+
+    def training_step(self, batch, batch_idx):
+        x, y = self.parts(batch)
+        return F.cross_entropy(self(x), y)
+
+    def validation_step(self, batch, batch_idx):
+        self.log('val_loss', self.training_step(batch, batch_idx), batch_size=1)
+
+
+def test_loss_is_weighted_as_in_validation():
+    data = [(x.expand(6, -1), int(y)) for x, y in zip(X, Y)]
+    loader = DataLoader(data, 8, collate_fn=lambda items: collate('time first', items))
+    trained = train(Equal(), Sequences(), loader)
+    for one, score in zip(SAMPLES, trained.scorer()(SAMPLES).tolist()):
+        alone = Equal()
+        alone.set_model(trained.supernet.freeze(one))
+        logged, = Trainer(logger=False, accelerator='cpu', enable_progress_bar=False).validate(
+            alone, loader, verbose=False)
+        assert -score == pytest.approx(logged['val_loss'], rel=1e-6)
+
+
 @pytest.mark.parametrize('kind', ['packed', 'time first', 'class'])
 def test_batches_of_any_form(kind):
     lengths = torch.randint(3, 9, (25,), generator=GENERATOR).tolist()
