@@ -92,7 +92,7 @@ class LandmarkSampler:
             what=f'mutants at a distance above {threshold} from the root')]
 
     def _threshold_for(self, count: int) -> int:
-        largest = len(self._space.movable) - 1
+        largest = max(0, len(self._space.movable) - 1)
         if self.threshold is not None or not self.pairwise:
             return largest if self.threshold is None else self.threshold
         return max((threshold for threshold in range(1, largest + 1) if 2 * (count - 1)

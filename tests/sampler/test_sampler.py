@@ -276,6 +276,12 @@ def test_impossible_threshold(threshold):
         LandmarkSampler(NasBench201(4, 1, 10), threshold=threshold)
 
 
+def test_a_space_of_one_architecture_has_no_mutants():
+    assert LandmarkSampler(grid(1)).sample(1) == [{'x0': 0}]
+    with pytest.raises(ValueError, match=r'Expected a space with 1 different mutants .*got 0\.'):
+        LandmarkSampler(grid(1)).sample(2)
+
+
 def test_count_is_checked():
     with pytest.raises(ValueError, match='Expected a count of at least 1, got 0'):
         LandmarkSampler(grid(2, 2)).sample(0)
