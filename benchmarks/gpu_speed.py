@@ -26,8 +26,7 @@ from speed import now
 from stored import read, stored
 
 from nni_rankreg.data import HeldOut, ImageTensors, image_loader
-from nni_rankreg.evaluator import Classification
-from nni_rankreg.evaluator.device import BFloat16
+from nni_rankreg.evaluator import BFloat16, Classification
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler

@@ -16,7 +16,7 @@ from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
 from nni_rankreg.data import Digits, HeldOut, image_loader
-from nni_rankreg.evaluator import Classification
+from nni_rankreg.evaluator import Classification, LearningRateSchedule
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201, encode_nasbench201
@@ -29,7 +29,7 @@ def training(**recipe: Any) -> Classification:
     """Return an evaluator on the digits; the recipe is that of the table, unless it is changed."""
     return Classification(
         image_loader(Digits('train'), 64, shuffle=True), image_loader(Digits('validation'), 300),
-        **{'num_classes': 10, 'learning_rate': 0.002, 'minimum_learning_rate': 0.,
+        **{'num_classes': 10, 'learning_rate': 0.002, 'schedule': LearningRateSchedule(minimum=0.),
            'accelerator': 'cpu', 'enable_progress_bar': False, **recipe})
 
 

@@ -8,6 +8,7 @@ It has a folder for each class. Latencies need a file, TuNAS' model; else operat
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from jsonargparse import CLI
@@ -54,8 +55,9 @@ def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = 
             DataLoader(train, batch_size, shuffle=True, num_workers=workers, drop_last=True),
             DataLoader(validation, batch_size, num_workers=workers),
             num_classes=len(train.classes), enable_progress_bar=False, **{
-                **recipe, 'max_epochs': count, 'warmup_epochs': min(5, count // 10),
-                'learning_rate': recipe['learning_rate'] * batch_size / images})
+                **recipe, 'max_epochs': count,
+                'learning_rate': recipe['learning_rate'] * batch_size / images,
+                'schedule': replace(recipe['schedule'], warmup_epochs=min(5, count // 10))})
 
     space, (least, most) = ProxylessNAS(len(train.classes)), bounds
     within = (

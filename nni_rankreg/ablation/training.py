@@ -10,8 +10,7 @@ import torch
 
 from ..data import HeldOut, ImageTensors, image_loader
 from ..data.cifar10 import load_cifar10
-from ..evaluator import Classification
-from ..evaluator.device import on_device
+from ..evaluator import Classification, on_device
 from ..metric import bootstrap_interval, kendall_tau, sparse_kendall_tau
 from ..strategy.oneshot import SuperNetStrategy
 from ..table import TabularBenchmark

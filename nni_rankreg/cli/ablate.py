@@ -15,7 +15,7 @@ from ..ablation.problem import Problem, choose_setting
 from ..ablation.run import Run, Slice, finished_runs, unfinished_runs
 from ..ablation.summary import summarise_arms, summarise_teachers
 from ..data.cifar10 import check_cifar10
-from ..evaluator.device import check_device
+from ..evaluator import check_device
 
 __all__ = ['ablate']
 

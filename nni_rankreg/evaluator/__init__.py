@@ -7,6 +7,9 @@ from .classification import (
     SGDClassificationModule,
 )
 from .depth import DepthEvaluator, DepthModule
+from .device import BFloat16, check_device, on_device
+from .learning_rate import LearningRateSchedule
 
-__all__ = ['Classification', 'SGDClassificationModule', 'ACENAS_SUPERNET', 'IMAGENET_LINEAR',
-           'DepthEvaluator', 'DepthModule']
+__all__ = ['Classification', 'SGDClassificationModule', 'LearningRateSchedule', 'ACENAS_SUPERNET',
+           'IMAGENET_LINEAR', 'DepthEvaluator', 'DepthModule', 'BFloat16', 'check_device',
+           'on_device']

@@ -9,23 +9,24 @@ import torch
 import torch.nn.functional as F
 from nni.nas.evaluator.pytorch import ClassificationModule
 from torch import Tensor
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
 
+from .learning_rate import LearningRateSchedule
 from .seeded import SeededLightning
 
 __all__ = ['Classification', 'SGDClassificationModule', 'ACENAS_SUPERNET', 'IMAGENET_LINEAR']
 
 ACENAS_SUPERNET: dict[str, Any] = dict(
-    learning_rate=0.48, minimum_learning_rate=0., weight_decay=5e-5, label_smoothing=0.1,
-    warmup_epochs=5, per_step=True, max_epochs=360, gradient_clip_val=None)
+    learning_rate=0.48, schedule=LearningRateSchedule(0., warmup_epochs=5, per_step=True),
+    weight_decay=5e-5, label_smoothing=0.1, max_epochs=360, gradient_clip_val=None)
 """Super-net of `ProxylessNAS` on ImageNet in batches of 2,048: Zhang et al., "AceNAS", Table 6.
 
 ``Classification(train, validation, num_classes=1000, **ACENAS_SUPERNET)``. Label smoothing is that
 of the published code; there each of 16 GPUs draws an architecture for its 128 images."""
 
 IMAGENET_LINEAR: dict[str, Any] = dict(
-    learning_rate=0.5, warmup_learning_rate=0.1, minimum_learning_rate=0., decay='linear',
-    weight_decay=3e-4, label_smoothing=0.1, warmup_epochs=5, per_step=True, max_epochs=50)
+    learning_rate=0.5, schedule=LearningRateSchedule(
+        0., 'linear', warmup_epochs=5, warmup_start=0.1, per_step=True),
+    weight_decay=3e-4, label_smoothing=0.1, max_epochs=50)
 """Stand-alone training on ImageNet: Yu et al., "Landmark Regularization", CVPR 2021, section 5.2.
 
 Batches of 1,024 and clipping at 5 are those of the published code, which also takes a weight decay
@@ -41,18 +42,12 @@ class SGDClassificationModule(ClassificationModule):
     ----------
     num_classes
         Number of classes.
-    learning_rate, minimum_learning_rate
-        At the end of the warm-up and at the end of the training.
+    learning_rate, schedule
+        Its peak, and its course.
     weight_decay, momentum
         Of the optimiser.
     label_smoothing
         Of the cross-entropy in training.
-    decay
-        Form of the decay, ``'cosine'`` or ``'linear'``.
-    warmup_epochs, warmup_learning_rate
-        Epochs in which the learning rate first rises in a line, and from where.
-    per_step
-        Whether the learning rate changes in each step; otherwise in each epoch.
     fused
         Whether the optimiser is a single kernel, which is faster on a GPU.
     channels_last
@@ -63,21 +58,16 @@ class SGDClassificationModule(ClassificationModule):
     Raises
     ------
     ValueError
-        If the decay is unknown; in training, if the warm-up leaves no epoch.
+        In training, if the warm-up leaves no epoch.
     """
 
     def __init__(self, num_classes: int, *, learning_rate: float = 0.025,
-                 minimum_learning_rate: float = 0.001, weight_decay: float = 5e-4,
-                 momentum: float = 0.9, label_smoothing: float = 0., decay: str = 'cosine',
-                 warmup_epochs: int = 0, warmup_learning_rate: float = 0.,
-                 per_step: bool = False, fused: bool = False, channels_last: bool = False):
+                 schedule: LearningRateSchedule = LearningRateSchedule(),
+                 weight_decay: float = 5e-4, momentum: float = 0.9, label_smoothing: float = 0.,
+                 fused: bool = False, channels_last: bool = False):
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay,
                          optimizer=torch.optim.SGD, num_classes=num_classes)
-        if decay not in ('cosine', 'linear'):
-            raise ValueError(f"Expected a decay 'cosine' or 'linear', got {decay!r}.")
-        self.minimum_learning_rate, self.momentum = minimum_learning_rate, momentum
-        self.label_smoothing, self.decay, self.per_step = label_smoothing, decay, per_step
-        self.warmup_epochs, self.warmup_learning_rate = warmup_epochs, warmup_learning_rate
+        self.schedule, self.momentum, self.label_smoothing = schedule, momentum, label_smoothing
         self.fused, self.channels_last = fused, channels_last
 
     def setup(self, stage: str) -> None:
@@ -102,26 +92,7 @@ class SGDClassificationModule(ClassificationModule):
             # step of a super-net few have a gradient. Zero is the same as missing.
             for parameter in self.parameters():
                 optimizer.state[parameter]['momentum_buffer'] = torch.zeros_like(parameter)
-        return [optimizer], [{'scheduler': self._schedule(optimizer),
-                              'interval': 'step' if self.per_step else 'epoch'}]
-
-    def _schedule(self, optimizer: torch.optim.Optimizer) -> LRScheduler:
-        epochs, peak = self.trainer.max_epochs, self.hparams.learning_rate
-        if self.warmup_epochs >= epochs:
-            raise ValueError(f'Expected more epochs than the {self.warmup_epochs} of the warm-up, '
-                             f'got max_epochs={epochs}.')
-        unit = self.trainer.estimated_stepping_batches / epochs if self.per_step else 1
-        warmup = round(self.warmup_epochs * unit)
-        rest = round(epochs * unit) - warmup
-        decay: LRScheduler = (
-            CosineAnnealingLR(optimizer, T_max=rest, eta_min=self.minimum_learning_rate)
-            if self.decay == 'cosine' else
-            LinearLR(optimizer, 1., self.minimum_learning_rate / peak, total_iters=rest))
-        if not warmup:
-            return decay
-        # A factor of exactly 0 is refused by torch; the first step of the warm-up has none to do.
-        rise = LinearLR(optimizer, max(self.warmup_learning_rate / peak, 1e-9), 1., warmup)
-        return SequentialLR(optimizer, [rise, decay], [warmup])
+        return [optimizer], [self.schedule.configure(optimizer, self.trainer)]
 
 
 @nni.trace
@@ -140,8 +111,7 @@ class Classification(SeededLightning):
         Number of classes.
     seed
         Seeds the weights and the order of the data; None leaves the generators alone.
-    learning_rate, minimum_learning_rate, weight_decay, momentum, label_smoothing, decay, \
-    warmup_epochs, warmup_learning_rate, per_step, fused, channels_last
+    learning_rate, schedule, weight_decay, momentum, label_smoothing, fused, channels_last
         See `SGDClassificationModule`.
     **trainer_kwargs
         Passed to the Lightning trainer, for example ``max_epochs=30``.
@@ -158,15 +128,11 @@ class Classification(SeededLightning):
 
     def __init__(self, train_dataloaders: Any, val_dataloaders: Any, *, num_classes: int,
                  seed: int | None = 0, learning_rate: float = 0.025,
-                 minimum_learning_rate: float = 0.001, weight_decay: float = 5e-4,
-                 momentum: float = 0.9, label_smoothing: float = 0., decay: str = 'cosine',
-                 warmup_epochs: int = 0, warmup_learning_rate: float = 0.,
-                 per_step: bool = False, fused: bool = False, channels_last: bool = False,
-                 **trainer_kwargs: Any):
+                 schedule: LearningRateSchedule = LearningRateSchedule(),
+                 weight_decay: float = 5e-4, momentum: float = 0.9, label_smoothing: float = 0.,
+                 fused: bool = False, channels_last: bool = False, **trainer_kwargs: Any):
         module = SGDClassificationModule(
-            num_classes, learning_rate=learning_rate, weight_decay=weight_decay,
-            minimum_learning_rate=minimum_learning_rate, momentum=momentum,
-            label_smoothing=label_smoothing, decay=decay, warmup_epochs=warmup_epochs,
-            warmup_learning_rate=warmup_learning_rate, per_step=per_step, fused=fused,
+            num_classes, learning_rate=learning_rate, schedule=schedule, weight_decay=weight_decay,
+            momentum=momentum, label_smoothing=label_smoothing, fused=fused,
             channels_last=channels_last)
         super().__init__(module, train_dataloaders, val_dataloaders, seed, trainer_kwargs)

@@ -12,6 +12,7 @@ from ..space import NasBench201
 from ..table import TabularBenchmark, digits
 from ..typing import Sample
 from .classification import Classification
+from .learning_rate import LearningRateSchedule
 
 __all__ = ['digits_space', 'digits_evaluator', 'digits_accuracy', 'digits_truth']
 
@@ -41,8 +42,9 @@ def digits_evaluator(*, seed: int = 0, epochs: int = 5, learning_rate: float = 0
     return Classification(
         image_loader(Digits('train'), 64, shuffle=True),
         image_loader(Digits('validation'), validation_batch),
-        num_classes=10, seed=seed, learning_rate=learning_rate, minimum_learning_rate=0.,
-        max_epochs=epochs, **{**defaults, **trainer_kwargs})
+        num_classes=10, seed=seed, learning_rate=learning_rate,
+        schedule=LearningRateSchedule(minimum=0.), max_epochs=epochs,
+        **{**defaults, **trainer_kwargs})
 
 
 def digits_accuracy(sample: Sample, seed: int = 0) -> float:

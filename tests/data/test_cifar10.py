@@ -12,8 +12,7 @@ from torchvision.datasets import CIFAR10
 
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.data.cifar10 import load_cifar10
-from nni_rankreg.evaluator import Classification
-from nni_rankreg.evaluator.device import BFloat16
+from nni_rankreg.evaluator import BFloat16, Classification
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201

@@ -22,6 +22,7 @@ from nni_rankreg.evaluator import (
     Classification,
     DepthEvaluator,
     DepthModule,
+    LearningRateSchedule,
     SGDClassificationModule,
 )
 from nni_rankreg.host.network.subnet import extract
@@ -69,7 +70,7 @@ def network():
 
 def test_learning_rate_is_a_cosine_over_the_epochs(make):
     recorder = Recorder()
-    evaluator = make(max_epochs=5, learning_rate=0.4, minimum_learning_rate=0.1,
+    evaluator = make(max_epochs=5, learning_rate=0.4, schedule=LearningRateSchedule(0.1),
                      callbacks=[recorder])
     evaluator.evaluate(network())
     assert recorder.rates == pytest.approx(
@@ -93,7 +94,7 @@ def linear(progress):
 def test_published_learning_rates(recipe, start, decay, epochs, make):
     """Five epochs of warm-up in a line, then the decay to 0, in each of 3 steps of an epoch."""
     recorder, peak = Recorder(), recipe['learning_rate']
-    assert recipe['max_epochs'] == epochs and recipe['warmup_epochs'] == 5
+    assert recipe['max_epochs'] == epochs and recipe['schedule'].warmup_epochs == 5
     make(**{**recipe, 'max_epochs': 9, 'callbacks': [recorder], 'limit_val_batches': 1}
          ).evaluate(network())
     rise = [start + (peak - start) * step / 15 for step in range(15)]
@@ -103,19 +104,20 @@ def test_published_learning_rates(recipe, start, decay, epochs, make):
 
 def test_warmup_per_epoch_and_a_minimum(make):
     recorder = Recorder()
-    make(max_epochs=4, learning_rate=0.4, warmup_learning_rate=0.2, warmup_epochs=2,
-         minimum_learning_rate=0.1, decay='linear', callbacks=[recorder]).evaluate(network())
+    schedule = LearningRateSchedule(0.1, 'linear', warmup_epochs=2, warmup_start=0.2)
+    make(max_epochs=4, learning_rate=0.4, schedule=schedule, callbacks=[recorder]
+         ).evaluate(network())
     assert recorder.rates == pytest.approx([0.2, 0.3, 0.4, 0.25])
 
 
 def test_warmup_must_leave_an_epoch(make):
     with pytest.raises(ValueError, match='Expected more epochs than the 2 of the warm-up, got'):
-        make(max_epochs=2, warmup_epochs=2).evaluate(network())
+        make(max_epochs=2, schedule=LearningRateSchedule(warmup_epochs=2)).evaluate(network())
 
 
 def test_decay_must_be_known():
     with pytest.raises(ValueError, match="Expected a decay 'cosine' or 'linear', got 'step'"):
-        SGDClassificationModule(10, decay='step')
+        LearningRateSchedule(decay='step')
 
 
 def test_labels_are_smoothed_in_training_only(make):
@@ -193,9 +195,11 @@ def test_trainer_options_are_passed_on(make):
 def test_evaluators_travel_to_trials():
     evaluator = Classification(
         image_loader(Digits('train'), 64, shuffle=True), image_loader(Digits('validation'), 300),
-        num_classes=10, seed=4, learning_rate=0.3, max_epochs=7, **FAST)
+        num_classes=10, seed=4, learning_rate=0.3, schedule=LearningRateSchedule(0.2),
+        max_epochs=7, **FAST)
     copy = nni.load(nni.dump(evaluator))
     assert (copy.seed, copy.trainer.max_epochs, copy.module.hparams.learning_rate) == (4, 7, 0.3)
+    assert copy.module.schedule == LearningRateSchedule(0.2)
     assert isinstance(copy.module, SGDClassificationModule)
     assert len(copy.train_dataloaders.dataset) == 897
 

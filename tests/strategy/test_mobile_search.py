@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from nni.nas.evaluator.pytorch import DataLoader
@@ -50,7 +52,8 @@ def loaders(images):
 @pytest.mark.parametrize('recipe', [ACENAS_SUPERNET, IMAGENET_LINEAR])
 def test_supernet(recipe, images, constraint, run_experiment):
     evaluator = Classification(*loaders(images), num_classes=10,
-                               **{**recipe, 'max_epochs': 2, 'warmup_epochs': 1, **FAST})
+                               **{**recipe, 'max_epochs': 2, 'schedule': replace(
+                                   recipe['schedule'], warmup_epochs=1), **FAST})
     drawn = []
 
     def accept(sample):
