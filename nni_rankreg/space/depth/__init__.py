@@ -1,5 +1,6 @@
 """Decoders of depth maps."""
 
-from .space import DepthDecoder, decode_depth, encode_depth
+from .code import decode_depth, encode_depth
+from .space import DepthDecoder
 
 __all__ = ['DepthDecoder', 'encode_depth', 'decode_depth']

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...typing import Sample
-from .code import OPERATIONS, CellConstraint, ModelSpec, spec_of
+from .code import OPERATIONS, ModelSpec, spec_of
+from .constraint import CellConstraint
 from .graph import VERTICES, vertex_channels
 
 __all__ = ['FixedCell', 'SearchedCell', 'conv_bn_relu']

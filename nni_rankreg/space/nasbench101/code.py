@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
-from nni.mutable import (
-    Categorical,
-    ConstraintViolation,
-    LabeledMutable,
-    Mutable,
-    SampleValidationError,
-    label_scope,
-)
-
 from ...typing import Sample
 from ..codec import codec
-from ..joint import JointDraw
-from .graph import MAX_EDGES, VERTICES, Matrix, edges, prune, unpack, valid_matrices
+from .graph import MAX_EDGES, VERTICES, Matrix, edges, prune
 
-__all__ = ['ModelSpec', 'CellConstraint', 'OPERATIONS', 'encode_nasbench101',
-           'decode_nasbench101', 'hash_nasbench101', 'spec_of']
+__all__ = ['ModelSpec', 'LABELS', 'OPERATIONS', 'encode_nasbench101', 'decode_nasbench101',
+           'hash_nasbench101', 'spec_of', 'sample_of']
 
 OPERATIONS = ('conv3x3-bn-relu', 'conv1x1-bn-relu', 'maxpool3x3')
 """Operations of the vertices, in the order in which the benchmark numbers them."""
 
-EDGE_LABELS = {(source, target): f'cell/edge_{source}_{target}'
-               for source, target in edges(VERTICES)}
-OPERATION_LABELS = {vertex: f'cell/op_{vertex}' for vertex in range(1, VERTICES - 1)}
-# The edges into a vertex, then its operation, vertex by vertex.
+_EDGE_LABELS = {(source, target): f'cell/edge_{source}_{target}'
+                for source, target in edges(VERTICES)}
+_OPERATION_LABELS = {vertex: f'cell/op_{vertex}' for vertex in range(1, VERTICES - 1)}
+
 LABELS = [label for target in range(1, VERTICES)
-          for label in [*(EDGE_LABELS[source, target] for source in range(target)),
-                        *([OPERATION_LABELS[target]] if target < VERTICES - 1 else [])]]
+          for label in [*(_EDGE_LABELS[source, target] for source in range(target)),
+                        *([_OPERATION_LABELS[target]] if target < VERTICES - 1 else [])]]
+"""Those of the edges into a vertex, then that of its operation, vertex by vertex."""
 
 
 class ModelSpec(NamedTuple):
@@ -93,11 +83,11 @@ def spec_of(sample: Sample) -> ModelSpec:
 @lru_cache(maxsize=4096)
 def _spec(choices: tuple[Any, ...]) -> ModelSpec:
     sample = dict(zip(LABELS, choices))
-    chosen = {edge for edge, label in EDGE_LABELS.items() if sample[label]}
+    chosen = {edge for edge, label in _EDGE_LABELS.items() if sample[label]}
     matrix = [[int((source, target) in chosen) for target in range(VERTICES)]
               for source in range(VERTICES)]
-    ops = ['input', *(sample[label] for label in OPERATION_LABELS.values()), 'output']
-    if not all(sample[label] in (0, 1) for label in EDGE_LABELS.values()):
+    ops = ['input', *(sample[label] for label in _OPERATION_LABELS.values()), 'output']
+    if not all(sample[label] in (0, 1) for label in _EDGE_LABELS.values()):
         raise ValueError(f'Expected 0 or 1 for each edge of the cell, got {sample}.')
     return _checked(matrix, ops)
 
@@ -147,16 +137,17 @@ def decode_nasbench101(spec: tuple[Sequence[Sequence[int]], Sequence[str]]) -> S
                    for source, row in enumerate(rows) for target, value in enumerate(row))):
         raise ValueError(f'Expected an upper triangular matrix of 0 and 1 with 2 to {VERTICES} '
                          f'vertices and an operation for each, got {rows} and {list(ops)}.')
-    return _sample(_checked(rows, ops))
+    return sample_of(_checked(rows, ops))
 
 
-def _sample(spec: ModelSpec) -> Sample:
+def sample_of(spec: ModelSpec) -> Sample:
+    """Return the architecture of a pruned code."""
     last = len(spec.matrix) - 1
     places = [*range(last), VERTICES - 1]
-    choices: Sample = dict.fromkeys(EDGE_LABELS.values(), 0)
+    choices: Sample = dict.fromkeys(_EDGE_LABELS.values(), 0)
     for source, target in edges(last + 1):
-        choices[EDGE_LABELS[places[source], places[target]]] = spec.matrix[source][target]
-    for vertex, label in OPERATION_LABELS.items():
+        choices[_EDGE_LABELS[places[source], places[target]]] = spec.matrix[source][target]
+    for vertex, label in _OPERATION_LABELS.items():
         choices[label] = spec.ops[vertex] if vertex < last else OPERATIONS[0]
     return {label: choices[label] for label in LABELS}
 
@@ -189,52 +180,3 @@ def hash_nasbench101(sample: Sample) -> str:
 
 def _md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
-
-
-class CellConstraint(JointDraw):
-    """An architecture is a cell: a path from input to output, at most nine edges on paths.
-
-    A cell is drawn with 2 to 7 vertices, v of them with a probability proportional to 2^v; then
-    one of the valid matrices with all vertices on paths, uniformly; then each operation.
-    Source: Zhang et al., "AceNAS", 2021, which draws matrices until one is valid.
-    """
-
-    def __init__(self) -> None:
-        self.label, self.labels = 'cell/valid', set(LABELS)
-        with label_scope('cell'):
-            self.symbols = [
-                Categorical([0, 1] if 'edge' in label else OPERATIONS, label=label.split('/')[1])
-                for label in LABELS]
-
-    def leaf_mutables(self, is_leaf: Callable[[Mutable], bool]) -> Iterable[LabeledMutable]:
-        """Yield the constraint before its labels, so that NNI lets it draw before them."""
-        yield self
-        for symbol in self.symbols:
-            yield from symbol.leaf_mutables(is_leaf)
-
-    def check_contains(self, sample: Sample) -> SampleValidationError | None:
-        """Return what is wrong with a sample, or None."""
-        for symbol in self.symbols:
-            error = symbol.check_contains(sample)
-            if error is not None:
-                return error
-        try:
-            spec_of(sample)
-        except ValueError as violation:
-            return ConstraintViolation(str(violation))
-        return None
-
-    def draw(self, random: np.random.RandomState) -> Sample:
-        """Return a random cell."""
-        weights = 2. ** np.arange(2, VERTICES + 1)
-        vertices = int(random.choice(np.arange(2, VERTICES + 1), p=weights / weights.sum()))
-        matrices = valid_matrices(vertices)
-        matrix = unpack(int(matrices[random.randint(len(matrices))]), vertices)
-        names = [OPERATIONS[index] for index in random.randint(len(OPERATIONS), size=vertices - 2)]
-        return _sample(ModelSpec(matrix, ('input', *names, 'output')))
-
-    def standard(self) -> Sample:
-        """Return a chain of all vertices."""
-        chain = tuple(tuple(int(target == source + 1) for target in range(VERTICES))
-                      for source in range(VERTICES))
-        return _sample(ModelSpec(chain, ('input', *[OPERATIONS[0]] * (VERTICES - 2), 'output')))

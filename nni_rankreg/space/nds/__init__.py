@@ -1,6 +1,6 @@
 """The cell spaces of DARTS, ENAS, PNAS, AmoebaNet and NASNet as in the NDS benchmark."""
 
-from .genotype import Genotype, decode_nds, encode_nds
+from .code import Genotype, decode_nds, encode_nds
 from .space import ENAS, PNAS, AmoebaNet, DARTSSpace, NASNet, NDSSpace
 
 __all__ = ['NDSSpace', 'DARTSSpace', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype',

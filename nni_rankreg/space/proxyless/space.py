@@ -1,4 +1,4 @@
-"""The mobile space of ProxylessNAS, as AceNAS and TuNAS search it, and TuNAS' codes."""
+"""The mobile space of ProxylessNAS, as AceNAS and TuNAS search it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,8 @@ from nni.nas.strategy import RandomOneShot
 from torch import Tensor, nn
 
 from ...typing import Sample
-from ..convolution import Convolution, Cost, total_cost
-from .code import (
-    BLOCKS,
-    OPERATIONS,
-    SKIP,
-    WIDTHS,
-    Position,
-    block_positions,
-)
+from ..cost import Convolution, Cost, total_cost
+from .code import BLOCKS, OPERATIONS, SKIP, WIDTHS, Position, block_positions
 from .supernet import keep_probabilities
 
 __all__ = ['ProxylessNAS']
@@ -135,7 +128,7 @@ class ProxylessNAS(ModelSpace):
         return total_cost(layers, widths[-1], self.num_labels)
 
 
-class InvertedResidual(nn.Sequential):
+class _InvertedResidual(nn.Sequential):
     """Widen, convolve each channel, narrow; the input is added where it has the same shape."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, kernel: int, expansion: int,
@@ -154,7 +147,7 @@ class InvertedResidual(nn.Sequential):
 def _choice(position: Position, skip: float, norm: dict[str, Any]) -> LayerChoice:
     label, inputs, outputs, stride, skippable = position
     candidates: dict[str, nn.Module] = {
-        name: InvertedResidual(inputs, outputs, stride, kernel, expansion, norm)
+        name: _InvertedResidual(inputs, outputs, stride, kernel, expansion, norm)
         for name, (kernel, expansion) in OPERATIONS.items()}
     if not skippable:
         return LayerChoice(candidates, label=label)

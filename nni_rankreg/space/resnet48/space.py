@@ -11,7 +11,7 @@ from nni.nas.nn.pytorch import ModelSpace, MutableBatchNorm2d, MutableConv2d, Mu
 from torch import Tensor, nn
 
 from ...typing import Sample
-from ..convolution import Convolution, Cost, total_cost
+from ..cost import Convolution, Cost, total_cost
 from .code import DEPTHS, RATIOS
 
 __all__ = ['ResNet48']
@@ -80,8 +80,8 @@ class ResNet48(ModelSpace):
             middle = _width(self.channels[stage],
                             Categorical(self.ratios, label=f's{stage + 1}_i{index}'))
             if stage == 0 or index > 0:
-                return BasicBlock(widths[stage], middle, widths[stage], 1)
-            return BasicBlock(widths[stage - 1], middle, widths[stage], 2)
+                return _BasicBlock(widths[stage], middle, widths[stage], 1)
+            return _BasicBlock(widths[stage - 1], middle, widths[stage], 2)
         low, high = self.depths[stage]
         return Repeat(block, Categorical(range(low, high + 1), label=f's{stage + 1}_depth'))
 
@@ -130,7 +130,7 @@ class ResNet48(ModelSpace):
                 inputs = outputs
 
 
-class BasicBlock(nn.Module):
+class _BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut, which is a convolution where the stride is not 1."""
 
     def __init__(self, inputs: Any, middle: Any, outputs: Any, stride: int):

@@ -17,7 +17,8 @@ from nni_rankreg.space import (
     encode_nasbench101,
     hash_nasbench101,
 )
-from nni_rankreg.space.nasbench101.code import LABELS, OPERATIONS, CellConstraint
+from nni_rankreg.space.nasbench101.code import LABELS, OPERATIONS
+from nni_rankreg.space.nasbench101.constraint import CellConstraint
 from nni_rankreg.space.nasbench101.graph import edges, unpack, valid_matrices, vertex_channels
 
 CELLS = {2: 1, 3: 6, 4: 84, 5: 2_441, 6: 62_010, 7: 359_082}  # different ones, by vertices
