@@ -48,6 +48,7 @@ class NasBench101(ModelSpace):
 
     Examples
     --------
+    >>> from nni_rankreg.space import decode_nasbench101
     >>> space = NasBench101(8, num_stacks=2, num_modules_per_stack=1)
     >>> network = space.freeze(decode_nasbench101(([[0, 1], [0, 0]], ['input', 'output'])))
     >>> sum(parameter.numel() for parameter in network.parameters())

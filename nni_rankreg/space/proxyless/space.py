@@ -58,6 +58,7 @@ class ProxylessNAS(ModelSpace):
 
     Examples
     --------
+    >>> from nni_rankreg.space import decode_proxyless
     >>> space = ProxylessNAS()
     >>> space.cardinality() == 6 ** 6 * 7 ** 15
     True

@@ -51,6 +51,7 @@ class ResNet48(ModelSpace):
 
     Examples
     --------
+    >>> from nni_rankreg.space import decode_resnet48
     >>> space = ResNet48()
     >>> f'{space.cardinality():.4g}', f'{space.cardinality(one_ratio=True):.4g}'
     ('1.216e+23', '5.064e+19')
