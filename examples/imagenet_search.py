@@ -73,7 +73,7 @@ def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = 
     experiment = NasExperiment(space, training(IMAGENET_LINEAR, epochs, 1024), search, config)
     experiment.run(8080)
     for model in experiment.export_top_models(5):
-        cost = within.measure([model.sample]).item()
+        cost = within.number([model.sample]).item()
         print(f'{model.metric:.4f} {cost:.2f} {encode_proxyless(model.sample)}')
     experiment.stop()
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    NamedTuple,
-    Protocol,
-    Union,
-)
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Union
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from nni.mutable import LabeledMutable, Mutable
 
-__all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'sample_key']
+__all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'sample_key',
+           'without']
 
 Sample = dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
@@ -27,6 +24,8 @@ Accept = Callable[[Sample], bool]
 
 Space = Union['Mutable', Mapping[str, 'LabeledMutable']]
 """An NNI model space, or label -> mutable, which its ``simplify()`` returns."""
+
+Item = TypeVar('Item')
 
 
 class Results(NamedTuple):
@@ -56,10 +55,8 @@ class Results(NamedTuple):
         >>> Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1]).without([{'op': 'conv'}]).samples
         [{'op': 'none'}]
         """
-        excluded = set(map(sample_key, samples))
-        kept = [(sample, metric) for sample, metric in self.pairs()
-                if sample_key(sample) not in excluded]
-        return Results([sample for sample, _ in kept], [metric for _, metric in kept], self.mode)
+        return self.take(without(range(len(self.samples)), samples,
+                                 key=lambda row: sample_key(self.samples[row])))
 
     def in_mode(self, mode: str) -> Results:
         """Return the same results with the sign of another mode; unsaid is ``'max'``."""
@@ -67,17 +64,28 @@ class Results(NamedTuple):
         return Results(self.samples, [sign * metric for metric in self.metrics], mode)
 
     def best_first(self) -> Results:
-        """Return the results best first; equal ones keep their order.
+        """Return the results best first; equal ones keep their order, and NaN comes last.
 
         Examples
         --------
         >>> Results([{'op': 'none'}, {'op': 'conv'}], [0.1, 0.9]).best_first().metrics
         [0.9, 0.1]
         """
-        sign = metric_sign(self.mode or 'max')
-        order = sorted(range(len(self.samples)), key=lambda index: -sign * self.metrics[index])
-        return Results([self.samples[index] for index in order],
-                       [self.metrics[index] for index in order], self.mode)
+        scores = metric_sign(self.mode or 'max') * torch.tensor(self.metrics, dtype=torch.float64)
+        scores[scores.isnan()] = -math.inf
+        return self.take(scores.argsort(descending=True, stable=True).tolist())
+
+    def take(self, rows: Iterable[int]) -> Results:
+        """Return the results of some rows, in their order.
+
+        Examples
+        --------
+        >>> Results([{'op': 'none'}, {'op': 'conv'}], [0.1, 0.9]).take([1]).samples
+        [{'op': 'conv'}]
+        """
+        rows = list(rows)
+        return Results([self.samples[row] for row in rows], [self.metrics[row] for row in rows],
+                       self.mode)
 
 
 class Scorer(Protocol):
@@ -120,3 +128,25 @@ def sample_key(sample: Sample) -> str:
     '{"a": "conv", "b": [1]}'
     """
     return json.dumps(sample, sort_keys=True)
+
+
+def without(items: Iterable[Item], excluded: Iterable[Sample],
+            key: Callable[[Any], str] = sample_key) -> list[Item]:
+    """Return the items that belong to none of the excluded architectures.
+
+    Parameters
+    ----------
+    items
+        Architectures, or anything that has one.
+    excluded
+        Architectures to leave out.
+    key
+        Returns the identity of an item's architecture.
+
+    Examples
+    --------
+    >>> without([{'op': 'conv'}, {'op': 'none'}], [{'op': 'none'}])
+    [{'op': 'conv'}]
+    """
+    keys = set(map(sample_key, excluded))
+    return [item for item in items if key(item) not in keys]

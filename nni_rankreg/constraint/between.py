@@ -12,20 +12,20 @@ from ..typing import Sample
 
 __all__ = ['Between']
 
-Measure = Callable[[Sequence[Sample]], Tensor]
+Number = Callable[[Sequence[Sample]], Tensor]
 
 
 @nni.trace
 class Between:
     """Accept the architectures of which a number lies between two bounds, both included.
 
-    It is a filter of samplers, of `Evolution` and of the strategies (``filter=``): others are
-    neither drawn nor scored nor trained. Where none is found, their error tells the range of the
-    numbers that were.
+    It is what samplers and searches take as ``accept`` and one-shot strategies as ``filter``:
+    others are neither drawn nor scored nor trained. Where none is found, their error tells the
+    range of the numbers that were.
 
     Parameters
     ----------
-    measure
+    number
         Returns the numbers of N architectures, shape (N,), for example a zero-cost proxy or a
         table.
     minimum, maximum
@@ -51,15 +51,15 @@ class Between:
     (4.0, 20.0)
     """
 
-    def __init__(self, measure: Measure, minimum: float = -math.inf, maximum: float = math.inf):
+    def __init__(self, number: Number, minimum: float = -math.inf, maximum: float = math.inf):
         if not minimum <= maximum:
             raise ValueError(f'Expected a minimum up to the maximum, got {minimum} and {maximum}.')
-        self.measure, self.minimum, self.maximum = measure, minimum, maximum
+        self.number, self.minimum, self.maximum = number, minimum, maximum
         self.lowest, self.highest = math.inf, -math.inf
 
     def __call__(self, sample: Sample) -> bool:
         """Return whether an architecture is accepted; not if its number is NaN."""
-        value = float(self.measure([sample])[0])
+        value = float(self.number([sample])[0])
         self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
         return self.minimum <= value <= self.maximum
 

@@ -18,9 +18,9 @@ __all__ = ['MacsConstraint']
 
 @nni.trace
 class MacsConstraint(Between):
-    """Accept the architectures whose multiply-accumulates lie between two bounds; a filter.
+    """Accept the architectures whose multiply-accumulates lie between two bounds.
 
-    It travels to trials, with the arguments of the space.
+    It is used as `Between` is, and travels to trials with the arguments of the space.
 
     Parameters
     ----------

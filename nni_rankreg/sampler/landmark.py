@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import islice
 
 import numpy as np
-from nni.mutable import LabeledMutable, Mutable
 
-from ..typing import Accept, Sample
-from .choice import ATTEMPTS, ChoiceSpace
+from ..typing import Accept, Sample, Space
+from .choice import ChoiceSpace, check_different
 from .distance import hamming_distance
+from .rejection import accepted, once
 
 __all__ = ['LandmarkSampler']
 
@@ -61,7 +61,7 @@ class LandmarkSampler:
     [2, 2, 2]
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], *,
+    def __init__(self, space: Space, *,
                  threshold: int | None = None, pairwise: bool = False, seed: int = 0,
                  accept: Accept | None = None):
         self._space = ChoiceSpace(space, accept)
@@ -86,10 +86,13 @@ class LandmarkSampler:
                 else self._space.canonical(root))
         if self.pairwise:
             return self._spread(count, root, threshold)
-        return [root, *self._space.distinct(
-            lambda: self._mutant(root, threshold), count - 1, sum(self._shells[threshold + 1:]),
-            accept=lambda sample: hamming_distance(sample, root) > threshold, random=self._random,
-            what=f'mutants at a distance above {threshold} from the root')]
+        what = f'mutants at a distance above {threshold} from the root'
+        check_different(count - 1, sum(self._shells[threshold + 1:]), what)
+        far = once(accept=lambda sample: hamming_distance(sample, root) > threshold)
+        mutants = self._space.distinct(
+            lambda: self._mutant(root, threshold), count - 1, far, self._random)
+        check_different(count - 1, len(mutants), what)
+        return [root, *mutants]
 
     def _threshold_for(self, count: int) -> int:
         largest = max(0, len(self._space.movable) - 1)
@@ -106,12 +109,12 @@ class LandmarkSampler:
         return sample
 
     def _spread(self, count: int, root: Sample, threshold: int) -> list[Sample]:
-        placed, misses = [root], 0
-        while len(placed) < count and misses < ATTEMPTS:
-            sample = self._space.draw_valid(lambda: self._mutant(root, threshold))
-            far = all(hamming_distance(sample, other) > threshold for other in placed)
-            misses = 0 if far else misses + 1
-            placed += [sample] if far else []
+        placed = [root]
+        mutants = accepted(
+            lambda: self._space.draw_valid(lambda: self._mutant(root, threshold)),
+            lambda mutant: all(hamming_distance(mutant, one) > threshold for one in placed))
+        for mutant in islice(mutants, count - 1):
+            placed.append(mutant)
         if len(placed) < count:
             raise ValueError(f'Expected at most {len(placed)} landmarks at pairwise distances '
                              f'above {threshold}, the number placed, got count={count}; '

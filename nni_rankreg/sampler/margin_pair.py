@@ -8,8 +8,9 @@ from typing import Any, Union
 import nni
 
 from ..typing import Accept, Sample, Space
-from .choice import ATTEMPTS, ChoiceSpace, first_accepted
+from .choice import ChoiceSpace
 from .distance import Groups, group_distance, hamming_distance, parameter_groups
+from .rejection import ATTEMPTS, first_accepted
 from .uniform import UniformSampler
 
 __all__ = ['MarginPairSampler', 'MarginPairs']

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
-from nni.mutable import LabeledMutable, Mutable
 
 from .._util.random import OwnsGenerator
-from ..typing import Sample
-from .choice import Accept
+from ..typing import Accept, Sample, Space
 from .uniform import UniformSampler
 
 __all__ = ['PoolSampler']
@@ -51,7 +48,7 @@ class PoolSampler(OwnsGenerator):
     [{'width': 16}]
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
+    def __init__(self, space: Space, seed: int = 0, *,
                  share: float = 1., accept: Accept | None = None):
         if not 0 <= share <= 1:
             raise ValueError(f'Expected a share of the pool from 0 to 1, got {share}.')

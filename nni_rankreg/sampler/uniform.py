@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
-from nni.mutable import LabeledMutable, Mutable
 
 from .._util.random import OwnsGenerator
-from ..typing import Accept, Sample, sample_key
-from .choice import ChoiceSpace
+from ..typing import Accept, Sample, Space, sample_key
+from .choice import ChoiceSpace, check_different
+from .rejection import once
 
 __all__ = ['UniformSampler']
 
@@ -47,8 +47,7 @@ class UniformSampler(OwnsGenerator):
     [8, 16, 32]
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
-                 accept: Accept | None = None):
+    def __init__(self, space: Space, seed: int = 0, *, accept: Accept | None = None):
         self._space = ChoiceSpace(space, accept)
         self._random = np.random.RandomState(seed)
 
@@ -64,10 +63,12 @@ class UniformSampler(OwnsGenerator):
         ValueError
             If the space does not hold that many.
         """
-        seen = {sample_key(self._space.canonical(sample)) for sample in exclude}
-        return self._space.distinct(
-            self._draw, count, self._space.size - len(seen), seen=seen, random=self._random,
-            what=f'architectures, {len(seen)} excluded')
+        excluded = {sample_key(one): one for one in map(self._space.canonical, exclude)}
+        what = f'architectures, {len(excluded)} excluded'
+        check_different(count, self._space.size - len(excluded), what)
+        samples = self._space.distinct(self._draw, count, once(excluded.values()), self._random)
+        check_different(count, len(samples), what)
+        return samples
 
     def mutate(self, sample: Sample) -> Sample:
         """Return a copy of `sample` with one label, drawn uniformly, changed to another choice.

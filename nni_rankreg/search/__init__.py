@@ -1,7 +1,8 @@
 """What searches a scorer: the best of many candidates, and evolution."""
 
-from .candidates import Candidates, UniformDraw
+from .candidates import Candidates
 from .evolution import Evolution
 from .scored import ScoredSample, best_first
+from .uniform_draw import UniformDraw
 
 __all__ = ['Candidates', 'Evolution', 'ScoredSample', 'UniformDraw', 'best_first']

@@ -1,22 +1,20 @@
-"""What a search with a predictor may propose: draws that can be repeated, and the best of many."""
+"""What a search with a predictor may propose: random architectures, and the best of many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
+from itertools import islice
+from operator import itemgetter
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..sampler.choice import ATTEMPTS, ChoiceSpace
-from ..sampler.uniform import UniformSampler
-from ..typing import Accept, Sample, Scorer, sample_key
+from ..sampler import UniformSampler
+from ..sampler.choice import ChoiceSpace
+from ..sampler.rejection import ATTEMPTS, accepted, first_accepted, once
+from ..typing import Accept, Results, Sample, Scorer, Space, sample_key, without
+from .generations import evolve
 
-__all__ = ['Candidates', 'UniformDraw']
-
-_PARENTS = 0.05      # share of a generation that has offspring
+__all__ = ['Candidates']
 
 
 class Candidates:
@@ -43,6 +41,7 @@ class Candidates:
 
     Examples
     --------
+    >>> import torch
     >>> from nni.mutable import Categorical
     >>> candidates = Candidates({'width': Categorical([8, 16, 32], label='width')})
     >>> wide = lambda samples: torch.tensor([float(sample['width']) for sample in samples])
@@ -50,17 +49,16 @@ class Candidates:
     [{'width': 16}, {'width': 8}]
     """
 
-    def __init__(self, space: Any, *, given: Sequence[Sample] | None = None,
-                 accept: Accept | None = None, pool: int = 100_000,
-                 seed: int = 0):
+    def __init__(self, space: Space, *, given: Sequence[Sample] | None = None,
+                 accept: Accept | None = None, pool: int = 100_000, seed: int = 0):
         if pool < 1:
             raise ValueError(f'Expected a pool of at least 1 architecture, got {pool}.')
         self.pool = pool
         self._accept, self._random = accept, np.random.default_rng(seed)
-        self._sampler = None if given is not None else UniformSampler(space, seed)
-        known = (ChoiceSpace(space, accept).every(pool) if given is None
-                 else filter(self._accepts, given))
-        self._known = None if known is None else {sample_key(one): one for one in known}
+        self._sampler = UniformSampler(space, seed)
+        listed = (ChoiceSpace(space, accept).every(pool) if given is None
+                  else [one for one in given if accept is None or accept(one)])
+        self._listed = None if listed is None else {sample_key(one): one for one in listed}
 
     def random(self, count: int, exclude: Collection[Sample] = ()) -> list[Sample]:
         """Return `count` different architectures, or fewer if there are no more.
@@ -72,11 +70,9 @@ class Candidates:
         exclude
             Architectures to leave out.
         """
-        seen = set(map(sample_key, exclude))
-        if self._known is None:
-            assert self._sampler is not None
-            return self._distinct(self._sampler.sample, count, seen)
-        rest = [sample for key, sample in self._known.items() if key not in seen]
+        if self._listed is None:
+            return self._draw(count, once(exclude, self._accept))
+        rest = _others(self._listed, exclude)
         return [rest[row] for row in self._random.permutation(len(rest))[:count]]
 
     def best(self, scorer: Scorer, count: int, exclude: Collection[Sample] = (), *,
@@ -92,86 +88,28 @@ class Candidates:
         exclude
             Architectures to leave out.
         generations
-            Of an evolution over a huge space, which score `pool` architectures in all; each after
-            the first has children of the best so far, with one choice changed. 1 scores random
-            ones only.
+            Of an evolution over a huge space (see `evolve`), which score `pool` architectures in
+            all; each after the first has children of the best so far, with one choice changed. 1
+            scores random ones only.
         """
-        seen = set(map(sample_key, exclude))
-        if self._known is not None:
-            found = [sample for key, sample in self._known.items() if key not in seen]
-            scores = scorer(found)
+        if self._listed is None:
+            size, new = max(1, self.pool // generations), once(exclude, self._accept)
+            scored = evolve(self._draw(size, new), scorer, self._sampler.mutate, new, size=size,
+                            generations=generations, random=self._random)
         else:
-            found, scores = self._evolve(scorer, seen, max(1, self.pool // generations),
-                                         generations)
-        return [found[row] for row in _order(scores)[:count]]
+            rest = _others(self._listed, exclude)
+            scored = Results(rest, scorer(rest).tolist())
+        return scored.best_first().samples[:count]
 
-    def _evolve(self, scorer: Scorer, seen: set[str], size: int, generations: int
-                ) -> tuple[list[Sample], Tensor]:
-        sampler = self._sampler
-        assert sampler is not None
-        found = self._distinct(sampler.sample, size, seen)
-        scores = scorer(found)
-        for _ in range(1, generations):
-            parents = [found[row] for row in _order(scores)[:max(1, round(_PARENTS * size))]]
-            children = self._distinct(
-                lambda: sampler.mutate(parents[self._random.integers(len(parents))]), size, seen)
-            found, scores = found + children, torch.cat([scores, scorer(children)])
-        return found, scores
-
-    def _distinct(self, propose: Callable[[], Sample], count: int, seen: set[str]
-                  ) -> list[Sample]:
-        """Return accepted proposals that are not in `seen`, and add them to it."""
-        drawn: list[Sample] = []
-        misses = refused = 0
-        while len(drawn) < count and misses < ATTEMPTS:
-            sample = propose()
-            key = sample_key(sample)
-            new = key not in seen and self._accepts(sample)
-            misses = 0 if new else misses + 1
-            refused += key not in seen and not new
-            if new:
-                seen.add(key)
-                drawn.append(sample)
-        if refused >= ATTEMPTS and not drawn:
-            raise ValueError(f'Expected an architecture that {self._accept} accepts, got none in '
-                             f'{ATTEMPTS} draws: loosen it.')
+    def _draw(self, count: int, new: Accept) -> list[Sample]:
+        """Return random architectures of a huge space; raise if the filter accepts none at all."""
+        accept, drawn = self._accept, list(islice(accepted(self._sampler.sample, new), count))
+        if accept is not None and count and not drawn:
+            first_accepted(self._sampler.sample, accept, lambda: ValueError(
+                f'Expected an architecture that {accept} accepts, got none in {ATTEMPTS} draws: '
+                'loosen it.'))
         return drawn
 
-    def _accepts(self, sample: Sample) -> bool:
-        return self._accept is None or self._accept(sample)
 
-
-@dataclass(frozen=True)
-class UniformDraw:
-    """Random architectures that are drawn alike wherever they are needed, in a trial for example.
-
-    Parameters
-    ----------
-    count
-        Number of different architectures; a small space has fewer.
-    seed
-        Of the draw.
-    accept
-        Which architectures count; None accepts all.
-
-    Examples
-    --------
-    >>> from nni.mutable import Categorical
-    >>> space = {'width': Categorical([8, 16, 32], label='width')}
-    >>> draw = UniformDraw(2, seed=1)
-    >>> len(draw.samples(space)), draw.samples(space) == draw.samples(space)
-    (2, True)
-    """
-
-    count: int
-    seed: int = 0
-    accept: Accept | None = None
-
-    def samples(self, space: Any) -> list[Sample]:
-        """Return the architectures: an NNI space and its simplified form give the same."""
-        return Candidates(space, accept=self.accept, pool=self.count, seed=self.seed
-                          ).random(self.count)
-
-
-def _order(scores: Tensor) -> list[int]:
-    return scores.argsort(descending=True, stable=True).tolist()
+def _others(listed: dict[str, Sample], exclude: Collection[Sample]) -> list[Sample]:
+    return [sample for _, sample in without(listed.items(), exclude, key=itemgetter(0))]

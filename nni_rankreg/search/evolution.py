@@ -1,17 +1,19 @@
-"""Ageing evolution over a scorer: the search of single-path one-shot."""
+"""Ageing evolution, one child at a time: the search of single-path one-shot.
+
+`generations.evolve` breeds many at once, of the best of all that has been found.
+"""
 
 from __future__ import annotations
 
 import math
 import random
 from collections import deque
-from typing import Any
 
 import nni
 from tqdm.auto import tqdm
 
 from ..sampler import UniformSampler
-from ..typing import Accept, Scorer, sample_key
+from ..typing import Accept, Scorer, Space, sample_key
 from .scored import ScoredSample, best_first
 
 __all__ = ['Evolution']
@@ -61,7 +63,7 @@ class Evolution:
         self.population, self.evaluations, self.tournament = population, evaluations, tournament
         self.seed, self.progress = seed, progress
 
-    def search(self, scorer: Scorer, space: Any, *,
+    def search(self, scorer: Scorer, space: Space, *,
                accept: Accept | None = None) -> list[ScoredSample]:
         """Return all different architectures that the search has met, best first.
 

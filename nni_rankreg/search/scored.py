@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..typing import Sample
+from ..typing import Results, Sample
 
 __all__ = ['ScoredSample', 'best_first']
 
@@ -39,4 +39,6 @@ def best_first(scored: Iterable[ScoredSample]) -> list[ScoredSample]:
     >>> best_first([ScoredSample({'op': 'pool'}, 0.5), ScoredSample({'op': 'conv'}, 0.9)])
     [{'op': 'conv'}, {'op': 'pool'}]
     """
-    return sorted(scored, key=lambda one: one.score, reverse=True)
+    found = list(scored)
+    ordered = Results([*found], [one.score for one in found]).best_first()
+    return [ScoredSample(sample, score) for sample, score in ordered.pairs()]

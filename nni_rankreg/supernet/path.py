@@ -12,7 +12,7 @@ from ..data import Loaders
 from ..host.network.activation import Activator
 from ..host.transfer import transferred
 from ..sampler import PathSampler, UniformSampler
-from ..sampler.choice import first_accepted
+from ..sampler.rejection import first_accepted
 from ..typing import Accept, Sample
 from .checkpoint import CheckpointedModule
 from .hooks import forward_hooks

@@ -1,0 +1,78 @@
+"""Rejection sampling: draw until a draw is accepted; give up after too many that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from ..typing import Accept, Sample, sample_key
+
+__all__ = ['ATTEMPTS', 'accepted', 'first_accepted', 'once']
+
+Drawn = TypeVar('Drawn')
+
+ATTEMPTS = 10_000
+"""Draws in a row that may fail before a sampler gives up."""
+
+
+def accepted(draw: Callable[[], Drawn], accept: Callable[[Drawn], bool],
+             attempts: int = ATTEMPTS) -> Iterator[Drawn]:
+    """Yield the draws that are accepted, until so many in a row are not.
+
+    Examples
+    --------
+    >>> numbers = iter(range(10))
+    >>> list(accepted(lambda: next(numbers), lambda number: number % 3 == 0, attempts=2))
+    [0]
+    """
+    misses = 0
+    while misses < attempts:
+        drawn = draw()
+        if accept(drawn):
+            misses = 0
+            yield drawn
+        else:
+            misses += 1
+
+
+def first_accepted(draw: Callable[[], Drawn], accept: Callable[[Drawn], bool],
+                   failure: Callable[[], Exception], attempts: int = ATTEMPTS) -> Drawn:
+    """Return the first draw that is accepted; raise the failure after so many that are not.
+
+    Examples
+    --------
+    >>> numbers = iter([5, 6, 7])
+    >>> first_accepted(lambda: next(numbers), lambda number: number > 5, ValueError)
+    6
+    """
+    for drawn in accepted(draw, accept, attempts):
+        return drawn
+    raise failure()
+
+
+def once(excluded: Iterable[Sample] = (), accept: Accept | None = None) -> Accept:
+    """Return a filter that accepts each architecture once, so that accepted draws are different.
+
+    Parameters
+    ----------
+    excluded
+        Architectures that are never accepted.
+    accept
+        Which others count; None accepts all.
+
+    Examples
+    --------
+    >>> new = once(excluded=[{'op': 'none'}])
+    >>> [new({'op': op}) for op in ('conv', 'conv', 'none', 'pool')]
+    [True, False, False, True]
+    """
+    seen = set(map(sample_key, excluded))
+
+    def new(sample: Sample) -> bool:
+        key = sample_key(sample)
+        if key in seen or not (accept is None or accept(sample)):
+            return False
+        seen.add(key)
+        return True
+
+    return new
