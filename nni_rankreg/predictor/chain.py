@@ -11,7 +11,7 @@ import torch
 from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 from torch import Tensor
 
-from ..typing import Sample
+from ..typing import Sample, Space
 from .choice import Column
 from .graph import Graphs, choice_indices
 
@@ -95,7 +95,7 @@ class ChainEncoder:
                              f'none for {error}.') from None
 
     @classmethod
-    def from_space(cls, space: Mutable | Mapping[str, LabeledMutable]) -> ChainEncoder:
+    def from_space(cls, space: Space) -> ChainEncoder:
         """Return the encoder of a space with blocks ``s{stage}_i{index}``, as the hub names them.
 
         These are `ProxylessNAS` and ResNet-48 for example. The number of blocks of a stage is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from nni.mutable import (
 )
 from torch import Tensor
 
-from ..typing import Sample
+from ..typing import Sample, Space
 from .graph import Graphs
 
 __all__ = ['ChoiceEncoder', 'Column']
@@ -116,7 +116,7 @@ class ChoiceEncoder:
     tensor([[[[0.0000, 1.0000, 0.0000, 0.5000, 1.0000]]]])
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable]):
+    def __init__(self, space: Space):
         leaves = space.simplify() if isinstance(space, Mutable) else space
         self._columns = [Column(leaf) for leaf in leaves.values()
                          if isinstance(leaf, MutableSymbol)]

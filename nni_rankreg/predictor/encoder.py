@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-from nni.mutable import LabeledMutable, Mutable
+from nni.mutable import Mutable
 from nni.nas.hub.pytorch.nasnet import NDS
 
 from ..space.nasbench201 import EDGES
+from ..typing import Space
 from .chain import ChainEncoder
 from .choice import ChoiceEncoder
 from .graph import GraphEncoder
@@ -18,7 +18,7 @@ from .nds import NDSEncoder
 __all__ = ['default_encoder']
 
 
-def default_encoder(space: Mutable | Mapping[str, LabeledMutable]) -> GraphEncoder:
+def default_encoder(space: Space) -> GraphEncoder:
     """Return the encoder of a known space, `ChoiceEncoder` for any other.
 
     Parameters

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from nni.mutable import LabeledMutable, Mutable
 from scipy.stats import rankdata
 from torch import Tensor
 
 from .._util.random import seeded
-from ..typing import Accept, Sample, sample_key
+from ..sampler.rejection import once
+from ..typing import Accept, Sample, Space
 from .autoencoder import SequenceAutoEncoder
 from .sequence import TokenCodec
 
@@ -75,7 +75,7 @@ class NAOController:
     {'x0': 2, 'x1': 2, 'x2': 2, 'x3': 2}
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable], seed: int = 0, *,
+    def __init__(self, space: Space, seed: int = 0, *,
                  steps: int = 600, batch_size: int = 100, learning_rate: float = 0.01,
                  weight_decay: float = 1e-4, tradeoff: float = 0.8, **kwargs: Any):
         if not 0 <= tradeoff <= 1:
@@ -146,17 +146,14 @@ class NAOController:
         -------
         Different architectures, at most one for each parent, in the order of the parents.
         """
-        known = {sample_key(self.codec.canonical(one)) for one in (*parents, *exclude)}
+        new = once(map(self.codec.canonical, (*parents, *exclude)), accept)
         embedding, direction = self._ascent(parents)
         found: dict[int, Sample] = {}
         for step in _STEPS:
             rows = [row for row in range(len(parents)) if row not in found]
             moved = F.normalize(embedding[rows] + step * direction[rows], dim=-1)
-            for row, sample in zip(rows, self.decode(moved)):
-                key = sample_key(sample)
-                if key not in known and (accept is None or accept(sample)):
-                    known.add(key)
-                    found[row] = sample
+            found.update({row: sample for row, sample in zip(rows, self.decode(moved))
+                          if new(sample)})
         return [found[row] for row in sorted(found)]
 
     def reconstruct(self, samples: Sequence[Sample]) -> list[Sample]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from nni.mutable import LabeledMutable, Mutable
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -17,7 +16,7 @@ from .._util.random import seeded
 from ..loss import LambdaRankLoss
 from ..metric import relevance
 from ..metric.values import Array, Values
-from ..typing import Sample
+from ..typing import Sample, Space
 from .encoder import default_encoder
 from .graph import GraphEncoder, Graphs
 from .network import DGCNN, SMALLEST_POOL, head
@@ -100,7 +99,7 @@ class Ranker:
     FITTING = Training(epochs=200, batch_size=20, lists=5, learning_rate=0.005, weight_decay=5e-4)
 
     def __init__(
-        self, space: Mutable | Mapping[str, LabeledMutable], *,
+        self, space: Space, *,
         encoder: GraphEncoder | None = None, loss: ListLoss | None = None,
         target: Callable[[Array], Array] | None = None, pretraining: Training | None = None,
         fitting: Training | None = None, transfer_head: bool = False, keep: bool = False,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 
 import numpy as np
 import torch
-from nni.mutable import LabeledMutable, Mutable
 from torch import Tensor
 
 from ..sampler.choice import ChoiceSpace
-from ..typing import Sample
+from ..typing import Sample, Space
 
 __all__ = ['TokenCodec']
 
@@ -51,7 +50,7 @@ class TokenCodec:
     [{'op': 'c', 'width': 8}]
     """
 
-    def __init__(self, space: Mutable | Mapping[str, LabeledMutable]):
+    def __init__(self, space: Space):
         self._space = ChoiceSpace(space)
         endless = [one.label for one in self._space.movable if not one.choices]
         if endless:

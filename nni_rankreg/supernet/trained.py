@@ -11,7 +11,7 @@ from nni.nas.space import ModelStatus, RawFormatModelSpace
 from .._util.memory import kept_memory
 from ..host.network.subnet import SubnetModelSpace
 from ..search import ScoredSample
-from ..typing import Sample, sample_key
+from ..typing import Sample, without
 from .module import SuperNetModule
 from .scorer import SuperNetScorer
 
@@ -95,8 +95,7 @@ class TrainedSuperNet:
         if self._ranked is None:
             with kept_memory():  # also between the calls of an evolution
                 self._ranked = self._search(self.scorer())
-        excluded = set(map(sample_key, exclude))
-        return [one for one in self._ranked if sample_key(one) not in excluded][:count]
+        return without(self._ranked, exclude)[:count]
 
     def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:
         """Yield the best architectures in order; each carries its score and the weights.

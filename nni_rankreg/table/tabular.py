@@ -6,6 +6,7 @@ import csv
 import itertools
 import os
 from collections.abc import Collection, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..metric import kendall_tau
-from ..typing import Results, Sample, sample_key
+from ..typing import Results, Sample, sample_key, without
 from .reader import Decode, read_csv, read_npz
 
 __all__ = ['TabularBenchmark', 'UnknownArchitectureError']
@@ -135,8 +136,7 @@ class TabularBenchmark:
             Architectures that are not drawn, for example the landmarks. A ValueError tells if
             fewer than `count` are left.
         """
-        excluded = {sample_key(sample) for sample in exclude}
-        rows = [row for key, row in self._rows.items() if key not in excluded]
+        rows = [row for _, row in without(self._rows.items(), exclude, key=itemgetter(0))]
         if not 1 <= count <= len(rows):
             raise ValueError(f'Expected a count from 1 to {len(rows)}, the architectures left, '
                              f'got {count}.')
