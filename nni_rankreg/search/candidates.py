@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from copy import deepcopy
 from itertools import islice
 from operator import itemgetter
 
@@ -105,7 +106,8 @@ class Candidates:
         """Return random architectures of a huge space; raise if the filter accepts none at all."""
         accept, drawn = self._accept, list(islice(accepted(self._sampler.sample, new), count))
         if accept is not None and count and not drawn:
-            first_accepted(self._sampler.sample, accept, lambda: ValueError(
+            again = deepcopy(self._sampler)  # a copy, so that the next draws are what they were
+            first_accepted(again.sample, accept, lambda: ValueError(
                 f'Expected an architecture that {accept} accepts, got none in {ATTEMPTS} draws: '
                 'loosen it.'))
         return drawn
