@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 
 import psutil
 
-from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201
 from nni_rankreg.table import TabularBenchmark
 from nni_rankreg.typing import sample_key
@@ -18,11 +18,17 @@ def space():
     return NasBench201(2, 1, 10)
 
 
+def metric_of(sample):
+    """Return a number in [0, 1) without any structure."""
+    return zlib.crc32(sample_key(sample).encode()) / 2 ** 32
+
+
 def write_table(path, without=()):
-    """Write a metric for each architecture, a number without any structure."""
-    samples = UniformSampler(space(), seed=0).distinct(5 ** 6 - len(without), exclude=without)
-    metrics = [zlib.crc32(sample_key(sample).encode()) / 2 ** 32 for sample in samples]
-    TabularBenchmark(samples, metrics).to_csv(path)
+    """Write the metric of each architecture."""
+    choices = {label: leaf.values for label, leaf in space().simplify().items()}
+    samples = [dict(zip(choices, values)) for values in itertools.product(*choices.values())]
+    samples = [sample for sample in samples if sample not in without]
+    TabularBenchmark(samples, list(map(metric_of, samples))).to_csv(path)
 
 
 def descendants(process):

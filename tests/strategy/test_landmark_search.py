@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import signal
-import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +14,7 @@ import nni
 import numpy as np
 import pytest
 import torch
+from helpers.experiments import metric_of, space, write_table
 from nni.common.serializer import PayloadTooLarge
 from nni.mutable import Categorical
 from nni.nas.experiment import NasExperiment
@@ -47,24 +47,27 @@ class Additive:
     filter = None
 
     def __init__(self, seed=0, log=None):
-        self.seed, self.log, self.measured = seed, log, {}
+        self.seed, self.log = seed, log
 
-    def train(self, space, evaluator, results, *, weights=None):
+    def train(self, space, evaluator, results, *, weights=None, name=None):
         write(self.log, 'super-net')
-        self.space, self.results = space, results
-        return SimpleNamespace(model=nn.Linear(1, 1), history=[{'default': 0.5, 'epoch': 0.}])
+        history = [{'default': 0.5, 'epoch': 0.}]
+        return SimpleNamespace(supernet=nn.Linear(1, 1), history=history, measured={},
+                               metrics=lambda: history[-1],
+                               best=functools.partial(self.best, space, results))
 
-    def best(self, count, exclude):
-        sampler = UniformSampler(self.space, seed=self.seed)
+    def best(self, space, results, count, exclude):
+        sampler = UniformSampler(space, seed=self.seed)
         drawn = {sample_key(sample): sample for sample in (sampler.sample() for _ in range(100))
                  if sample not in exclude}
-        ranked = sorted(drawn.values(), key=self.score, reverse=True)
-        return [ScoredSample(sample, self.score(sample)) for sample in ranked[:count]]
 
-    def score(self, sample):
-        shared = [[metric for other, metric in self.results.pairs() if other[label] == choice]
-                  for label, choice in sample.items()]
-        return sum(float(np.mean(metrics)) for metrics in shared if metrics)
+        def score(sample):
+            shared = [[metric for other, metric in results.pairs() if other[label] == choice]
+                      for label, choice in sample.items()]
+            return sum(float(np.mean(metrics)) for metrics in shared if metrics)
+
+        ranked = sorted(drawn.values(), key=score, reverse=True)
+        return [ScoredSample(sample, score(sample)) for sample in ranked[:count]]
 
 
 @nni.trace
@@ -84,20 +87,6 @@ def write(log, line):
     if log is not None:
         with open(log, 'a') as file:
             file.write(line + '\n')
-
-
-def metric_of(sample):
-    """Return a number in [0, 1) without any structure."""
-    return zlib.crc32(sample_key(sample).encode()) / 2 ** 32
-
-
-def space():
-    return NasBench201(2, 1, 10)
-
-
-def write_table(path):
-    samples = UniformSampler(space()).distinct(5 ** 6)
-    TabularBenchmark(samples, list(map(metric_of, samples))).to_csv(path)
 
 
 @pytest.fixture(scope='module')
@@ -153,9 +142,8 @@ def play(search, fail=(), space=space, sign=1):
 
 def play_one(job, failed, space, sign=1):
     if isinstance(job, SuperNet):
-        model = Additive()
-        model.train(space(), None, job.results)
-        best = model.best(job.top, job.results.samples)
+        trained = Additive().train(space(), None, job.results)
+        best = trained.best(job.top, job.results.samples)
         return SuperNetOutcome([dict(one) for one in best], [one.score for one in best],
                                {'default': 0.5}, weights=job.save)
     return Failure('no') if sample_key(job.sample) in failed else sign * metric_of(job.sample)
@@ -397,8 +385,7 @@ def test_other_model_formats_are_refused(tmp_path, table):
 def test_architecture_that_cannot_be_evaluated(tmp_path, table, caplog):
     """The table lacks a landmark: it is tried twice, named, and another takes its place."""
     failed = landmarks()[1]
-    rest = UniformSampler(space()).distinct(5 ** 6 - 1, exclude=[failed])
-    TabularBenchmark(rest, list(map(metric_of, rest))).to_csv(tmp_path / 'part.csv')
+    write_table(tmp_path / 'part.csv', without=[failed])
     experiment = search_table(tmp_path, str(tmp_path / 'part.csv'))
     expected, _ = play(make(tmp_path), fail=[failed])
     assert experiment.export_top_models(20, formatter='dict') == expected.samples
