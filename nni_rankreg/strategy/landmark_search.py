@@ -11,9 +11,9 @@ from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..sampler import LandmarkSampler
 from ..table import ResultsSource
-from ..typing import Results, Sample
+from ..typing import Results, Sample, without
 from .ledger import Ledger
-from .multistage import PlanStrategy, without
+from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']

@@ -19,10 +19,10 @@ from ..host.run.resume import install_resume
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..sampler import UniformSampler
 from ..table import ResultsSource, read_results
-from ..typing import Results, Sample, metric_sign, sample_key
+from ..typing import Results, Sample, metric_sign
 from .ledger import Ledger
 
-__all__ = ['PlanStrategy', 'without']
+__all__ = ['PlanStrategy']
 
 _logger = logging.getLogger(__name__)
 
@@ -160,9 +160,3 @@ class PlanStrategy(Strategy):
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Do nothing: the search continues from its archive."""
-
-
-def without(samples: Sequence[Sample], excluded: Sequence[Sample]) -> list[Sample]:
-    """Return the samples that are not among the excluded."""
-    keys = {sample_key(sample) for sample in excluded}
-    return [sample for sample in samples if sample_key(sample) not in keys]
