@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from nni.mutable import Categorical, CategoricalMultiple, MutableDict, Numerical
+from nni.mutable import (
+    Categorical,
+    CategoricalMultiple,
+    ExpressionConstraint,
+    MutableDict,
+    MutableList,
+    Numerical,
+)
 
 ANY = {
     'op': Categorical(['conv', 'pool', None], label='op'),
@@ -23,3 +30,14 @@ def mixed():
         d=CategoricalMultiple([1, 2], label='d'),
         e=Numerical(0, 1, label='e'),
     )
+
+
+def grid(*sizes):
+    """Return a space of one label for each size, with the choices 0, 1, ..."""
+    return {f'x{i}': Categorical(range(n), label=f'x{i}') for i, n in enumerate(sizes)}
+
+
+def constrained():
+    """Return a space of two digits whose sum is nine: ten architectures of a hundred."""
+    a, b = Categorical(range(10), label='a'), Categorical(range(10), label='b')
+    return MutableList([a, b, ExpressionConstraint(a + b == 9, label='sum')])

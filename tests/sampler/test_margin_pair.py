@@ -134,11 +134,6 @@ def test_groups_are_needed_without_a_model():
         MarginPairSampler('group', 1.).over(without_none())
 
 
-def test_group_distance_of_different_labels():
-    with pytest.raises(ValueError, match='Expected two architectures of one space'):
-        group_distance({'a': 1}, {'b': 1}, {})
-
-
 def test_same_seed_same_pairs_also_after_a_round_trip():
     first = MarginPairSampler('hamming', 5, seed=7)
     second = nni.load(nni.dump(first))

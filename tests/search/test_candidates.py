@@ -6,14 +6,11 @@ import itertools
 
 import pytest
 import torch
-from nni.mutable import Categorical, CategoricalMultiple, ExpressionConstraint, MutableDict
+from helpers.spaces import grid
+from nni.mutable import CategoricalMultiple, ExpressionConstraint, MutableDict
 
-from nni_rankreg.search import Candidates, UniformDraw
+from nni_rankreg.search import Candidates
 from nni_rankreg.typing import sample_key
-
-
-def grid(*sizes):
-    return {f'x{i}': Categorical(range(n), label=f'x{i}') for i, n in enumerate(sizes)}
 
 
 def total(samples):
@@ -114,13 +111,3 @@ def test_nothing_is_accepted():
 def test_pool_must_be_positive():
     with pytest.raises(ValueError, match='pool of at least 1 architecture, got 0'):
         Candidates(grid(9), pool=0)
-
-
-def test_uniform_draw_is_the_same_for_a_space_and_its_simplified_form(make_space):
-    space = make_space('NasBench201')
-    draw = UniformDraw(20, seed=4, accept=lambda sample: sample['cell/0_1'] != 'none')
-    drawn = draw.samples(space)
-    assert drawn == draw.samples(space.simplify()) and len(keys(drawn)) == 20
-    assert all(sample['cell/0_1'] != 'none' for sample in drawn)
-    assert drawn != UniformDraw(20, seed=5).samples(space)
-    assert len(UniformDraw(99).samples(grid(7))) == 7

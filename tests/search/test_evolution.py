@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-import pickle
 
 import pytest
 import torch
 from nni.mutable import Categorical
 
 from nni_rankreg.constraint import Between
-from nni_rankreg.search import Evolution, ScoredSample
+from nni_rankreg.search import Evolution
 from nni_rankreg.typing import sample_key
 
 LABELS = [f'x{i}' for i in range(8)]
@@ -136,10 +134,3 @@ def test_nothing_accepted():
 def test_sizes_must_fit(sizes):
     with pytest.raises(ValueError, match='Expected 1 <= tournament <= population <= evaluations'):
         Evolution(*sizes)
-
-
-def test_scored_sample_is_a_plain_architecture_with_a_score():
-    one = ScoredSample({'op': 'conv', 'inputs': [0]}, 0.25)
-    assert one == {'op': 'conv', 'inputs': [0]} and json.loads(json.dumps(one)) == one
-    copy = pickle.loads(pickle.dumps(one))
-    assert (copy, copy.score) == (one, 0.25)
