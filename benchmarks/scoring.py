@@ -32,13 +32,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from nni_rankreg.batch_norm import batch_statistics
-from nni_rankreg.host.run.weak_label import weak_labels
 from nni_rankreg.proxy import NetworkFactory
 from nni_rankreg.proxy.static import flops, params
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import DARTSSpace, NasBench201
 from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
+from nni_rankreg.supernet.weak_label import weak_labels
 from nni_rankreg.typing import Sample
 
 FILE = 'scoring.json'

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..archive import Archive
-from ..host.run.weak_label import LABELS
 from ..plan import Plan, SuperNet, SuperNetOutcome
 from ..predictor import Ranker, WeakLabels, read_weak
 from ..predictor.weak import WeakSource
 from ..search import Candidates, UniformDraw
+from ..supernet.weak_label import LABELS
 from ..table import ResultsSource
 from ..typing import Results, Sample
 from .acenas_recipe import CandidatePool, Rounds, WeakLabelling

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data.size import batch_size
-from ..host.network.activation import momentum_holder
+from ..host.network.momentum import momentum_holder
 
 __all__ = ['calibrate', 'with_statistics']
 

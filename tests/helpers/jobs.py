@@ -7,12 +7,15 @@ from types import SimpleNamespace
 import nni
 import torch
 from nni.nas.evaluator import Evaluator
+from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from nni.nas.space import SimplifiedModelSpace
 from torch import nn
 
-from nni_rankreg.plan import StandAlone
+from nni_rankreg.host.run.engine import EngineRunner
+from nni_rankreg.plan import StandAlone, SuperNet
 from nni_rankreg.search import ScoredSample
+from nni_rankreg.typing import Results
 
 
 class Space(ModelSpace):
@@ -79,12 +82,21 @@ def job(number):
     return StandAlone(dict(zip('xyz', f'{number:03b}')))
 
 
+def supernet(numbers=(7, 5), top=2, **options):
+    results = Results([job(number).sample for number in numbers], [0.1] * len(numbers), 'max')
+    return SuperNet(OneShot(), results, top, **options)
+
+
 def number_of(sample):
     return int(''.join(sample[label] for label in 'xyz'), 2)
 
 
 def simplified(evaluator=None, space=None):
     return SimplifiedModelSpace.from_model(space or Space(), evaluator or Scripted())
+
+
+def sequential(evaluator=None, **options):
+    return EngineRunner(SequentialExecutionEngine(**options), simplified(evaluator), Scripted())
 
 
 def run(runner, jobs):

@@ -21,11 +21,10 @@ from nni.nas.oneshot.pytorch.supermodule.sampling import (
     PathSamplingLayer,
     PathSamplingRepeat,
 )
-from torch import nn
 
 from ...typing import Sample
 
-__all__ = ['Activator', 'momentum_holder', 'own_labels']
+__all__ = ['Activator', 'own_labels']
 
 _REMEMBERED = (PathSamplingLayer, PathSamplingInput, PathSamplingRepeat, MixedOperation)
 _REMEMBERED_CHOICES = 256  # of one group of labels; the oldest is forgotten beyond
@@ -148,18 +147,3 @@ def own_labels(module: BaseSuperNetModule) -> tuple[str, ...]:
 def _policy_is_known(module: BaseSuperNetModule) -> bool:
     return (not isinstance(module, MixedOperation)
             or type(module.sampling_policy) is MixedOpPathSamplingPolicy)
-
-
-def momentum_holder(norm: nn.Module) -> dict[str, Any]:
-    """Return the dict that batch normalisation looks up its momentum in; mixed ones have another.
-
-    Parameters
-    ----------
-    norm
-        A layer of batch normalisation, mixed by NNI or not.
-    """
-    if not isinstance(norm, MixedOperation):
-        return vars(norm)
-    if 'momentum' in norm.mutable_arguments:
-        return norm.sampling_policy._sampled
-    return norm.init_arguments

@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 from nni.nas.space import ExecutableModelSpace
 
-from .supernet_job import dump_model
+from .parameters import dump_model
 
 __all__ = ['describe_model']
 

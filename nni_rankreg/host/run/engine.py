@@ -13,10 +13,11 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpac
 from ...plan import Failure, Job, SuperNet
 from .adapter import adapt
 from .description import describe_model
+from .parameters import dump_model
 from .resume import finished_trials
 from .standalone_job import StandAloneModelSpace
 from .submission import Submission, outcome_of
-from .supernet_job import SuperNetModelSpace, dump_model
+from .supernet_job import SuperNetModelSpace
 
 __all__ = ['EngineRunner']
 

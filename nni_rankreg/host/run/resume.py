@@ -28,7 +28,7 @@ from nni.nas.strategy.evolution import Individual
 from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType
 
-from .supernet_job import dump_model
+from .parameters import dump_model
 
 __all__ = ['SAFE', 'ResumableChannel', 'adopt', 'finished_trials', 'install_resume']
 

@@ -11,7 +11,7 @@ from nni.nas.space import SimplifiedModelSpace
 from ...plan import StandAlone
 from ..trial import outside_trial
 from .distributed import hand_on_trial, is_first_process
-from .supernet_job import SUMMARY
+from .parameters import SUMMARY
 
 __all__ = ['StandAloneModelSpace']
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,14 @@ from ..._util.files import replaced_file
 from ...plan import SuperNet
 from ...search import UniformDraw
 from ...supernet import TrainedSuperNet
+from ...supernet.weak_label import weak_labels
 from ...typing import Results
 from .distributed import is_first_process
-from .weak_label import weak_labels
+from .parameters import SUMMARY
 
-__all__ = ['SUMMARY', 'SuperNetModelSpace', 'dump_model', 'save_weights']
+__all__ = ['SuperNetModelSpace', 'save_weights']
 
 _logger = logging.getLogger(__name__)
-
-SUMMARY = 'mutation_summary'
-"""What the web UI shows of the parameters of a trial, instead of all of them."""
-
 
 class SuperNetModelSpace(ExecutableModelSpace):
     """A super-net training that NNI's engines take like any model, so that it can be a trial.
@@ -114,8 +110,3 @@ def save_weights(supernet: torch.nn.Module, path: str) -> None:
     """Write the weights so that the file is either complete or not there."""
     with replaced_file(path) as part:
         torch.save(supernet.state_dict(), part)
-
-
-def dump_model(model: ExecutableModelSpace) -> str:
-    """Serialise a model with the limit that NNI has for the parameters of a trial."""
-    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', 64 * 1024)))

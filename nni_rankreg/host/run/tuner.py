@@ -25,7 +25,7 @@ from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 
 from ...config import ConfigError, build_search, read_config
 
-__all__ = ['PlanTuner']
+__all__ = ['PlanTuner', 'check_strategy', 'readable_space']
 
 _logger = logging.getLogger(__name__)
 

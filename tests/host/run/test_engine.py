@@ -8,36 +8,28 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from types import SimpleNamespace
 
 import nni
 import pytest
 import requests
 import torch
-from helpers.jobs import OneShot, Scripted, Space, job, run, simplified
+from helpers.jobs import Scripted, job, run, sequential, simplified
 from helpers.manager import report
-from helpers.places import ROOT
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
-from torch import nn
 
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.host.run.engine import EngineRunner
-from nni_rankreg.host.run.supernet_job import SuperNetModelSpace, dump_model, save_weights
-from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from nni_rankreg.plan import Failure, SearchError, StandAlone
 from nni_rankreg.space import NasBench201
-from nni_rankreg.typing import Results
 
 
 def no_callbacks(engine):
@@ -45,10 +37,6 @@ def no_callbacks(engine):
 
 
 # In this process
-
-def sequential(evaluator=None, **options):
-    return EngineRunner(SequentialExecutionEngine(**options), simplified(evaluator), Scripted())
-
 
 def test_sequential_outcomes():
     runner = sequential()
@@ -115,160 +103,6 @@ def test_keyboard_interrupt_passes():
     with pytest.raises(KeyboardInterrupt):
         runner.run([job(1), job(2), job(3)], done.__setitem__)
     assert done == {0: 1 / 8} and no_callbacks(runner.engine)
-
-
-# Super-nets
-
-def supernet(numbers=(7, 5), top=2, **options):
-    results = Results([job(number).sample for number in numbers], [0.1] * len(numbers), 'max')
-    return SuperNet(OneShot(), results, top, **options)
-
-
-def test_supernet_outcome(tmp_path):
-    path = tmp_path / 'first.pt'
-    (outcome, again), _ = run(sequential(), [supernet(save=str(path))] * 2)
-    score = outcome.scores[0]
-    assert 1 < score < 2
-    assert again == outcome == SuperNetOutcome(              # seeded by the strategy's seed
-        best=[job(6).sample, job(4).sample], scores=[score, score], metrics={'default': 0.5},
-        history=[{'default': 0.25}, {'default': 0.5}], weights=str(path),
-        measured={'scores': [0.5]})
-    assert os.listdir(path.parent) == ['first.pt'] and torch.load(path)['weight'].item() == 1
-
-
-def test_supernet_starts_from_weights(tmp_path, caplog):
-    first, second = str(tmp_path / '1.pt'), str(tmp_path / '2.pt')
-    run(sequential(), [supernet(save=first)])
-    run(sequential(), [supernet(save=second, weights=first)])
-    assert torch.load(second)['weight'].item() == 2 and not caplog.records
-    os.remove(first)
-    run(sequential(), [supernet(save=second, weights=first)])
-    assert torch.load(second)['weight'].item() == 1
-    assert [record.message for record in caplog.records] == [
-        f'Weights {first} are not on this machine; the super-net starts anew.']
-
-
-def test_machine_without_the_folder_of_the_weights(tmp_path):
-    """Is told of before the training."""
-    job = supernet(save=str(tmp_path / 'shared' / 'first.pt'))
-    outcome, = run(sequential(), [job])[0]
-    assert re.search(rf'Expected the folder {tmp_path}/shared of the weights on .*, got none. '
-                     'Let it .* as work_dir.', outcome.error)
-    assert not hasattr(job.oneshot, 'level')
-
-
-def test_weights_are_replaced_at_once(tmp_path, monkeypatch):
-    path = tmp_path / 'w.pt'
-    save_weights(nn.Linear(1, 1), str(path))
-    before = path.read_bytes()
-
-    def killed(state, name):
-        Path(name).write_bytes(b'half')
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch, 'save', killed)
-    with pytest.raises(KeyboardInterrupt):
-        save_weights(nn.Linear(1, 1), str(path))
-    assert path.read_bytes() == before
-
-
-def test_supernet_job_survives_serialisation():
-    one = supernet(weights='a.pt', save='b.pt', title='control 3')
-    model = SuperNetModelSpace(simplified().model, Scripted({'1': 'raise'}), one)
-    copy = nni.load(nni.dump(model))
-    assert copy.job.results == one.results and copy.job.oneshot.seed == 0
-    assert (copy.job.top, copy.job.weights, copy.job.save, copy.job.title) == (
-        2, 'a.pt', 'b.pt', 'control 3')
-    assert copy.evaluator.finals == {'1': 'raise'}
-    assert nni.dump(copy) == nni.dump(model)
-
-
-# Descriptions
-
-def descriptions():
-    runner = sequential(Scripted({'1': 0.5, '2': 'raise'}))
-    return [runner.describe(job(3)), runner.describe(supernet())]
-
-
-def test_descriptions_are_the_same_in_every_process():
-    code = f'import json, {__name__} as tests; print(json.dumps(tests.descriptions()))'
-    path = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
-    others = [json.loads(subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code], check=True, capture_output=True, text=True,
-        env={**os.environ, 'PYTHONPATH': path, 'PYTHONHASHSEED': '1'}).stdout)]
-    assert others == [descriptions()]
-
-
-SCRIPT = '''
-import sys
-import nni
-from nni.nas.evaluator import Evaluator, FunctionalEvaluator
-from nni.nas.execution import SequentialExecutionEngine
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace
-from nni.nas.space import SimplifiedModelSpace
-from torch import nn
-from nni_rankreg.host.run.engine import EngineRunner
-from nni_rankreg.plan import StandAlone, SuperNet
-from nni_rankreg.strategy import SPOS
-from nni_rankreg.typing import Results
-
-class Space(ModelSpace):
-    def __init__(self):
-        super().__init__()
-        self.x = LayerChoice({'0': nn.Identity(), '1': nn.Tanh()}, label='x')
-
-class Teacher:
-    def __init__(self, weight):
-        self.weight = weight
-
-def train(model, epochs):
-    nni.report_final_result(1.)
-
-def strategy(bound):
-    return SPOS(filter=lambda sample: sample['x'] != bound, truth=Teacher(bound))
-
-evaluator = FunctionalEvaluator(train, epochs=int(sys.argv[1]))
-runner = EngineRunner(SequentialExecutionEngine(), SimplifiedModelSpace.from_model(
-    Space(), evaluator), evaluator)
-print(runner.describe(StandAlone({'x': '0'})))
-print(runner.describe(SuperNet(strategy(sys.argv[2]), Results([], []), 1)))
-print(nni.dump(Space))
-'''
-
-
-def test_descriptions_of_what_a_script_defines(tmp_path):
-    """NNI pickles it by value, which differs in each process."""
-    (tmp_path / 'script.py').write_text(SCRIPT)
-
-    def describe(*arguments):
-        return subprocess.run([sys.executable, '-W', 'ignore', 'script.py', *arguments],
-                              cwd=tmp_path, check=True, capture_output=True, text=True
-                              ).stdout.splitlines()
-    job, supernet, by_nni = describe('1', 'a')
-    assert describe('1', 'a')[:2] == [job, supernet]
-    assert describe('1', 'a')[2] != by_nni       # else nothing needs to be named any more
-    assert job != describe('2', 'a')[0] and supernet != describe('1', 'b')[1]
-
-
-@pytest.mark.parametrize('one', [job(3), supernet()])
-def test_descriptions_tell_what_would_be_computed(manager, one):
-    described = sequential().describe(one)
-    assert manager.runner().describe(one) == described       # in a trial or not
-    changed = [
-        EngineRunner(SequentialExecutionEngine(), simplified(Scripted({'1': 2.})),
-                     Scripted({'1': 2.})),
-        EngineRunner(SequentialExecutionEngine(), simplified(space=Space(3)), Scripted())]
-    assert len({described, *(runner.describe(one) for runner in changed)}) == 3
-    assert described != sequential().describe(job(4)) != sequential().describe(supernet([1, 2]))
-
-
-def test_payload_as_large_as_nni_takes_it():
-    """NNI's limit for a trial is 64 KiB of pickled objects, for other uses 4 KiB."""
-    runner = sequential(Scripted({'1': SimpleNamespace(text='x' * 10_000)}))
-    assert len(dump_model(runner.space.freeze(job(2).sample))) > 10_000
-    assert run(runner, [job(2)]) == ([2 / 8], [0])
-    with pytest.raises(nni.common.serializer.PayloadTooLarge):
-        nni.dump(runner.space.freeze(job(2).sample))
 
 
 # Trials

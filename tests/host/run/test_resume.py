@@ -20,6 +20,7 @@ from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType, RequestTrialJobs, TrialEnd
 
 from nni_rankreg.host.run.experiment import local_experiment
+from nni_rankreg.host.run.parameters import dump_model
 from nni_rankreg.host.run.resume import (
     SAFE,
     ResumableChannel,
@@ -28,7 +29,6 @@ from nni_rankreg.host.run.resume import (
     install_resume,
 )
 from nni_rankreg.host.run.standalone_job import StandAloneModelSpace
-from nni_rankreg.host.run.supernet_job import dump_model
 from nni_rankreg.plan import StandAlone
 from nni_rankreg.retiarii import RetiariiExperiment
 from nni_rankreg.strategy import SPOS, LandmarkSearch

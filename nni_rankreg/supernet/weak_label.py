@@ -8,11 +8,11 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..._util.fork import fork_map
-from ...proxy import NetworkFactory
-from ...proxy.static import flops, params
-from ...supernet import SuperNetScorer
-from ...typing import Sample
+from .._util.fork import fork_map
+from ..proxy import NetworkFactory
+from ..proxy.static import flops, params
+from ..typing import Sample
+from .scorer import SuperNetScorer
 
 __all__ = ['LABELS', 'weak_labels']
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from nni.nas.evaluator.pytorch import ClassificationModule
 
-from nni_rankreg.host.run.weak_label import LABELS, weak_labels
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
+from nni_rankreg.supernet.weak_label import LABELS, weak_labels
 
 
 class Wrapped(ClassificationModule):

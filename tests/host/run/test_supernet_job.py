@@ -1,0 +1,75 @@
+"""Super-nets as jobs, with a strategy that trains a single number."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import nni
+import pytest
+import torch
+from helpers.jobs import Scripted, job, run, sequential, simplified, supernet
+from torch import nn
+
+from nni_rankreg.host.run.supernet_job import SuperNetModelSpace, save_weights
+from nni_rankreg.plan import SuperNetOutcome
+
+
+def test_supernet_outcome(tmp_path):
+    path = tmp_path / 'first.pt'
+    (outcome, again), _ = run(sequential(), [supernet(save=str(path))] * 2)
+    score = outcome.scores[0]
+    assert 1 < score < 2
+    assert again == outcome == SuperNetOutcome(              # seeded by the strategy's seed
+        best=[job(6).sample, job(4).sample], scores=[score, score], metrics={'default': 0.5},
+        history=[{'default': 0.25}, {'default': 0.5}], weights=str(path),
+        measured={'scores': [0.5]})
+    assert os.listdir(path.parent) == ['first.pt'] and torch.load(path)['weight'].item() == 1
+
+
+def test_supernet_starts_from_weights(tmp_path, caplog):
+    first, second = str(tmp_path / '1.pt'), str(tmp_path / '2.pt')
+    run(sequential(), [supernet(save=first)])
+    run(sequential(), [supernet(save=second, weights=first)])
+    assert torch.load(second)['weight'].item() == 2 and not caplog.records
+    os.remove(first)
+    run(sequential(), [supernet(save=second, weights=first)])
+    assert torch.load(second)['weight'].item() == 1
+    assert [record.message for record in caplog.records] == [
+        f'Weights {first} are not on this machine; the super-net starts anew.']
+
+
+def test_machine_without_the_folder_of_the_weights(tmp_path):
+    """Is told of before the training."""
+    job = supernet(save=str(tmp_path / 'shared' / 'first.pt'))
+    outcome, = run(sequential(), [job])[0]
+    assert re.search(rf'Expected the folder {tmp_path}/shared of the weights on .*, got none. '
+                     'Let it .* as work_dir.', outcome.error)
+    assert not hasattr(job.oneshot, 'level')
+
+
+def test_weights_are_replaced_at_once(tmp_path, monkeypatch):
+    path = tmp_path / 'w.pt'
+    save_weights(nn.Linear(1, 1), str(path))
+    before = path.read_bytes()
+
+    def killed(state, name):
+        Path(name).write_bytes(b'half')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, 'save', killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(nn.Linear(1, 1), str(path))
+    assert path.read_bytes() == before
+
+
+def test_supernet_job_survives_serialisation():
+    one = supernet(weights='a.pt', save='b.pt', title='control 3')
+    model = SuperNetModelSpace(simplified().model, Scripted({'1': 'raise'}), one)
+    copy = nni.load(nni.dump(model))
+    assert copy.job.results == one.results and copy.job.oneshot.seed == 0
+    assert (copy.job.top, copy.job.weights, copy.job.save, copy.job.title) == (
+        2, 'a.pt', 'b.pt', 'control 3')
+    assert copy.evaluator.finals == {'1': 'raise'}
+    assert nni.dump(copy) == nni.dump(model)
