@@ -58,16 +58,14 @@ def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = 
                 **recipe, 'max_epochs': count,
                 'learning_rate': recipe['learning_rate'] * batch_size / images,
                 'schedule': replace(recipe['schedule'], warmup_epochs=min(5, count // 10))})
-
     space, (least, most) = ProxylessNAS(len(train.classes)), bounds
     within = (
         MacsConstraint(space, minimum=least, maximum=most, pixels=pixels) if latency is None else
         LatencyConstraint(TunasLatency(latency.absolute()), minimum=least, maximum=most))
-    search = AceNAS(SPOS(filter=within, metric='val_acc'),
-                    training(ACENAS_SUPERNET, supernet_epochs, 2048), weak=WeakLabelling(weak),
-                    rounds=Rounds(rounds, explore=1 / 3, top=top), budget=budget,
-                    candidates=CandidatePool(accept=within, size=pool),
-                    archive=out / 'results.sqlite')
+    search = AceNAS(
+        SPOS(filter=within, metric='val_acc'), training(ACENAS_SUPERNET, supernet_epochs, 2048),
+        weak=WeakLabelling(weak), rounds=Rounds(rounds, explore=1 / 3, top=top), budget=budget,
+        candidates=CandidatePool(accept=within, size=pool), archive=out / 'results.sqlite')
     config = NasExperimentConfig('ts' if trials else 'sequential', 'simplified', 'local')
     config.trial_concurrency = trials or 1
     experiment = NasExperiment(space, training(IMAGENET_LINEAR, epochs, 1024), search, config)

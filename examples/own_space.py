@@ -62,7 +62,6 @@ def main(acenas: bool = False, archive: Path = Path('runs/own.sqlite'), training
         return Lightning(Reader(num_classes=10), trainer,
                          image_loader(Digits('train'), 64, shuffle=True),
                          image_loader(Digits('validation'), 300))
-
     supernet = SPOS([LandmarkRegularizer(weight=10.)], metric='val_acc'), training(supernet_epochs)
     search = (AceNAS(*supernet, weak=WeakLabelling(200), budget=trainings, archive=archive,
                      rounds=Rounds(2, top=3, landmarks=trainings // 2)) if acenas else
@@ -72,7 +71,8 @@ def main(acenas: bool = False, archive: Path = Path('runs/own.sqlite'), training
     experiment.run(8080)
     for model in experiment.export_top_models(5):
         print(f'{model.metric:.4f} {model.sample}')
-    ranker = Ranker(ConvNet()).fit(*search.archive.results())       # encodes any space of choices
+    results = search.archive.results()
+    ranker = Ranker(ConvNet()).fit(results.samples, results.metrics)   # encodes any choices
     print('Predicted best:', *Candidates(ConvNet()).best(ranker, 3), sep='\n')
 
 

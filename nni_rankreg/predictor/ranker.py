@@ -20,7 +20,7 @@ from ..typing import Sample, Space
 from .encoder import default_encoder
 from .graph import GraphEncoder, Graphs
 from .network import DGCNN, SMALLEST_POOL, head
-from .target import label_values, mean_and_deviation, standardize
+from .target import label_values, standardize
 from .training import Training, train
 
 __all__ = ['Ranker']
@@ -39,7 +39,8 @@ class Ranker:
     architectures, such as the accuracy with the weights of a super-net, FLOPs and parameters; it is
     then fitted to the few architectures that have been trained, by default with LambdaRank. Source:
     Zhang et al., "AceNAS: Learning to Rank Ace Neural Architectures with Weak Supervision of Weight
-    Sharing", 2021.
+    Sharing", 2021. In place of architectures every method takes their graphs, ``encoder(samples)``,
+    which saves time where they are needed again.
 
     Parameters
     ----------
@@ -59,9 +60,6 @@ class Ranker:
         Whether the head that scores starts from the head of the first weak label, as in the
         published code, or anew, as in the paper, the default. It pays if that label is nearly the
         metric and few architectures are known.
-    keep
-        Whether another `fit` goes on from the last one, as in the published code. By default each
-        starts from the pretrained network: the result does not depend on the earlier ones.
     dropout
         Of the heads of weak labels; that which scores has none.
     seed
@@ -73,6 +71,10 @@ class Ranker:
 
     Notes
     -----
+    .. note::
+        Each `fit` starts from the pretrained network, so that its result does not depend on earlier
+        ones; the published code goes on from the last one.
+
     .. note::
         The published code stops early on the NDCG of the batches it trains on. Here it is a part of
         the architectures that is held out, ``Training(validation=0.2)``, or nothing, the default.
@@ -102,17 +104,17 @@ class Ranker:
         self, space: Space, *,
         encoder: GraphEncoder | None = None, loss: ListLoss | None = None,
         target: Callable[[Array], Array] | None = None, pretraining: Training | None = None,
-        fitting: Training | None = None, transfer_head: bool = False, keep: bool = False,
+        fitting: Training | None = None, transfer_head: bool = False,
         dropout: float = 0.5, seed: int = 0, progress: bool = True, **network: Any,
     ):
         self.encoder = default_encoder(space) if encoder is None else encoder
         self.loss, self.target = loss or LambdaRankLoss(), target or _RELEVANCE
         self.pretraining, self.fitting = pretraining or self.PRETRAINING, fitting or self.FITTING
-        self.transfer_head, self.keep, self.dropout = transfer_head, keep, dropout
+        self.transfer_head, self.dropout = transfer_head, dropout
         self.seed, self.progress, self._network = seed, progress, network
         self._embedding: DGCNN | None = None
-        self._weak: dict[str, tuple[float, float]] = {}     # label -> mean, standard deviation
-        self._weak_heads, self._head = nn.ModuleList(), nn.ModuleList()
+        self._weak_heads = nn.ModuleList()
+        self._head: nn.Module | None = None
         self._start: list[dict[str, Any]] = []
 
     def pretrain(self, samples: Sequence[Sample] | Graphs, weak: Mapping[str, Values]) -> Ranker:
@@ -136,7 +138,6 @@ class Ranker:
             raise ValueError('Expected at least one weak label, got none.')
         labels = {name: label_values(name, values, graphs.size) for name, values in weak.items()}
         targets = torch.from_numpy(np.stack([standardize(v) for v in labels.values()], 1)).float()
-        self._weak = {name: mean_and_deviation(values) for name, values in labels.items()}
         with seeded(self.seed):
             embedding = self._build(graphs)
             size = embedding.fuse.out_features
@@ -151,7 +152,7 @@ class Ranker:
 
             train(nn.ModuleList([embedding, self._weak_heads]), loss, graphs.size,
                   self.pretraining, title='Pretraining', progress=self.progress)
-        self._head, self._start = nn.ModuleList(), []
+        self._head = None
         return self
 
     def fit(self, samples: Sequence[Sample] | Graphs, metric: Values) -> Ranker:
@@ -173,8 +174,7 @@ class Ranker:
         values = label_values('metric', metric, graphs.size)
         targets = torch.from_numpy(self.target(values)).float()
         with seeded(self.seed):
-            embedding = self._prepare(graphs)
-        score = self._head[0]
+            embedding, score = self._prepare(graphs)
 
         def loss(rows: Tensor, mask: Tensor) -> Tensor:
             scores = score(embedding(graphs.rows(rows.flatten()))).view(rows.shape)
@@ -194,28 +194,19 @@ class Ranker:
         RuntimeError
             If the ranker has not been fitted.
         """
-        if not len(self._head):
+        if self._embedding is None or self._head is None:
             raise RuntimeError('Expected a fitted ranker; call fit first.')
-        return self._outputs(samples, self._head)[:, 0]
+        size = samples.size if isinstance(samples, Graphs) else len(samples)
+        parts = [torch.zeros(0)]
+        for start in tqdm(range(0, size, _CHUNK), 'Scoring', leave=False,
+                          disable=not self.progress or size <= 4 * _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            graphs = (samples.rows(chunk) if isinstance(samples, Graphs)
+                      else self.encoder(samples[chunk]))
+            parts.append(self._head(self._embedding(graphs)))
+        return torch.cat(parts).double()
 
     __call__ = score
-
-    @torch.no_grad()
-    def predict_weak(self, samples: Sequence[Sample] | Graphs) -> dict[str, Tensor]:
-        """Return what the pretrained heads predict, name -> shape (N,), in the labels' units.
-
-        It tells how good the pretraining is, and is meant to be called before `fit`, which goes on
-        to train the embedding that all heads share.
-        """
-        if not self._weak:
-            raise RuntimeError('Expected a pretrained ranker; call pretrain first.')
-        outputs = self._outputs(samples, self._weak_heads)
-        return {name: outputs[:, column] * deviation + mean
-                for column, (name, (mean, deviation)) in enumerate(self._weak.items())}
-
-    def encode(self, samples: Sequence[Sample]) -> Graphs:
-        """Return the graphs of `samples`, which every method takes in their place, to save time."""
-        return self.encoder(samples)
 
     def _encode(self, samples: Sequence[Sample] | Graphs) -> Graphs:
         graphs = samples if isinstance(samples, Graphs) else self.encoder(samples)
@@ -230,29 +221,16 @@ class Ranker:
         self._embedding = DGCNN(shape[3], **{**sizes, **self._network})
         return self._embedding
 
-    def _prepare(self, graphs: Graphs) -> DGCNN:
-        """Bring the embedding and the head into the state in which fitting starts."""
+    def _prepare(self, graphs: Graphs) -> tuple[DGCNN, nn.Module]:
+        """Return the embedding and the head in the state in which every fit starts."""
         embedding = self._embedding or self._build(graphs)
-        if not len(self._head):
+        if self._head is None:
             size = embedding.fuse.out_features
-            self._head = nn.ModuleList([head(size, size, dropout=0.)])
+            self._head = head(size, size, dropout=0.)
             if self.transfer_head and len(self._weak_heads):
-                self._head[0].load_state_dict(self._weak_heads[0].state_dict())
+                self._head.load_state_dict(self._weak_heads[0].state_dict())
             self._start = copy.deepcopy([embedding.state_dict(), self._head.state_dict()])
-        elif not self.keep:
+        else:
             embedding.load_state_dict(self._start[0])
             self._head.load_state_dict(self._start[1])
-        return embedding
-
-    def _outputs(self, samples: Sequence[Sample] | Graphs, heads: nn.ModuleList) -> Tensor:
-        assert self._embedding is not None
-        size = samples.size if isinstance(samples, Graphs) else len(samples)
-        parts = [torch.zeros(0, len(heads))]
-        for start in tqdm(range(0, size, _CHUNK), 'Scoring', leave=False,
-                          disable=not self.progress or size <= 4 * _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            graphs = (samples.rows(chunk) if isinstance(samples, Graphs)
-                      else self.encoder(samples[chunk]))
-            embedded = self._embedding(graphs)
-            parts.append(torch.stack([one(embedded) for one in heads], dim=1))
-        return torch.cat(parts).double()
+        return embedding, self._head

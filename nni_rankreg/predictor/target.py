@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..metric.values import Array, Values, to_array
 
-__all__ = ['label_values', 'mean_and_deviation', 'standardize']
+__all__ = ['label_values', 'standardize']
 
 
 def standardize(values: Array) -> Array:
@@ -16,13 +16,7 @@ def standardize(values: Array) -> Array:
     >>> standardize(np.array([1., 3.])).tolist()
     [-1.0, 1.0]
     """
-    mean, deviation = mean_and_deviation(values)
-    return (values - mean) / deviation
-
-
-def mean_and_deviation(values: Array) -> tuple[float, float]:
-    """Return mean and standard deviation, 1 instead of 0."""
-    return float(values.mean()), float(values.std()) or 1.
+    return (values - float(values.mean())) / (float(values.std()) or 1.)
 
 
 def label_values(name: str, values: Values, count: int) -> Array:

@@ -69,15 +69,6 @@ def test_pretraining_helps(pretrained, few):
     assert gain > .1
 
 
-def test_predicts_weak_labels_in_their_units(pretrained):
-    unseen = draw(300, seed=3)
-    convs = np.array([sum('conv' in name for name in sample.values()) for sample in unseen])
-    predicted = pretrained.predict_weak(unseen)
-    assert list(predicted) == ['accuracy', 'convs']
-    error = (predicted['convs'].numpy() / 1e6 - convs).var() / convs.var()
-    assert error < .5 and abs(predicted['convs'].mean() / 1e6 - convs.mean()) < .5
-
-
 def test_same_seed_same_scores(pretrained, weak, few):
     expected = copy.deepcopy(pretrained).fit(*few).score(few[0])
     assert torch.equal(Ranker(SPACE, **QUICK).pretrain(*weak).fit(*few).score(few[0]), expected)
@@ -93,21 +84,19 @@ def test_global_generators_are_restored(few):
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_fit_forgets_the_last_fit_unless_kept(pretrained, few):
+def test_fit_forgets_the_last_fit(pretrained, few):
     other = draw(30, seed=9)
     fresh = copy.deepcopy(pretrained).fit(*few).score(other)
     again = copy.deepcopy(pretrained).fit(other, -worth(other)).fit(*few)
     assert torch.equal(again.score(other), fresh)
-    kept = copy.deepcopy(pretrained)
-    kept.keep = True
-    assert not torch.equal(kept.fit(other, -worth(other)).fit(*few).score(other), fresh)
 
 
 def test_head_is_transferred(pretrained):
     """Before anything is learnt, the ranker scores as the first weak head does."""
     samples = draw(20, seed=4)
     still = Training(1, learning_rate=0., weight_decay=0.)
-    weak = pretrained.predict_weak(samples)['accuracy']
+    with torch.no_grad():
+        weak = pretrained._weak_heads[0](pretrained._embedding(pretrained.encoder(samples)))
     with_head, without = copy.deepcopy(pretrained), copy.deepcopy(pretrained)
     with_head.fitting = without.fitting = still
     with_head.transfer_head = True
@@ -121,7 +110,7 @@ def test_graphs_chunks_and_copies_score_alike(pretrained, few, monkeypatch):
     samples = draw(50, seed=6)
     scores = ranker.score(samples)
     assert scores.shape == (50,) and scores.dtype == torch.float64
-    assert torch.equal(ranker.score(ranker.encode(samples)), scores)
+    assert torch.equal(ranker.score(ranker.encoder(samples)), scores)
     assert torch.equal(pickle.loads(pickle.dumps(ranker)).score(samples), scores)
     monkeypatch.setattr('nni_rankreg.predictor.ranker._CHUNK', 7)
     torch.testing.assert_close(ranker.score(samples).float(), scores.float())
@@ -184,7 +173,6 @@ def test_progress_bars(few, capsys):
 
 @pytest.mark.parametrize('call, error, message', [
     (lambda r, s: r.score(s), RuntimeError, 'a fitted ranker; call fit first'),
-    (lambda r, s: r.predict_weak(s), RuntimeError, 'a pretrained ranker; call pretrain first'),
     (lambda r, s: r.fit(s, [1.]), ValueError, '5 values of metric, one for each .* got 1'),
     (lambda r, s: r.fit(s, [1., 2., 3., 4., math.nan]), ValueError, 'finite metric, got 1'),
     (lambda r, s: r.fit([], []), ValueError, 'at least one architecture, got none'),
