@@ -9,20 +9,14 @@ import warnings
 import nni
 import pytest
 import torch
-from nni.mutable import Categorical
-from torch import nn
+from helpers.toy import ALWAYS, NAMES, SPACE, Toy, gradient
 
 from nni_rankreg.loss import PairwiseRankingLoss
-from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation
+from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation, TermContext
 from nni_rankreg.sampler import MarginPairSampler, UniformSampler
-from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results
-
-NAMES = ['conv', 'pool', 'skip', 'none']
-SPACE = {'op': Categorical(NAMES, label='op')}
-ALWAYS = Schedule('constant', warmup=0)
 
 
 def teacher(samples):
@@ -31,35 +25,10 @@ def teacher(samples):
     return torch.tensor([scores[one['op']] for one in samples], dtype=torch.float64)
 
 
-class Toy:
-    """A super-net with one weight per architecture; its loss is the weight times the batch."""
-
-    epochs = 10
-
-    def __init__(self, losses=(2., 1., 3., 5.)):
-        self.weights = nn.Parameter(torch.tensor(losses))
-        self.asked = []
-
-    def subnet_loss(self, sample, batch):
-        self.asked.append(sample['op'])
-        return self.weights[NAMES.index(sample['op'])] * batch
-
-    def of_first_process(self, batch):
-        return batch
-
-
-def make(*args, **kwargs):
+def make(teachers=teacher, accept=None, **kwargs):
+    """Return the term of a training, whose weight is always the same."""
     kwargs = {'weight': 0.5, 'schedule': ALWAYS, **kwargs}
-    term = RankingDistillation(*args or (teacher,), **kwargs)
-    term.prepare(SPACE, None)
-    return term
-
-
-def gradient(toy, loss):
-    toy.weights.grad = None
-    if loss is not None:
-        loss.backward()
-    return [0.] * 4 if loss is None else toy.weights.grad.tolist()
+    return RankingDistillation(teachers, **kwargs).term(TermContext(SPACE, accept))
 
 
 def naive(toy, pair, weight, margin, detach, cross_entropy):
@@ -92,7 +61,7 @@ def test_every_pair_against_the_formula(detach, cross_entropy, margin):
     for _ in range(150):
         toy.asked.clear()
         loss = term.loss(toy, 1., 0)
-        pair = tuple(toy.asked)
+        pair = tuple(one['op'] for one in toy.asked)
         met.add(pair)
         total, grads = naive(toy, pair, 0.5, margin, detach, cross_entropy)
         assert (0. if loss is None else loss.item()) == pytest.approx(total)
@@ -108,19 +77,6 @@ def test_several_pairs_are_summed():
     assert four.loss(toy, 1., 0).item() == pytest.approx(total)
 
 
-def test_teachers_vote():
-    """Two of three prefer none to pool; of two that disagree neither counts."""
-    def ranks(**scores):
-        return lambda samples: torch.tensor([scores[one['op']] for one in samples])
-
-    up, down = (ranks(conv=0., pool=0., skip=0., none=sign) for sign in (1., -1.))
-    pair = {'op': 'pool'}, {'op': 'none'}
-    for teachers, order in (([up, up, down], -1), ([down, down, up], 1), ([up, down], 0)):
-        term = make(teachers)
-        term.loss(Toy(), 1., 0)
-        assert term._order(*pair) == order == -term._order(*pair[::-1])
-
-
 def test_a_teacher_is_asked_once_for_an_architecture():
     asked = []
 
@@ -134,17 +90,16 @@ def test_a_teacher_is_asked_once_for_an_architecture():
     assert len(asked) <= 20 + len(NAMES)
 
 
-@pytest.mark.parametrize('value', [0., math.nan])
-def test_a_teacher_without_an_order_is_an_error(value):
-    term = make(lambda samples: torch.full((len(samples),), value))
+def test_a_teacher_without_an_order_is_an_error_in_the_first_step():
+    term = make(lambda samples: torch.zeros(len(samples)))
     with pytest.raises(ValueError, match='Expected a teacher that orders architectures'):
         term.loss(Toy(), 1., 0)
 
 
 def test_default_schedule_is_the_published_one():
-    term = RankingDistillation(teacher, cross_entropy=False)
+    term = RankingDistillation(teacher, cross_entropy=False).term(TermContext(SPACE))
     for epoch in range(10):
-        assert term.weight * term.schedule(epoch, 10) == pytest.approx(
+        assert term.factor(epoch, 10) == pytest.approx(
             2 * math.sin(0.8 * math.pi * (epoch + 1) / 10))
     assert term.active(0, 10)
 
@@ -154,16 +109,15 @@ def test_without_weight_only_cross_entropy_is_left():
     assert make(weight=0., cross_entropy=False).loss(toy, 1., 0) is None
     assert not make(weight=0., cross_entropy=False).active(0, 10)
     loss = make(weight=0.).loss(toy, 1., 0)
-    assert loss.item() == sum(toy.weights[NAMES.index(one)].item() for one in toy.asked)
+    assert loss.item() == sum(toy.weights[NAMES.index(one['op'])].item() for one in toy.asked)
 
 
 def test_pairs_respect_the_filter():
-    term = RankingDistillation(teacher, schedule=ALWAYS)
-    term.prepare(SPACE, lambda sample: sample['op'] != 'none')
+    term = make(accept=lambda sample: sample['op'] != 'none')
     toy = Toy()
     for _ in range(50):
         term.loss(toy, 1., 0)
-    assert set(toy.asked) == {'conv', 'pool', 'skip'}
+    assert {one['op'] for one in toy.asked} == {'conv', 'pool', 'skip'}
 
 
 def test_published_ascent_is_warned_of():
@@ -190,14 +144,15 @@ def test_in_a_super_net(landmarks, make_space, make_evaluator):
     samples = UniformSampler(make_space(), seed=8).distinct(4)
     best = []
     for _ in range(2):
-        terms = [RankingDistillation('synflow', MarginPairSampler('group', 6.7), pairs=2)]
+        regularizers = [RankingDistillation('synflow', MarginPairSampler('group', 6.7), pairs=2)]
         if landmarks:
-            terms.append(LandmarkRegularizer(Results(samples, [1., 2., 3., 4.]), schedule=ALWAYS))
-        strategy = SPOS(terms, evolution=Evolution(4, 8, 2, progress=False))
+            regularizers.append(LandmarkRegularizer(Results(samples, [1., 2., 3., 4.]),
+                                                    schedule=ALWAYS))
+        strategy = SPOS(regularizers, evolution=Evolution(4, 8, 2, progress=False))
         torch.manual_seed(0)
-        strategy.train(make_space(), make_evaluator())
-        assert terms[0].drawn_pairs.accepted == 2  # in the only step
-        best.append([(one.score, dict(one)) for one in strategy.best(3)])
+        trained = strategy.train(make_space(), make_evaluator())
+        assert trained.module.terms[0].sampler.accepted == 2  # in the only step
+        best.append([(one.score, dict(one)) for one in trained.best(3)])
     assert best[0] == best[1]
 
 

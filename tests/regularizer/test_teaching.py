@@ -1,93 +1,83 @@
-"""Teachers in a training: proxies take the loss of the evaluator, where it is known."""
+"""The order that teachers give, on architectures whose scores are known."""
 
 from __future__ import annotations
 
+import math
+from itertools import combinations
+
 import pytest
 import torch
-import torch.nn.functional as F
-from nni.nas.evaluator.pytorch import (
-    DataLoader,
-    Lightning,
-    LightningModule,
-    Regression,
-    Trainer,
-)
-from torch import nn
-from torch.utils.data import TensorDataset
+from helpers.toy import NAMES, SAMPLES, SPACE
 
-from nni_rankreg.proxy import ProxyError, ProxyScorer
-from nni_rankreg.regularizer import RankingDistillation, TermContext
+from nni_rankreg.regularizer import TermContext
 from nni_rankreg.regularizer.teaching import Teaching
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.search import Evolution
-from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import SPOS
-
-QUIET = dict(enable_progress_bar=False, logger=False, enable_checkpointing=False, max_epochs=1,
-             enable_model_summary=False)
 
 
-class OwnModule(LightningModule):
-    """A regression whose loss nobody but its training step knows."""
-
-    def training_step(self, batch, batch_idx):
-        return F.mse_loss(self.model(batch[0]), batch[1])
-
-    def validation_step(self, batch, batch_idx):
-        self.log('val_loss', F.mse_loss(self.model(batch[0]), batch[1]))
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 0.1)
+def ranks(**scores):
+    """Return a teacher who scores four architectures."""
+    return lambda samples: torch.tensor([scores[one['op']] for one in samples])
 
 
-@pytest.fixture
-def space():
-    return NasBench201(4, 1, num_labels=1)
+def start(*teachers):
+    teaching = Teaching(teachers, TermContext(SPACE), seed=0)
+    teaching.start(lambda: None)
+    return teaching
 
 
-@pytest.fixture
-def loaders():
-    generator = torch.Generator().manual_seed(0)
-    data = TensorDataset(torch.randn(16, 3, 8, 8, generator=generator),
-                         torch.randn(16, 1, generator=generator))
-    return dict(train_dataloaders=DataLoader(data, 8), val_dataloaders=DataLoader(data, 8))
+def test_teachers_vote():
+    """Two of three prefer none to pool; of two that disagree neither counts."""
+    up, down = (ranks(conv=0., pool=0., skip=0., none=sign) for sign in (1., -1.))
+    pair = {'op': 'pool'}, {'op': 'none'}
+    for teachers, order in (([up, up, down], -1), ([down, down, up], 1), ([up, down], 0)):
+        teaching = start(*teachers)
+        assert teaching.order(*pair) == order == -teaching.order(*pair[::-1])
 
 
-def strategy(teacher):
-    return SPOS([RankingDistillation(teacher)], evolution=Evolution(3, 4, 2, progress=False))
+def test_neither_a_tie_nor_what_is_no_number_has_an_order():
+    teaching = start(ranks(conv=3., pool=2., skip=2., none=math.nan))
+    orders = {(one['op'], other['op']): teaching.order(one, other)
+              for one in SAMPLES for other in SAMPLES}
+    assert {pair for pair, order in orders.items() if order == 1} == {
+        ('conv', 'pool'), ('conv', 'skip')}
+    assert {pair for pair, order in orders.items() if order == -1} == {
+        ('pool', 'conv'), ('skip', 'conv')}
 
 
-def orders(teaching, samples):
-    return [teaching.order(one, other) for one in samples for other in samples]
+def test_a_teacher_is_asked_once_for_an_architecture():
+    asked, scorer = [], ranks(conv=3., pool=2., skip=2., none=1.)
+
+    def counting(samples):
+        asked.extend(one['op'] for one in samples)
+        return scorer(samples)
+
+    teaching = start(counting)
+    for _ in range(50):
+        for one, other in zip(SAMPLES, SAMPLES[1:]):
+            teaching.order(one, other)
+        teaching.start(lambda: None)  # as in each step
+    assert len(asked) == 20 + len(NAMES)
 
 
-def expected_orders(name, space, batch, samples, **options):
-    scores = ProxyScorer(name, space, batch, options=options)(samples)
-    return torch.sign(scores[:, None] - scores).flatten().tolist()
+@pytest.mark.parametrize('value', [0., math.nan])
+def test_a_teacher_without_an_order_is_an_error(value):
+    with pytest.raises(ValueError, match='Expected a teacher that orders architectures, got .* 20'):
+        start(ranks(**dict.fromkeys(NAMES, value)))
 
 
-@pytest.mark.parametrize('teacher', ['snip', 'synflow'])
-def test_a_proxy_takes_the_loss_of_the_evaluator(teacher, space, loaders):
-    samples = UniformSampler(space, seed=3).distinct(4)
-    trained = strategy(teacher).train(space, Regression(**loaders, **QUIET))
-    teaching = trained.module.terms[0].teaching
-    options = {} if teacher == 'synflow' else {'loss': F.mse_loss}
-    assert orders(teaching, samples) == expected_orders(teacher, space, teaching.batch, samples,
-                                                        **options)
+def test_proxies_see_the_first_batch_also_after_an_interruption(make_space, make_batches):
+    """Another batch would give another order."""
+    (first,), (other,) = make_batches([6]), make_batches([6], seed=1)
+    pairs = list(combinations(UniformSampler(make_space(), seed=3).distinct(8), 2))
 
-
-def test_without_a_known_loss_only_class_indices_are_scored(space, loaders):
-    with pytest.raises(ProxyError, match='give the loss of the task as the option loss'):
-        strategy('snip').train(space, Lightning(OwnModule(), Trainer(**QUIET), **loaders))
-
-
-def test_the_loss_of_a_context(make_space, make_batches):
-    """A weighted loss orders otherwise than the cross-entropy."""
-    space, batch = make_space(), make_batches([8])[0]
-    samples = UniformSampler(space, seed=3).distinct(6)
-    weighted = nn.CrossEntropyLoss(weight=torch.linspace(0, 1, 10) ** 3)
-    for loss, options in ((weighted, {'loss': weighted}), (None, {})):
-        teaching = Teaching(['grasp'], TermContext(space, loss=loss), 0)
+    def orders(batch, state=None):
+        teaching = Teaching(['grad_norm'], TermContext(make_space()), seed=0)
+        if state is not None:
+            teaching.restart(state)
         teaching.start(lambda: batch)
-        assert orders(teaching, samples) == expected_orders('grasp', space, batch, samples,
-                                                            **options)
+        return [teaching.order(*pair) for pair in pairs], teaching.batch
+
+    expected, state = orders(first)
+    assert all(map(torch.equal, state, first))
+    assert orders(first)[0] == expected != orders(other)[0]
+    assert orders(other, state)[0] == expected

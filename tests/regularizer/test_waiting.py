@@ -11,7 +11,7 @@ from nni.mutable import Categorical
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nni_rankreg.loss import PairwiseRankingLoss
-from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation
+from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation, TermContext
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.typing import Results
 
@@ -45,9 +45,9 @@ class Waits(TorchDispatchMode):
         return function(*args, **kwargs)
 
 
-def waits(term):
+def waits(regularizer):
     """Return how often a term waits in a step."""
-    term.prepare(SPACE, None)
+    term = regularizer.term(TermContext(SPACE))
     term.loss(Elsewhere(), None, epoch=0)  # scorers are made in the first step
     with Waits() as found:
         assert term.loss(Elsewhere(), None, epoch=0).device.type == 'meta'

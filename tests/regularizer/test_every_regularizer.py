@@ -1,0 +1,153 @@
+"""What all regularisers have in common: they are recipes, whose terms know nothing of each other.
+
+A new regulariser is a line in `REGULARIZERS`; one that is missing there is found.
+"""
+
+from __future__ import annotations
+
+import cloudpickle
+import nni
+import pytest
+import pytorch_lightning as pl
+import torch
+from helpers.toy import RESULTS, SAMPLES, SPACE, Toy
+
+from nni_rankreg import regularizer
+from nni_rankreg.loss import PairwiseRankingLoss
+from nni_rankreg.regularizer import (
+    EqualCostControl,
+    LandmarkRegularizer,
+    RankingDistillation,
+    Regularizer,
+    TermContext,
+)
+from nni_rankreg.sampler import MarginPairSampler, UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import SPOS
+from nni_rankreg.typing import Results
+
+
+def teacher(samples):
+    """Rank the toy's architectures by the lengths of their names, and others by their text."""
+    return torch.tensor([float(sum(map(ord, str(one)))) for one in samples])
+
+
+EARLY = Schedule('linear_increase', warmup=1)
+REGULARIZERS = {
+    'LandmarkRegularizer': lambda: LandmarkRegularizer(
+        weight=3., pairs=2, seed=1, schedule=EARLY, criterion=PairwiseRankingLoss(margin=.5)),
+    'RankingDistillation': lambda: RankingDistillation(
+        teacher, MarginPairSampler('hamming', 1, seed=2), pairs=2, schedule=EARLY,
+        criterion=PairwiseRankingLoss(margin=.5)),
+    'EqualCostControl': lambda: EqualCostControl(3, schedule=EARLY),
+}
+EVERY = pytest.mark.parametrize('make', REGULARIZERS.values(), ids=REGULARIZERS)
+
+# Of two trainings: the second knows more, and has begun from the weights of the first.
+FIRST = TermContext(SPACE, lambda sample: sample['op'] != 'none',
+                    Results(SAMPLES[:3], [3., 1., 2.]))
+SECOND = TermContext(SPACE, None, RESULTS, warmed_up=True)
+
+
+def test_none_is_missing():
+    public = [getattr(regularizer, name) for name in regularizer.__all__]
+    assert {one.__name__ for one in public if isinstance(one, type)
+            and issubclass(one, Regularizer) and one is not Regularizer} == set(REGULARIZERS)
+
+
+def step(term, toy, epoch):
+    """Return the term in a step of a training, with what it has asked for."""
+    toy.asked.clear()
+    loss = term.loss(toy, 1., epoch)
+    return None if loss is None else loss.item(), list(toy.asked)
+
+
+def training(term, epochs=range(10)):
+    toy = Toy()
+    return [step(term, toy, epoch) for epoch in epochs for _ in range(3)]
+
+
+@EVERY
+def test_used_twice_it_gives_the_same_as_two_fresh_ones(make):
+    expected = [training(make().term(context)) for context in (FIRST, SECOND)]
+    assert expected[0] != expected[1] and expected[0][-1][0] is not None
+    used = make()
+    assert [training(used.term(context)) for context in (FIRST, SECOND)] == expected
+    assert training(used.term(FIRST)) == expected[0]
+
+
+@EVERY
+def test_two_trainings_at_a_time_know_nothing_of_each_other(make):
+    used, toys = make(), (Toy(), Toy())
+    terms = [used.term(context) for context in (FIRST, SECOND)]
+    steps = [[step(*one, epoch) for one in zip(terms, toys)]
+             for epoch in range(10) for _ in range(3)]
+    assert list(map(list, zip(*steps))) == [training(make().term(context))
+                                            for context in (FIRST, SECOND)]
+
+
+@EVERY
+def test_a_term_leaves_its_recipe_as_it_was(make):
+    used = make()
+    before = cloudpickle.dumps(vars(used))
+    for context in (FIRST, SECOND):
+        training(used.term(context))
+    assert cloudpickle.dumps(vars(used)) == before
+
+
+@EVERY
+def test_a_term_goes_on_from_its_state(make, tmp_path):
+    """The state is plain, so that a checkpoint is safe to read."""
+    whole, resumed, fresh = (make().term(SECOND) for _ in range(3))
+    training(whole, range(5))
+    torch.save(whole.state_dict(), tmp_path / 'state')
+    resumed.load_state_dict(torch.load(tmp_path / 'state', weights_only=True))
+    expected = training(whole, range(5, 10))
+    assert training(resumed, range(5, 10)) == expected
+    assert (training(fresh, range(5, 10)) == expected) is (fresh.state_dict() == {})
+
+
+@EVERY
+def test_it_travels_in_jobs(make):
+    copy = nni.load(nni.dump(make()))
+    assert type(copy).__name__ == type(make()).__name__
+    assert (copy.weight, copy.schedule) == (make().weight, make().schedule)
+    assert training(copy.term(SECOND)) == training(make().term(SECOND))
+
+
+class Losses(pl.Callback):
+    """Keeps the sum of the terms of each step."""
+
+    def __init__(self):
+        self.values = []
+
+    def on_train_batch_end(self, trainer, module, *_):
+        self.values.append(None if module.ranking_loss is None else module.ranking_loss.item())
+
+
+SUPERNET = {
+    **REGULARIZERS,
+    'RankingDistillation': lambda: RankingDistillation(
+        'naswot', MarginPairSampler('hamming', 3), pairs=2),
+}
+
+
+@pytest.mark.parametrize('make', SUPERNET.values(), ids=SUPERNET)
+def test_in_two_trainings_of_super_nets(make, make_space, make_evaluator, make_loader):
+    """Proxies see the batches of their own training, too."""
+    samples = UniformSampler(NasBench201(4, 1, 10), seed=8).distinct(6)
+    known = [Results(samples[:count], [float(index) for index in range(count)])
+             for count in (3, 6)]
+
+    def train(one, results, seed):
+        torch.manual_seed(0)
+        evaluator = make_evaluator(make_loader(24, 4, seed=seed), max_epochs=2,
+                                   callbacks=[losses := Losses()])
+        SPOS([one], seed=seed).train(make_space(), evaluator, results)
+        return losses.values
+
+    used = make()
+    found = [train(used, results, seed) for seed, results in enumerate(known)]
+    assert found == [train(make(), results, seed) for seed, results in enumerate(known)]
+    assert found[0] != found[1] and all(value is not None for value in found[1][3:])
