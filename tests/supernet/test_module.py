@@ -11,56 +11,19 @@ from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch.utils.data import DataLoader
 
-from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, TermContext
 from nni_rankreg.sampler import FairSampler, PairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.supernet import SuperNetModule
+from nni_rankreg.supernet.probe import Measurement
 from nni_rankreg.typing import Results
 
-RATE, CLIP, WEIGHT = 0.1, 0.5, 3.
+RATE, CLIP, WEIGHT = 0.1, 0.5, 3.  # the first two as in `fit`
 ALWAYS = Schedule('constant', warmup=0)
 
 
-class Recorder(pl.Callback):
-    """Keep the gradients before they are clipped, and what is logged in each step."""
-
-    def __init__(self):
-        self.norms, self.without_gradient, self.ranking = [], [], []
-
-    def on_before_optimizer_step(self, trainer, module, optimizer):
-        gradients = [one.grad for one in module.parameters() if one.grad is not None]
-        self.norms.append(torch.stack([one.norm() for one in gradients]).norm().item())
-        self.without_gradient.append({name for name, one in module.training_module.model
-                                      .named_parameters() if one.grad is None})
-
-    def on_train_batch_end(self, trainer, module, *_):
-        self.ranking.append(trainer.callback_metrics.get('ranking_loss', torch.tensor(-1.)).item())
-
-
-@pytest.fixture
-def make_module(make_supernet):
-    """Return a function that makes the module of a super-net, with plain SGD."""
-    def make(*args, base=ClassificationModule, **kwargs):
-        module = SuperNetModule(base(learning_rate=RATE, optimizer=torch.optim.SGD,
-                                     num_classes=10), *args, **kwargs)
-        module.set_model(make_supernet())
-        return module
-    return make
-
-
-@pytest.fixture
-def fit():
-    """Return a function that trains a module with Lightning, unordered batches in order."""
-    def run(module, train, validation=None, **kwargs):
-        recorder = Recorder()
-        options = dict(max_epochs=1, logger=False, enable_checkpointing=False, accelerator='cpu',
-                       enable_progress_bar=False, enable_model_summary=False,
-                       num_sanity_val_steps=0, gradient_clip_val=CLIP)
-        trainer = pl.Trainer(callbacks=[recorder], **{**options, **kwargs})
-        trainer.fit(module, train, validation)
-        recorder.trainer = trainer
-        return recorder
-    return run
+def terms(*regularizers):
+    """Return the terms of a training."""
+    return [one.term(TermContext()) for one in regularizers]
 
 
 def path_loss(supernet, sample, batch):
@@ -101,8 +64,8 @@ def test_training_is_that_of_the_formula(regularised, pairs, make_module, make_s
     train, ranking = make_loader(24, 8), make_loader(16, 8, seed=1)
     reference = make_supernet()
     results = landmarks(make_supernet(), next(iter(ranking)), concordant=False)
-    term = LandmarkRegularizer(results, weight=WEIGHT, pairs=pairs, schedule=ALWAYS, seed=4)
-    module = make_module([term] if regularised else [], ranking_batches=lambda: ranking, seed=6)
+    landmark = LandmarkRegularizer(results, weight=WEIGHT, pairs=pairs, schedule=ALWAYS, seed=4)
+    module = make_module(terms(landmark) if regularised else [], held_out=ranking, seed=6)
     record = fit(module, train)
 
     sampler, drawer = UniformSampler(reference, seed=6), PairSampler(4)
@@ -139,8 +102,8 @@ def test_an_inactive_hinge_has_no_gradient(make_module, make_supernet, make_load
     records = []
     for concordant in (True, False):
         results = landmarks(make_supernet(), next(iter(ranking)), concordant)
-        term = LandmarkRegularizer(results, weight=WEIGHT, pairs=None, schedule=ALWAYS)
-        records.append(fit(make_module([term], ranking_batches=lambda: ranking), train))
+        landmark = LandmarkRegularizer(results, weight=WEIGHT, pairs=None, schedule=ALWAYS)
+        records.append(fit(make_module(terms(landmark), held_out=ranking), train))
     plain = fit(make_module(), train)
     inactive, active = records
     assert inactive.ranking == [0.] and active.ranking[0] > 0 and plain.ranking == [-1.]
@@ -153,9 +116,9 @@ def test_the_control_costs_as_much_as_a_pair(make_module, make_supernet, make_lo
     train, ranking, forwards = make_loader(32, 8), make_loader(16, 8, seed=1), []
     schedule = Schedule(warmup=1)
     results = landmarks(make_supernet(), next(iter(ranking)), True)
-    for terms in ([], [EqualCostControl(2, schedule=schedule)],
-                  [LandmarkRegularizer(results, pairs=1, schedule=schedule)]):
-        module, calls = make_module(terms, ranking_batches=lambda: ranking), []
+    for regularizers in ([], [EqualCostControl(2, schedule=schedule)],
+                         [LandmarkRegularizer(results, pairs=1, schedule=schedule)]):
+        module, calls = make_module(terms(*regularizers), held_out=ranking), []
         module.model.register_forward_hook(lambda *_: calls.append(module.trainer.current_epoch))
         fit(module, train, max_epochs=2)
         forwards.append([calls.count(epoch) for epoch in (0, 1)])
@@ -177,24 +140,24 @@ class Counted:
 
 def test_ranking_batches_are_drawn_only_when_needed(make_module, make_loader, fit):
     ranking = Counted(make_loader(16, 8))  # 2 batches, 3 steps an epoch
-    module = make_module([EqualCostControl(1, schedule=Schedule(warmup=1))],
-                         ranking_batches=lambda: ranking)
+    module = make_module(terms(EqualCostControl(1, schedule=Schedule(warmup=1))),
+                         held_out=ranking)
     fit(module, make_loader(24, 8), max_epochs=1 + 2)
     assert (ranking.batches, ranking.started) == (6, 3)
 
 
 @pytest.mark.parametrize('batches, message', [
-    (lambda: None, 'Expected held-out batches for the regularisers.*, got none'),
-    (list, 'Expected at least one batch of held-out data, got none.*smaller batch size')])
+    (None, 'Expected held-out batches for the regularisers.*, got none'),
+    ([], 'Expected at least one batch of held-out data, got none.*smaller batch size')])
 def test_no_ranking_batches(batches, message, make_module, make_loader, fit):
-    module = make_module([EqualCostControl(1, schedule=ALWAYS)], ranking_batches=batches)
+    module = make_module(terms(EqualCostControl(1, schedule=ALWAYS)), held_out=batches)
     with pytest.raises(ValueError, match=message):
         fit(module, make_loader())
 
 
 def test_schedules_need_a_number_of_epochs(make_module, make_loader, fit):
     fit(make_module(), make_loader(), max_steps=1, max_epochs=None)
-    module = make_module([EqualCostControl(1)], ranking_batches=make_loader)
+    module = make_module(terms(EqualCostControl(1)), held_out=make_loader())
     with pytest.raises(ValueError, match='Expected max_epochs of the trainer to be set'):
         fit(module, make_loader(), max_steps=1, max_epochs=None)
 
@@ -210,69 +173,15 @@ def test_output_of_the_evaluator_is_kept(make_module, make_loader, fit):
     ranking = make_loader(8, 8, seed=1)
     norms, outputs = [], []
     for base in (ClassificationModule, DictModule):
-        module = make_module([EqualCostControl(1, schedule=ALWAYS)], base=base,
-                             ranking_batches=lambda: ranking)
+        module = make_module(terms(EqualCostControl(1, schedule=ALWAYS)), base=base,
+                             held_out=ranking)
         module.on_train_batch_end = lambda output, *_: outputs.append(output)
         norms.append(fit(module, make_loader()).norms)
     assert norms[0] == norms[1]
     assert [output['extra'] for output in outputs[2:]] == [0, 1]
 
 
-# Drawing
-
-def test_only_accepted_architectures_are_trained(make_module, make_loader, fit):
-    drawn = []
-
-    def accept(sample):
-        drawn.append(sample['cell/0_1'] == 'conv_3x3')
-        return drawn[-1]
-
-    module = make_module(accept=accept)
-    trained = []
-    activate = module.activate
-    module.activate = lambda sample: (trained.append(sample), activate(sample))
-    fit(module, make_loader(48, 8))
-    assert len(trained) == 6 == sum(drawn) < len(drawn)
-    assert {sample['cell/0_1'] for sample in trained} == {'conv_3x3'}
-    assert module.export()['cell/0_1'] == 'conv_3x3'
-
-
-def test_an_impossible_filter(make_module):
-    calls = []
-    module = make_module(accept=lambda sample: calls.append(sample))
-    with pytest.raises(ValueError, match='accepted by .*, got none in 10000 draws: loosen'):
-        module.draw()
-    assert len(calls) == 10_000
-
-
-@pytest.mark.parametrize('seeds, same', [((1, 1), True), ((1, 2), False)])
-def test_seed(seeds, same, make_module):
-    draws = []
-    for seed in seeds:
-        torch.manual_seed(len(draws))  # global generators have no part in it
-        module = make_module(seed=seed)
-        draws.append([module.draw() for _ in range(5)])
-    assert (draws[0] == draws[1]) is same
-
-
-def test_resample_activates_what_it_returns(make_module, make_batches):
-    module, (batch,) = make_module(), make_batches([6])
-    for _ in range(3):
-        sample = module.resample()
-        assert set(sample) == set(module.model.simplify())
-        torch.testing.assert_close(module(batch[0]), module.model.freeze(sample)(batch[0]))
-
-
-# Quiet loss, validation, reports
-
-def test_subnet_loss_is_that_of_the_architecture(make_module, make_batches):
-    module, (batch,) = make_module(), make_batches([6])
-    for sample in UniformSampler(module.model).distinct(3):
-        network = module.model.freeze(sample).train()
-        torch.testing.assert_close(module.subnet_loss(sample, batch),
-                                   F.cross_entropy(network(batch[0]), batch[1]))
-    assert not module.training_module.metrics['acc']._update_count
-
+# Validation, reports
 
 def test_validation_uses_batch_statistics(make_module, make_loader):
     module = make_module()
@@ -301,32 +210,30 @@ def test_several_validation_loaders(make_module, make_loader, fit):
     assert [metrics[f'which/dataloader_idx_{index}'] for index in (0, 1)] == [0, 1]
 
 
+class Probe:
+    """Measures what it is told."""
+
+    def __init__(self, *values):
+        self.values = iter(values)
+
+    def measure(self, module):
+        value = next(self.values)
+        return Measurement({'default': 1., 'tau': value}, {'scores': [value], 'metrics': [2.]})
+
+
 @pytest.mark.parametrize('in_trial', [True, False])
 def test_measurements_are_logged_and_reported(in_trial, make_module, make_loader, fit,
                                               monkeypatch):
     reported = []
     monkeypatch.setattr(nni, 'report_intermediate_result', reported.append)
     monkeypatch.setattr(nni.trial, '_params', {'parameters': {}} if in_trial else None)
-    values = iter([0.25, 0.5, 0.75])
-    module = make_module(measure=lambda: {'default': 1., 'tau': next(values)})
+    module = make_module(probe=Probe(0.25, 0.5, 0.75))
     record = fit(module, make_loader(), make_loader(), max_epochs=2, num_sanity_val_steps=1)
     expected = [{'default': 1., 'tau': 0.25, 'epoch': 0.}, {'default': 1., 'tau': 0.5, 'epoch': 1.}]
     assert module.history == expected
+    assert module.measured == {'scores': [0.5], 'metrics': [2.]}  # the last ones
     assert reported == (expected if in_trial else [])
     assert record.trainer.callback_metrics['tau'] == 0.5
-
-
-@pytest.mark.parametrize('measure', [None, dict])
-def test_nothing_is_measured(measure, make_module, make_loader, fit):
-    module = make_module(measure=measure)
-    fit(module, make_loader(), make_loader())
-    assert module.history == []
-
-
-def test_batches_reach_the_device_of_the_supernet(make_module, make_batches):
-    module, (batch,) = make_module(), make_batches([4])
-    moved = module.to('meta').to_device({'pair': batch})
-    assert [one.device.type for one in moved['pair']] == ['meta', 'meta']
 
 
 def test_loader_is_lightnings_business(make_module, make_loader, fit):
