@@ -99,5 +99,6 @@ class RankingProbe:
 
     def _validation(self, metrics: dict[str, float]) -> float:
         """Return the accuracy, or the loss in the user's sign, where there is no ranking."""
-        loss = metrics.get('val_loss', math.nan)
-        return loss if self.mode == 'min' else metrics.get('val_acc', -loss)
+        first = {name.removesuffix('/dataloader_idx_0'): value for name, value in metrics.items()}
+        loss = first.get('val_loss', math.nan)
+        return loss if self.mode == 'min' else first.get('val_acc', -loss)

@@ -204,10 +204,13 @@ class TwoLoaders(ClassificationModule):
 
 
 def test_several_validation_loaders(make_module, make_loader, fit):
-    record = fit(make_module(base=TwoLoaders), make_loader(),
-                 [make_loader(seed=1), make_loader(seed=2)])
+    module = make_module(base=TwoLoaders)
+    record = fit(module, make_loader(), [make_loader(seed=1), make_loader(seed=2)])
     metrics = record.trainer.callback_metrics
     assert [metrics[f'which/dataloader_idx_{index}'] for index in (0, 1)] == [0, 1]
+    history, = module.history
+    assert history['default'] == history['val_acc/dataloader_idx_0']  # the one of the scores, too
+    assert history['val_loss/dataloader_idx_1'] == metrics['val_loss/dataloader_idx_1']
 
 
 class Probe:
