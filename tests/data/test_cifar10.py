@@ -92,7 +92,7 @@ def train(folder=None, epochs=2, **options):
         loader(), loader(8), num_classes=10, learning_rate=1., max_epochs=epochs,
         limit_val_batches=0, gradient_clip_val=0.01, accelerator='cpu', enable_progress_bar=False,
         **options)
-    return strategy.train(NasBench201(2, 1, 10), evaluator)
+    return strategy.train(NasBench201(2, 1, 10), evaluator).module
 
 
 def test_bfloat16_clips_for_a_fused_optimiser():

@@ -316,10 +316,10 @@ def test_supernet_of_depth_networks(regularizers, make_depth):
     space = DepthDecoder(backbone='shufflenet_v2_x0_5', channels=8, non_negative=False)
     strategy = SPOS(regularizers, mode='min', seed=1)
     evaluator = make_depth(learning_rate=1e-3)
-    strategy.train(space, evaluator)
-    assert len(strategy.oneshot_module.history) == 2
+    trained = strategy.train(space, evaluator)
+    assert len(trained.history) == 2
     samples, (images, truth) = UniformSampler(space, seed=3).distinct(3), disparities()
-    for sample, score in zip(samples, strategy.scorer()(samples).tolist()):
+    for sample, score in zip(samples, trained.scorer()(samples).tolist()):
         network = extract(space, sample)
         with torch.no_grad(), batch_statistics(network):
             # In the scorer's layout: batch normalisation of three images magnifies rounding.

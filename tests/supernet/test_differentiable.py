@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingLayer
 
-from nni_rankreg.regularizer import Regularizer
+from nni_rankreg.data import HeldOut, Loaders
+from nni_rankreg.regularizer import Term
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.supernet.architecture import ArchitectureParameters
@@ -29,7 +30,7 @@ def make_module(make_supernet, make_loader):
         module = kind(ClassificationModule(learning_rate=rate, optimizer=torch.optim.SGD,
                                            num_classes=10),
                       ArchitectureParameters(supernet, seed=2), *args,
-                      **{'ranking_batches': lambda: make_loader(seed=1), **kwargs})
+                      loaders=Loaders(HeldOut(make_loader(seed=1))), **kwargs)
         module.set_model(supernet)
         return module
     return make
@@ -42,7 +43,7 @@ def fit(make_loader):
                              enable_checkpointing=False, accelerator='cpu',
                              enable_progress_bar=False, enable_model_summary=False,
                              **{'max_epochs': 1, **kwargs})
-        trainer.fit(module, make_loader(24, 8))
+        trainer.fit(module, module.loaders.train(lambda: make_loader(24, 8)))
     return run
 
 
@@ -82,14 +83,14 @@ def test_every_step_executes_one_operation_of_each_edge(make_module, fit):
     assert len(layers) == 18 and set(calls.values()) == {3 * 2}  # 3 steps, two passes each
 
 
-class ThreeLosses(Regularizer):
+class ThreeLosses(Term):
     """Asks for the losses of three architectures."""
 
     def __init__(self, samples):
         super().__init__(1., ALWAYS)
         self.samples, self.seen = samples, []
 
-    def term(self, supernet, batch):
+    def loss(self, supernet, batch, epoch):
         losses = [supernet.subnet_loss(sample, batch) for sample in self.samples]
         self.seen.append((batch, [loss.item() for loss in losses]))
         return sum(losses)

@@ -8,7 +8,8 @@ import torch
 from nni.nas.evaluator.pytorch import ClassificationModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.data import HeldOut, Loaders
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, TermContext
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.supernet import SuperNetModule, recorded
@@ -66,10 +67,11 @@ def trained(make_supernet, make_loader):
     """Return a function that trains a super-net and returns it with what is in its buffers."""
     def train(regularizers, fits=1, device='cpu', accumulate=1, **kwargs):
         training, ranking = make_loader(24, 8), make_loader(20, 8, seed=1)
-        terms = regularizers(results(make_supernet()))
+        terms = [one.term(TermContext()) for one in regularizers(results(make_supernet()))]
+        loaders = Loaders(HeldOut(ranking))
         module = SuperNetModule(
             ClassificationModule(learning_rate=.1, optimizer=torch.optim.SGD, num_classes=10),
-            terms, ranking_batches=lambda: ranking, seed=6, **kwargs)
+            terms, loaders=loaders, seed=6, **kwargs)
         module.set_model(make_supernet())
         for _ in range(fits):
             trainer = pl.Trainer(
@@ -77,7 +79,7 @@ def trained(make_supernet, make_loader):
                 devices=1, enable_progress_bar=False, enable_model_summary=False,
                 accumulate_grad_batches=accumulate,
                 precision='64-true')  # rounding would grow, as hinges flip
-            trainer.fit(module, training)
+            trainer.fit(module, loaders.train(lambda: training))
             for parameter in module.parameters():  # as if the super-net had been elsewhere
                 parameter.data = parameter.data.clone()
         return module.state_dict()
