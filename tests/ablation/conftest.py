@@ -9,7 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from helpers.cifar10 import write_montages
 
 from nni_rankreg.cli import ablate as command
 from nni_rankreg.cli import main
@@ -32,16 +32,7 @@ def ablation_data(tmp_path_factory):
     np.savez(folder / 'nb201.npz', arch=[encode_nasbench201(one).encode() for one in samples],
              **{column: 80 + np.array(quality) + random.normal(size=len(samples))
                 for column in ('xvalid_c10_200', 'xtest_c10_200')})
-    cifar, classes = folder / 'cifar10', random.integers(10, size=2_000).astype(np.uint8)
-    cifar.mkdir()
-    tiles = 20 * classes[:, None, None, None] + random.integers(60, size=(2_000, 32, 32, 3))
-    montage = tiles.reshape(40, 50, 32, 32, 3).transpose(0, 2, 1, 3, 4).reshape(1280, 1600, 3)
-    Image.fromarray(montage.astype(np.uint8)).save(cifar / 'train_00.webp', lossless=True, method=0)
-    for name in [*(f'train_{number:02}' for number in range(1, 25)),
-                 *(f'test_{number:02}' for number in range(5))]:
-        (cifar / f'{name}.webp').hardlink_to(cifar / 'train_00.webp')
-    np.save(cifar / 'train_y.npy', np.tile(classes, 25))
-    np.save(cifar / 'test_y.npy', np.tile(classes, 5))
+    write_montages(folder / 'cifar10', random)
     yield folder
     shutil.rmtree(folder)
 

@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from helpers.cifar10 import write_montages
 from PIL import Image
 from torchvision.datasets import CIFAR10
 
@@ -21,19 +22,27 @@ from nni_rankreg.strategy import SPOS
 MEAN, STD = np.array([.4914, .4822, .4465]), np.array([.2470, .2435, .2616])
 
 
+@pytest.fixture(scope='module')
+def montages(tmp_path_factory):
+    """Return a folder with the montages of CIFAR-10, but noise."""
+    folder = tmp_path_factory.mktemp('data')
+    write_montages(folder / 'cifar10', np.random.default_rng(0))
+    return folder
+
+
 @pytest.mark.parametrize('start', [0, 1_990, 49_995])
-def test_montages(start, bench_data):
+def test_montages(start, montages):
     """Image 1,990 is in row 39, column 40; five of ten images lie in the next file."""
-    images, labels = load_cifar10(bench_data, start, 10, 32)
-    montage = np.asarray(Image.open(bench_data / 'cifar10' / 'train_03.webp'))
-    known = np.load(bench_data / 'cifar10' / 'train_y.npy')
+    images, labels = load_cifar10(montages, start, 10, 32)
+    montage = np.asarray(Image.open(montages / 'cifar10' / 'train_03.webp'))
+    known = np.load(montages / 'cifar10' / 'train_y.npy')
     for index in (0, 3, 9):
         row, column = divmod((start + index) % 2_000, 50)
         tile = montage[32 * row:32 * row + 32, 32 * column:32 * column + 32] / 255
         expected = ((tile - MEAN) / STD).transpose(2, 0, 1)
         assert np.allclose(images[index], expected, atol=1e-5)
         assert labels[index] == known[(start + index) % 2_000]
-    small, _ = load_cifar10(bench_data, start, 10, 8)
+    small, _ = load_cifar10(montages, start, 10, 8)
     assert torch.allclose(small, images.reshape(10, 3, 8, 4, 8, 4).mean((3, 5)), atol=1e-5)
 
 
