@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -60,5 +61,13 @@ def supernet_evaluator(evaluator: Lightning, module: LightningModule,
         data['datamodule'] = evaluator.datamodule
         for name, take in (('train_dataloader', loaders.train),
                            ('val_dataloader', loaders.validate)):
-            setattr(evaluator.datamodule, name, partial(take, getattr(evaluator.datamodule, name)))
+            make = _own(getattr(evaluator.datamodule, name))
+            setattr(evaluator.datamodule, name, partial(take, make))
     return Lightning(module, evaluator.trainer, fit_kwargs=evaluator.fit_kwargs, **data)
+
+
+def _own(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return how a data module itself makes a loader, though it may have trained a super-net."""
+    if isinstance(make, partial) and isinstance(getattr(make.func, '__self__', None), Loaders):
+        return make.args[0]
+    return make
