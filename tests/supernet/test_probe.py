@@ -24,10 +24,10 @@ class Table(Scoring):
 
     def __init__(self, scores=SCORES):
         super().__init__()
-        self.scores, self.modes = scores, []
+        self.scores, self.asked = scores, []
 
-    def scorer(self, module, mode='max', *, progress=False):
-        self.modes.append(mode)
+    def scorer(self, module, metric=None, mode='max', *, progress=False):
+        self.asked.append((metric, mode, progress))
         return lambda samples: torch.tensor([self.scores[one['op']] for one in samples],
                                             dtype=torch.float64)
 
@@ -92,10 +92,10 @@ def test_constant_scores_order_nothing():
     assert metrics['kendall_tau'] == metrics['default'] == 0. and measured['scores'] == [1.] * 6
 
 
-def test_the_scorer_knows_the_mode():
+def test_scores_are_of_the_metric_and_mode():
     scoring = Table()
-    RankingProbe(scoring=scoring, mode='min').scorer(None)
-    assert scoring.modes == ['min']
+    RankingProbe(scoring=scoring, metric='val_rmse', mode='min').scorer(None, progress=True)
+    assert scoring.asked == [('val_rmse', 'min', True)]
 
 
 def test_after_each_epoch_of_a_training(make_module, make_space, make_loader, fit):

@@ -30,7 +30,7 @@ def samples(trained):
 @pytest.mark.parametrize('metric', [None, 'val_acc'])
 @pytest.mark.parametrize('batches', [1, None])
 def test_score_of_some_batches(metric, batches, trained, samples, make_loader):
-    scores = Scoring(metric, batches=batches).scorer(trained)(samples)
+    scores = Scoring(batches=batches).scorer(trained, metric)(samples)
     for sample, score in zip(samples, scores.tolist()):
         network, hits, losses = trained.model.freeze(sample).train(), [], []
         for x, y in list(make_loader(12, 4, seed=1))[:batches]:
@@ -41,7 +41,7 @@ def test_score_of_some_batches(metric, batches, trained, samples, make_loader):
 
 
 def test_a_metric_to_minimise(trained, samples):
-    lowest = Scoring('val_loss').scorer(trained, 'min')(samples)
+    lowest = Scoring().scorer(trained, 'val_loss', 'min')(samples)
     torch.testing.assert_close(lowest, Scoring().scorer(trained)(samples))
 
 
@@ -78,6 +78,6 @@ def test_a_data_module_that_has_not_been_asked(trained, samples, make_loader, ot
 
 
 def test_it_travels_in_jobs():
-    scoring = Scoring('val_acc', batches=2, processes=3, calibration_batches=4)
+    scoring = Scoring(batches=2, processes=3, calibration_batches=4)
     assert vars(nni.load(nni.dump(scoring))).items() >= {
-        'metric': 'val_acc', 'batches': 2, 'processes': 3, 'calibration_batches': 4}.items()
+        'batches': 2, 'processes': 3, 'calibration_batches': 4}.items()
