@@ -1,6 +1,6 @@
-"""What all regularisers have in common: they are recipes, whose terms know nothing of each other.
+"""What every regulariser promises: it is a recipe, whose terms know nothing of each other.
 
-A new regulariser is a line in `REGULARIZERS`; one that is missing there is found.
+A new one is a line in `REGULARIZERS`; one that is missing there is found.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from helpers.toy import RESULTS, SAMPLES, SPACE, Toy
 
-from nni_rankreg import regularizer
+from nni_rankreg import regularizer as room
 from nni_rankreg.loss import PairwiseRankingLoss
 from nni_rankreg.regularizer import (
     EqualCostControl,
@@ -42,7 +42,7 @@ REGULARIZERS = {
         criterion=PairwiseRankingLoss(margin=.5)),
     'EqualCostControl': lambda: EqualCostControl(3, schedule=EARLY),
 }
-EVERY = pytest.mark.parametrize('make', REGULARIZERS.values(), ids=REGULARIZERS)
+every_regularizer = pytest.mark.parametrize('make', REGULARIZERS.values(), ids=REGULARIZERS)
 
 # Of two trainings: the second knows more, and has begun from the weights of the first.
 FIRST = TermContext(SPACE, lambda sample: sample['op'] != 'none',
@@ -51,9 +51,9 @@ SECOND = TermContext(SPACE, None, RESULTS, warmed_up=True)
 
 
 def test_none_is_missing():
-    public = [getattr(regularizer, name) for name in regularizer.__all__]
+    public = [getattr(room, name) for name in room.__all__]
     assert {one.__name__ for one in public if isinstance(one, type)
-            and issubclass(one, Regularizer) and one is not Regularizer} == set(REGULARIZERS)
+            and issubclass(one, Regularizer) and one is not Regularizer} == REGULARIZERS.keys()
 
 
 def step(term, toy, epoch):
@@ -68,7 +68,7 @@ def training(term, epochs=range(10)):
     return [step(term, toy, epoch) for epoch in epochs for _ in range(3)]
 
 
-@EVERY
+@every_regularizer
 def test_used_twice_it_gives_the_same_as_two_fresh_ones(make):
     expected = [training(make().term(context)) for context in (FIRST, SECOND)]
     assert expected[0] != expected[1] and expected[0][-1][0] is not None
@@ -77,7 +77,7 @@ def test_used_twice_it_gives_the_same_as_two_fresh_ones(make):
     assert training(used.term(FIRST)) == expected[0]
 
 
-@EVERY
+@every_regularizer
 def test_two_trainings_at_a_time_know_nothing_of_each_other(make):
     used, toys = make(), (Toy(), Toy())
     terms = [used.term(context) for context in (FIRST, SECOND)]
@@ -87,7 +87,7 @@ def test_two_trainings_at_a_time_know_nothing_of_each_other(make):
                                             for context in (FIRST, SECOND)]
 
 
-@EVERY
+@every_regularizer
 def test_a_term_leaves_its_recipe_as_it_was(make):
     used = make()
     before = cloudpickle.dumps(vars(used))
@@ -96,7 +96,7 @@ def test_a_term_leaves_its_recipe_as_it_was(make):
     assert cloudpickle.dumps(vars(used)) == before
 
 
-@EVERY
+@every_regularizer
 def test_a_term_goes_on_from_its_state(make, tmp_path):
     """The state is plain, so that a checkpoint is safe to read."""
     whole, resumed, fresh = (make().term(SECOND) for _ in range(3))
@@ -108,7 +108,7 @@ def test_a_term_goes_on_from_its_state(make, tmp_path):
     assert (training(fresh, range(5, 10)) == expected) is (fresh.state_dict() == {})
 
 
-@EVERY
+@every_regularizer
 def test_it_travels_in_jobs(make):
     copy = nni.load(nni.dump(make()))
     assert type(copy).__name__ == type(make()).__name__

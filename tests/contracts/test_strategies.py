@@ -1,0 +1,105 @@
+"""What every strategy of super-nets promises: it is a recipe, which keeps nothing of a training.
+
+A new one is a line in `STRATEGIES`; one that is missing there is found.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import cloudpickle
+import nni
+import pytest
+import torch
+
+from nni_rankreg import strategy as room
+from nni_rankreg.data import HeldOut
+from nni_rankreg.predictor import NAOController
+from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation
+from nni_rankreg.sampler import MarginPairSampler, UniformSampler
+from nni_rankreg.schedule import Schedule
+from nni_rankreg.search import Evolution
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS, FairNAS
+from nni_rankreg.strategy.oneshot import SuperNetStrategy
+from nni_rankreg.typing import Results, sample_key
+
+SMALL = Evolution(4, 8, 2, progress=False)
+ALWAYS = Schedule('constant', warmup=0)
+SAMPLES = UniformSampler(NasBench201(2, 1, 10), seed=8).distinct(8)
+TRUTH = Results(SAMPLES, [0.1 * index for index in range(8)])
+STRATEGIES = {
+    'SPOS': partial(SPOS, evolution=SMALL),
+    'FairNAS': partial(FairNAS, evolution=SMALL),
+    'GDAS': partial(GDAS, candidates=6, arc_learning_rate=.1),
+    'DARTS': partial(DARTS, candidates=6, arc_learning_rate=.1),
+    'NAO': partial(NAO, pool=5, proposals=3, warmup=0, pool_share=0.7,
+                   controller=partial(NAOController, steps=10, width=16)),
+}
+every_strategy = pytest.mark.parametrize('make', STRATEGIES.values(), ids=STRATEGIES)
+
+
+def regularizers():
+    """Return one of each kind, all of which act in the first epoch."""
+    return [LandmarkRegularizer(Results(SAMPLES[:3], [.3, .2, .1]), schedule=ALWAYS),
+            RankingDistillation('naswot', MarginPairSampler('hamming', 4), schedule=ALWAYS),
+            EqualCostControl(1, schedule=ALWAYS)]
+
+
+def full(make, **kwargs):
+    """Return a strategy with all that belongs to its trainings."""
+    return make(regularizers(), **{'truth': TRUTH, 'held_out': HeldOut(batch_size=6), 'seed': 4,
+                                   'filter': accept, **kwargs})
+
+
+def accept(sample):
+    return sample['cell/0_1'] != sample['cell/0_2']
+
+
+@pytest.fixture
+def train(make_evaluator, make_loader):
+    """Return a function that trains a fresh super-net by a strategy, with a fresh evaluator."""
+    def run(strategy, **kwargs):
+        torch.manual_seed(0)
+        evaluator = make_evaluator(make_loader(28, 8, shuffle=True), max_epochs=2)
+        return strategy.train(NasBench201(2, 1, 10), evaluator, **kwargs)
+    return run
+
+
+def outcome(trained):
+    """Return all that a training has given: weights, measurements and the ranking."""
+    return ({name: value.tolist() for name, value in trained.module.state_dict().items()},
+            trained.history, trained.measured, [(dict(one), one.score) for one in trained.best()])
+
+
+def test_none_is_missing():
+    public = [getattr(room, name) for name in room.__all__]
+    assert {one.__name__ for one in public if issubclass(one, SuperNetStrategy)} == \
+        STRATEGIES.keys()
+
+
+@every_strategy
+def test_used_again_it_gives_the_same_as_fresh_ones(make, train, tmp_path):
+    """Between two trainings is one with results and from the weights of the first.
+
+    The super-nets are searched when all are trained, and the fresh ones have travelled in a job.
+    The best are different, and in order, and the filter accepts them.
+    """
+    used = full(make)
+    before, names = cloudpickle.dumps(vars(used)), list(vars(used))
+    trained = [train(used)]
+    torch.save(trained[0].supernet.state_dict(), tmp_path / 'weights.pt')
+    further = {'results': Results(SAMPLES[5:], [.1, .2, .3]),
+               'weights': str(tmp_path / 'weights.pt')}
+    trained += [train(used, **further), train(used)]
+    first, between, second = map(outcome, trained)
+    assert list(vars(used)) == names and cloudpickle.dumps(vars(used)) == before
+    assert used.trained is None
+    assert first == second == outcome(train(nni.load(nni.dump(full(make)))))
+    assert between == outcome(train(nni.load(nni.dump(full(make))), **further)) != first
+    assert [one['metrics'] for _, _, one, _ in (first, between)] == [
+        TRUTH.metrics[3:], TRUTH.metrics[3:5]]  # no landmark, and nothing known
+    scores = [score for _, score in first[3]]
+    assert scores == sorted(scores, reverse=True) and len(scores) > 2
+    assert len({sample_key(one) for one, _ in first[3]}) == len(scores)
+    assert all(accept(one) for one, _ in first[3])
