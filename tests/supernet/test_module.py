@@ -216,6 +216,8 @@ def test_several_validation_loaders(make_module, make_loader, fit):
 class Probe:
     """Measures what it is told."""
 
+    name = 'tau'
+
     def __init__(self, *values):
         self.values = iter(values)
 

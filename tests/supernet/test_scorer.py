@@ -195,13 +195,13 @@ def test_few_architectures_are_not_worth_a_process(count, expected, module, samp
     asked = []
     monkeypatch.setattr('nni_rankreg.supernet.scorer.fork_map',
                         lambda compute, items, processes, progress:
-                        asked.append(processes) or [0.] * len(items))
+                        asked.append(processes) or [(0., 1.)] * len(items))
     SuperNetScorer(module, make_batches(), processes=4)(samples[:1] * count)
     assert asked == [expected]
 
 
 def test_a_killed_process_is_an_error(module, samples, make_batches, monkeypatch):
-    monkeypatch.setattr('nni_rankreg.supernet.scorer.quiet_loss',
+    monkeypatch.setattr('nni_rankreg.supernet.scorer.sized_loss',
                         lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(RuntimeError, match='got one that was killed'):
         SuperNetScorer(module, make_batches(), processes=2)(samples * 4)

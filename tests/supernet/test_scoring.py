@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.plugins import Precision
+from pytorch_lightning.trainer.states import TrainerState
 
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.supernet import Scoring, SuperNetScorer
@@ -56,8 +57,8 @@ def test_calibration_by_batches_of_the_training(batches, trained, samples):
 def other_trainer(trained, monkeypatch):
     """Return a function that gives the module another trainer."""
     def give(**attributes):
-        monkeypatch.setattr(type(trained), 'trainer', SimpleNamespace(
-            precision_plugin=Precision(), **attributes))
+        monkeypatch.setattr(type(trained), 'trainer', SimpleNamespace(**{
+            'precision_plugin': Precision(), 'state': TrainerState(), **attributes}))
     return give
 
 
@@ -72,7 +73,7 @@ def test_a_data_module_that_has_not_been_asked(trained, samples, make_loader, ot
     """Lightning does not ask it for a loader that it validates nothing on."""
     expected, loaders = Scoring().scorer(trained)(samples), trained.loaders
     loaders.validation = None
-    other_trainer(world_size=1, state=SimpleNamespace(status=None), datamodule=SimpleNamespace(
+    other_trainer(world_size=1, datamodule=SimpleNamespace(
         val_dataloader=lambda: loaders.validate(lambda: make_loader(12, 4, seed=1))))
     assert torch.equal(Scoring().scorer(trained)(samples), expected)
 
