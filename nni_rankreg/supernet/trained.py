@@ -67,15 +67,12 @@ class TrainedSuperNet:
 
     def scorer(self, *, progress: bool = False) -> SuperNetScorer:
         """Return the super-net as a `Scorer`, on the device it was trained on."""
-        module = self.module
-        module.set_model(self.supernet)
-        module.to(module.trainer.strategy.root_device)
+        module = self._module_where_it_was_trained()
         return module.probe.scorer(module, progress=progress)
 
     def measure(self) -> dict[str, float]:
         """Return the rank correlation of the super-net, and ``default``, the number NNI plots."""
-        self.scorer()  # puts the super-net where it was trained
-        return self.module.measure()
+        return self._module_where_it_was_trained().measure()
 
     def metrics(self) -> dict[str, float]:
         """Return the metrics of the last epoch, or those of now if no epoch was validated."""
@@ -107,3 +104,8 @@ class TrainedSuperNet:
         """
         for one in self.best(limit):
             yield SubnetModelSpace.from_supernet(self.space, self.supernet, one, one.score)
+
+    def _module_where_it_was_trained(self) -> SuperNetModule:
+        """Return the super-net on the device it was trained on."""
+        self.module.set_model(self.supernet)
+        return self.module.to(self.module.trainer.strategy.root_device)

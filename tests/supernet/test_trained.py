@@ -98,3 +98,18 @@ def test_what_is_measured(validated, train, samples):
     assert trained.measured == {'scores': scores, 'metrics': truth.metrics}
     assert trained.measure()['default'] == pytest.approx(expected)
     assert (metrics is trained.history[-1]) if validated else 'epoch' not in metrics
+
+
+def test_a_measurement_reads_the_validation_data_once(train, samples):
+    """They may be in random order."""
+    trained = train(RankingProbe(Results(samples, [float(index) for index in range(6)])))
+    passes, loader = [], trained.module.loaders.validation
+
+    class Counted:
+        def __iter__(self):
+            passes.append(1)
+            return iter(loader)
+
+    trained.module.loaders.validation = Counted()
+    trained.measure()
+    assert len(passes) == 1
