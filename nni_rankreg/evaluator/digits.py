@@ -63,7 +63,12 @@ def digits_accuracy(sample: Sample, seed: int = 0) -> float:
     return evaluator.trainer.callback_metrics['val_acc'].item()
 
 
+class _Truth(TabularBenchmark):
+    """A class of its own: NNI changes the class of what a traced function returns, for good."""
+
+
 @nni.trace
 def digits_truth() -> TabularBenchmark:
     """Return the 200 architectures of the shipped table on which the demo measures rankings."""
-    return digits().subset(200, seed=0)
+    table = digits().subset(200, seed=0)
+    return _Truth(table.samples, table.values, table.name)
