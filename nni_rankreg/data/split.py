@@ -18,7 +18,7 @@ from torch.utils.data import (
 
 __all__ = ['split_loader']
 
-_SHIFT = 100  # places of the cut that are tried
+_SHIFT = 50  # examples by which the cut is moved at most
 
 
 def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int | None = None,
@@ -82,22 +82,23 @@ def _first_half(count: int, sizes: tuple[int, int], processes: int, drop_last: b
     A last batch of one example has no statistics for batch normalisation, so that a few examples
     change sides if a half would leave one.
     """
-    half = (count + 1) // 2
-    parts = [-(-half // processes), (count - half) // processes]
-    if drop_last and any(part < size for part, size in zip(parts, sizes)):
-        raise ValueError(f'Expected halves with a batch each, as drop_last=True drops others, got '
-                         f'{parts[0]} and {parts[1]} examples for batches of {sizes[0]} and '
-                         f'{sizes[1]}: no step would train, or none would rank. Use smaller '
-                         'batches or drop_last=False, or pass HeldOut(loader) as held_out to the '
-                         'strategy.')
+    def parts(first: int) -> list[int]:
+        return [-(-first // processes), (count - first) // processes]
 
     def is_whole(first: int) -> bool:
-        parts = [-(-first // processes), (count - first) // processes]
         return drop_last or all(part > 1 and (size == 1 or part % size != 1)
-                                for part, size in zip(parts, sizes))
+                                for part, size in zip(parts(first), sizes))
 
-    nearest = sorted(range(1, count), key=lambda first: abs(first - half))
-    return next(filter(is_whole, nearest[:_SHIFT]), half)
+    half = (count + 1) // 2
+    if drop_last and any(part < size for part, size in zip(parts(half), sizes)):
+        raise ValueError('Expected halves with a batch each, as drop_last=True drops others, got '
+                         '{} and {} examples for batches of {} and {}: no step would train, or '
+                         'none would rank. Use smaller batches or drop_last=False, or pass '
+                         'HeldOut(loader) as held_out to the strategy.'.format(
+                             *parts(half), *sizes))
+    nearest = (first for shift in range(_SHIFT) for first in (half - shift, half + shift)
+               if 0 < first < count)
+    return next(filter(is_whole, nearest), half)
 
 
 def _indices(loader: DataLoader) -> Sequence[int]:

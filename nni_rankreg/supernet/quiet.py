@@ -38,6 +38,29 @@ class Entry:
     """Whether numbers of several batches are averaged."""
 
 
+class Logged(dict[str, list[Entry]]):
+    """All that a module has logged, by name."""
+
+    size: float | None = None
+    """Number of examples in the batch at hand, where the module does not say it."""
+
+    def log(self, name: str, value: Any, *_: Any, batch_size: float | None = None,
+            reduce_fx: Any = 'mean', **__: Any) -> None:
+        """Take note of a value, in place of `LightningModule.log`."""
+        size = self.size if batch_size is None else batch_size
+        self.setdefault(name, []).append(Entry(value, size, reduce_fx in ('mean', torch.mean)))
+
+    def log_dict(self, values: Any, *arguments: Any, **options: Any) -> None:
+        """Take note of several values, in place of `LightningModule.log_dict`."""
+        for name, value in values.items():
+            self.log(name, value, *arguments, **options)
+
+    def said_size(self) -> float | None:
+        """Return the first number of examples that the module has said, or None."""
+        return next((entry.size for entries in self.values() for entry in entries
+                     if entry.size is not None), None)
+
+
 def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
     """Return the training loss of the module's model on a batch, a scalar; nothing is logged.
 
@@ -71,7 +94,7 @@ def sized_loss(module: LightningModule, batch: Any) -> tuple[Tensor, float | Non
     if not isinstance(loss, Tensor):
         raise TypeError('Expected training_step of the evaluator to return a loss, got '
                         f'{type(loss).__name__}.')
-    return loss, _said_size(logged)
+    return loss, logged.said_size()
 
 
 def validation_size(module: LightningModule, batch: Any, index: int) -> float | None:
@@ -80,12 +103,7 @@ def validation_size(module: LightningModule, batch: Any, index: int) -> float | 
         return None
     with _captured_log(module) as logged:
         module.validation_step(batch, index)
-    return _said_size(logged)
-
-
-def _said_size(logged: dict[str, list[Entry]]) -> float | None:
-    sizes = [entry.size for entries in logged.values() for entry in entries]
-    return next((size for size in sizes if size is not None), None)
+    return logged.said_size()
 
 
 def batch_metric(module: LightningModule, batch: Any, index: int, name: str) -> Entry | None:
@@ -136,14 +154,10 @@ def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Se
     """
     with _captured_log(module) as logged, outside_trial():
         module.on_validation_epoch_start()
-        for index, (batch, size) in enumerate(zip(batches, sizes)):
-            known = {key: len(entries) for key, entries in logged.items()}
+        for index, (batch, logged.size) in enumerate(zip(batches, sizes)):
             module.on_validation_batch_start(batch, index)
             module.on_validation_batch_end(module.validation_step(batch, index), batch, index)
-            for key, entries in logged.items():
-                for place in range(known.get(key, 0), len(entries)):
-                    if entries[place].size is None:
-                        entries[place] = replace(entries[place], size=size)
+        logged.size = None
         module.on_validation_epoch_end()
         if name not in logged:
             raise ValueError('Expected a metric that validation_step logs, one of '
@@ -164,19 +178,9 @@ def _reduced(entries: Sequence[Entry]) -> float:
 
 
 @contextmanager
-def _captured_log(module: LightningModule) -> Iterator[dict[str, list[Entry]]]:
+def _captured_log(module: LightningModule) -> Iterator[Logged]:
     """Collect what the module logs instead of logging it; metrics and lists stay as they are."""
-    logged: dict[str, list[Entry]] = {}
-
-    def log(name: str, value: Any, *_: Any, batch_size: int | None = None,
-            reduce_fx: Any = 'mean', **__: Any) -> None:
-        mean = reduce_fx in ('mean', torch.mean)
-        logged.setdefault(name, []).append(Entry(value, batch_size, mean))
-
-    def log_dict(values: Any, *arguments: Any, **options: Any) -> None:
-        for name, value in values.items():
-            log(name, value, *arguments, **options)
-
+    logged = Logged()
     metrics = [child for part in module.children() if part is not getattr(module, 'model', None)
                for child in part.modules() if isinstance(child, Metric)]
     states = [_states(metric) for metric in metrics]
@@ -186,7 +190,7 @@ def _captured_log(module: LightningModule) -> Iterator[dict[str, list[Entry]]]:
                  if type(value) in _PLAIN and not name.startswith('_')}
     vars(module).update({name: copy(value) for name, value in collected.items()})
     outside = {name: vars(module)[name] for name in ('log', 'log_dict') if name in vars(module)}
-    vars(module).update(log=log, log_dict=log_dict)
+    vars(module).update(log=logged.log, log_dict=logged.log_dict)
     try:
         yield logged
     finally:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
+from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from tqdm.auto import tqdm
@@ -22,6 +23,7 @@ from ..typing import Sample, metric_sign
 from .calibration import calibrate, with_statistics
 from .path import PathModule
 from .quiet import (
+    SkippedBatch,
     batch_metric,
     quiet_loss,
     sized_loss,
@@ -30,6 +32,8 @@ from .quiet import (
 )
 
 __all__ = ['SuperNetScorer']
+
+Result = TypeVar('Result')
 
 _WORTH_FORKING = 8  # architectures for each process
 _WHOLE = (Tensor, PackedSequence)  # parts of a batch that are not looked into
@@ -99,8 +103,11 @@ class SuperNetScorer:
 
     def _scores(self, samples: Sequence[Sample]) -> list[float]:
         """Return the scores of the samples that are this process' share of a training's."""
+        if self._whole is None and samples:
+            with self._evaluating(0):
+                self._laid_out(lambda: self._look(samples[0]))
         groups = [[index] for index in range(len(self.batches))]
-        if samples and self._is_whole(samples[0]) or self.calibration:
+        if self._whole or self.calibration:
             groups = [sum(groups, [])]  # all batches of an architecture belong together
         tasks = [(index, group) for group in groups for index in _alike_together(samples)]
         processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
@@ -112,6 +119,9 @@ class SuperNetScorer:
         for (index, _), (total, weight) in zip(tasks, parts):
             totals[index] += total
             weights[index] += weight
+        if not all(weights):
+            raise ValueError('Expected a validation batch that training_step does not skip, got '
+                             'none. Score by a metric that validation_step logs: metric=...')
         return [total / weight for total, weight in zip(totals, weights)]
 
     @contextmanager
@@ -129,36 +139,33 @@ class SuperNetScorer:
                         SharedPrefix(self.module.model, shared_memory))
             yield
 
-    def _is_whole(self, sample: Sample) -> bool:
-        """Return whether the metric is that of all batches, and no mean of each batch's.
-
-        The first architecture that is scored tells, and how the evaluator weighs its batches.
-        """
-        if self._whole is None:
-            module = self.module.training_module
-            self.module.activate(sample)
-            with self._evaluating(0):
-                self._whole = self.metric is not None and batch_metric(
-                    module, self.batches[0], 0, self.metric) is None
-                if self.metric is None:
-                    said = [validation_size(module, *pair) for pair in zip(
-                        self.batches, range(len(self.batches)))]
-                    self.sizes = [size if one is None else one
-                                  for one, size in zip(said, self.sizes)]
-        return self._whole
+    def _look(self, sample: Sample) -> None:
+        """Let the first architecture tell how the evaluator weighs and reduces its batches."""
+        module = self.module.training_module
+        self.module.activate(sample)
+        if self.metric is None:
+            said = [validation_size(module, batch, index)
+                    for index, batch in enumerate(self.batches)]
+            self.sizes = [size if one is None else one for one, size in zip(said, self.sizes)]
+        self._whole = self.metric is not None and batch_metric(
+            module, self.batches[0], 0, self.metric) is None
 
     def _part(self, samples: Sequence[Sample], task: tuple[int, list[int]]
               ) -> tuple[float, float]:
         """Return the sum of an architecture's scores for some batches, and of their weights."""
         index, group = task
+        return self._laid_out(lambda: self._group_score(samples[index], group))
+
+    def _laid_out(self, compute: Callable[[], Result]) -> Result:
+        """Return what is computed, from images in the usual order if need be."""
         try:
-            return self._group_score(samples[index], group)
+            return compute()
         except RuntimeError:
             # A model that takes the memory for granted, as Tensor.view does; else it fails again.
             if self._format is not torch.channels_last:
                 raise
             self._lay_out(torch.contiguous_format)
-            return self._group_score(samples[index], group)
+            return compute()
 
     def _lay_out(self, memory_format: torch.memory_format) -> None:
         """Keep the images of all batches in another order from now on."""
@@ -170,7 +177,7 @@ class SuperNetScorer:
         module = self.module.training_module
         self.module.activate(sample)
         if self.calibration:
-            calibrate(self.module, self.calibration, partial(quiet_loss, module))
+            calibrate(self.module, self.calibration, partial(_run, module))
         self._share(group)
         if self.metric is not None and len(group) == len(self.batches):
             return self._sign * validation_metric(module, self.batches, self.sizes,
@@ -189,10 +196,13 @@ class SuperNetScorer:
         """Return the score of the active architecture on a batch, and the weight of the batch."""
         batch, size = self.batches[index], self.sizes[index]
         if self.metric is None:
-            loss, said = sized_loss(self.module.training_module, batch)
+            try:
+                loss, said = sized_loss(self.module.training_module, batch)
+            except SkippedBatch:
+                return 0., 0.
             return -loss.item(), size if said is None else said
         entry = batch_metric(self.module.training_module, batch, index, self.metric)
-        assert entry is not None  # `_is_whole` has looked
+        assert entry is not None  # `_look` has seen it
         return self._sign * entry.value, size if entry.size is None else entry.size
 
     def _prepared(self, batch: Any) -> Any:
@@ -203,6 +213,12 @@ class SuperNetScorer:
 
         with torch.inference_mode(False):
             return apply_to_collection(batch, _WHOLE, prepare)
+
+
+def _run(module: LightningModule, batch: Any) -> None:
+    """Let the evaluator's step compute a batch, be it to skip it."""
+    with suppress(SkippedBatch):
+        quiet_loss(module, batch)
 
 
 def _alike_together(samples: Sequence[Sample]) -> list[int]:

@@ -238,3 +238,59 @@ def test_graphs():
         expected = [-F.cross_entropy(trained.supernet.freeze(one)(whole), whole.y).item()
                     for one in SAMPLES]
     assert trained.scorer()(SAMPLES).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+class Viewing(ModelSpace):
+    """Takes the memory of images for granted."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = LayerChoice([nn.Linear(27, 8), nn.Sequential(nn.Linear(27, 8), nn.ReLU())],
+                             label='a')
+        self.b = LayerChoice([nn.Linear(8, 2), nn.Linear(8, 2, bias=False)], label='b')
+
+    def forward(self, x):
+        return self.b(self.a(x.view(len(x), -1)))
+
+
+class Plain(Module):
+    """Logs a number of each batch."""
+
+    def validation_step(self, batch, batch_idx):
+        self.log('val_score', F.cross_entropy(self(batch[0]), batch[1]))
+
+
+@pytest.mark.parametrize('metric', [None, 'val_score'])
+def test_networks_that_view_their_images(metric):
+    images = torch.randn(25, 3, 3, 3, generator=GENERATOR)
+    trained = train(Plain(), Viewing(), DataLoader(TensorDataset(images, Y), 8), metric=metric)
+    with torch.no_grad():
+        losses = [F.cross_entropy(trained.supernet.freeze(one)(images), Y).item()
+                  for one in SAMPLES]
+    sign = -1 if metric is None else 1
+    assert trained.scorer()(SAMPLES).tolist() == pytest.approx([sign * one for one in losses])
+
+
+class Choosy(Module):
+    """Skips the batches whose first number is below a bound."""
+
+    def __init__(self, bound):
+        super().__init__()
+        self.bound = bound
+
+    def training_step(self, batch, batch_idx):
+        return None if batch[0][0, 0] < self.bound else super().training_step(batch, batch_idx)
+
+
+@pytest.mark.parametrize('calibration', [0, 2])
+def test_batches_that_training_step_skips_have_no_score(calibration):
+    kept = [(x, y) for x, y in DataLoader(TensorDataset(X, Y), 8) if x[0, 0] >= -0.5]
+    assert 0 < len(kept) < 4
+    x, y = (torch.cat(parts) for parts in zip(*kept))
+    trained = train(Choosy(-0.5), scoring=Scoring(calibration_batches=calibration))
+    with torch.no_grad():
+        expected = [-F.cross_entropy(trained.supernet.freeze(one)(x), y).item()
+                    for one in SAMPLES]
+    assert trained.scorer()(SAMPLES).tolist() == pytest.approx(expected)
+    with pytest.raises(ValueError, match='Expected a validation batch that training_step does not'):
+        train(Choosy(9.)).best()
