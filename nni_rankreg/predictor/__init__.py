@@ -8,7 +8,7 @@ so that it depends on its results and the seed only, which a resumed search reli
 from .chain import Block, ChainEncoder
 from .choice import ChoiceEncoder
 from .encoder import default_encoder
-from .graph import GraphEncoder, Graphs
+from .graph import GraphEncoder, Graphs, NodeFeatures, StructuredEncoder
 from .held_out import held_out_ranking
 from .nao import NAOController
 from .nasbench import NasBench101Encoder, NasBench201Encoder
@@ -16,6 +16,7 @@ from .nds import NDSEncoder
 from .network import DGCNN
 from .ranker import Ranker
 from .sequence import TokenCodec
+from .structure import structure_features, structure_names
 from .target import standardize
 from .training import Training
 from .weak import WeakLabels, read_weak
@@ -23,4 +24,5 @@ from .weak import WeakLabels, read_weak
 __all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
            'standardize', 'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block',
            'ChainEncoder', 'ChoiceEncoder', 'WeakLabels', 'read_weak', 'held_out_ranking',
-           'NAOController', 'TokenCodec']
+           'NAOController', 'TokenCodec', 'NodeFeatures', 'StructuredEncoder',
+           'structure_features', 'structure_names']

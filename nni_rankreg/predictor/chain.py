@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..typing import Sample, Space
 from .choice import Column
-from .graph import Graphs, choice_indices
+from .graph import Graphs, NodeFeatures, choice_indices
 
 __all__ = ['Block', 'ChainEncoder']
 
@@ -70,6 +70,10 @@ class ChainEncoder:
         stages = sorted({block.stage for block in blocks})
         self._stages = torch.eye(len(stages))[[stages.index(block.stage) for block in blocks]]
         self._extras = list(map(Column, extras))
+        self.node_features = NodeFeatures((
+            *(f'{name} as choice {number}' if number else name
+              for number, role in enumerate(self._roles) for name in role.names),
+            *(f'stage {stage}' for stage in stages)))
 
     def __call__(self, samples: Sequence[Sample]) -> Graphs:
         """Return a chain for each architecture, padded at its end."""
@@ -134,6 +138,7 @@ class _Role:
                  skip: Collection[Hashable] = ()):
         names = dict.fromkeys(chain.from_iterable(choices.values()))
         kept = {name: row for row, name in enumerate(name for name in names if name not in skip)}
+        self.names = list(map(str, kept))
         self._rows = torch.eye(len(kept) + 1)[:, :-1]      # the last row is that of `skip`
         self._indices = {label: {name: kept.get(name, len(kept)) for name in values}
                          for label, values in choices.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from nni.mutable import (
 from torch import Tensor
 
 from ..typing import Sample, Space
-from .graph import Graphs
+from .graph import Graphs, NodeFeatures
 
 __all__ = ['ChoiceEncoder', 'Column']
 
@@ -45,7 +46,7 @@ class Column:
     def __init__(self, leaf: LabeledMutable):
         self.label, self._leaf = leaf.label, leaf
         if isinstance(leaf, Numerical):
-            self.kind, self.size = f'number {leaf.label}', 1
+            self.kind, self.size, self.names = f'number {leaf.label}', 1, [f'value of {leaf.label}']
             return
         if not isinstance(leaf, (Categorical, CategoricalMultiple)):
             raise ValueError('Expected a label to be Categorical, CategoricalMultiple or '
@@ -59,6 +60,9 @@ class Column:
             span = (values.max() - values.min()).clamp(min=1e-12)
             self._rows = torch.cat([self._rows, (values - values.min()) / span], dim=1)
         self.size = self._rows.shape[1]
+        several = isinstance(leaf, CategoricalMultiple)
+        self.names = [f'{value} {"among" if several else "of"} {leaf.values}'
+                      for value in [*leaf.values, 'value'][:self.size]]
         self._quick = {value: self._texts[_text(value)] for value in leaf.values
                        if isinstance(value, (str, int, float))}
 
@@ -129,6 +133,9 @@ class ChoiceEncoder:
                 offsets[column.kind] = self.size
                 self.size += column.size
         self._offsets = [offsets[column.kind] for column in self._columns]
+        kinds = {column.kind: column.names for column in self._columns}
+        self.node_features = NodeFeatures((*chain.from_iterable(kinds.values()),
+                                           *(column.label for column in self._columns)))
 
     def __call__(self, samples: Sequence[Sample]) -> Graphs:
         """Return a graph of as many nodes as labels for each architecture."""

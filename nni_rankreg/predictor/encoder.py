@@ -11,14 +11,14 @@ from ..space.nasbench201 import EDGES
 from ..typing import Space
 from .chain import ChainEncoder
 from .choice import ChoiceEncoder
-from .graph import GraphEncoder
+from .graph import StructuredEncoder
 from .nasbench import NasBench101Encoder, NasBench201Encoder
 from .nds import NDSEncoder
 
 __all__ = ['default_encoder']
 
 
-def default_encoder(space: Space) -> GraphEncoder:
+def default_encoder(space: Space) -> StructuredEncoder:
     """Return the encoder of a known space, `ChoiceEncoder` for any other.
 
     Parameters

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..typing import Sample
 
-__all__ = ['GraphEncoder', 'Graphs', 'choice_indices', 'one_hot', 'on_path']
+__all__ = ['GraphEncoder', 'Graphs', 'NodeFeatures', 'StructuredEncoder', 'choice_indices',
+           'one_hot', 'on_path']
 
 
 class Graphs(NamedTuple):
@@ -39,12 +40,27 @@ class Graphs(NamedTuple):
         return len(self.features)
 
 
+class NodeFeatures(NamedTuple):
+    """What the F features of a node mean."""
+
+    names: tuple[str, ...]
+    """Of each feature, shape (F,)."""
+    operations: tuple[int, ...] = ()
+    """Which features are the operations of a cell; none where nodes stand one after the other."""
+
+
 class GraphEncoder(Protocol):
     """From architectures to graphs, of the same G, V, F and H for every call."""
 
     def __call__(self, samples: Sequence[Sample]) -> Graphs:
         """Return the graphs of `samples`; raise ValueError for a sample of another space."""
         ...
+
+
+class StructuredEncoder(GraphEncoder, Protocol):
+    """An encoder that says what the features of its nodes mean, as `structure_features` needs."""
+
+    node_features: NodeFeatures
 
 
 def choice_indices(samples: Sequence[Sample], tables: Mapping[str, Mapping[Any, int]]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from ..space.nasbench201 import CHOICES, EDGES
 from ..typing import Sample
-from .graph import Graphs, choice_indices, on_path, one_hot
+from .graph import Graphs, NodeFeatures, choice_indices, on_path, one_hot
 
 __all__ = ['NasBench101Encoder', 'NasBench201Encoder']
 
@@ -30,6 +30,10 @@ class NasBench201Encoder:
     >>> graphs.mask[0, 0].tolist()
     [True, False, False, False, True, False, False, True]
     """
+
+    node_features = NodeFeatures(
+        (*CHOICES, 'input', 'output'),
+        tuple(index for index, name in enumerate(CHOICES) if name != 'none'))
 
     def __init__(self) -> None:
         operations = {name: index for index, name in enumerate(CHOICES)}
@@ -71,6 +75,8 @@ class NasBench101Encoder:
     >>> graphs.features[0, 0].argmax(dim=1)[graphs.mask[0, 0]]     # input, pooling, output
     tensor([0, 4, 1])
     """
+
+    node_features = NodeFeatures(('input', 'output', *_OPERATIONS), (2, 3, 4))
 
     def __init__(self) -> None:
         self._edges = [(source, target) for target in range(1, _VERTICES)

@@ -11,7 +11,7 @@ from nni.nas.nn.pytorch import Cell, ModelSpace
 
 from ..typing import Sample
 from .choice import Column
-from .graph import Graphs, choice_indices, one_hot
+from .graph import Graphs, NodeFeatures, choice_indices, one_hot
 
 __all__ = ['NDSEncoder']
 
@@ -53,6 +53,9 @@ class NDSEncoder:
                         if not re.fullmatch(r'\w+/(op|input)_\d+_\d+', label)]
         # Inputs, sums and output, in the cell's own numbering; then the operations.
         self._inputs, self._output = self._sums[0], self._sums[-1] + 1
+        self.node_features = NodeFeatures(
+            (*map(str, names), *(f'input {index}' for index in range(self._inputs)), 'sum',
+             'output'), tuple(range(len(names))))
         self._nodes = self._output + 1 + len(self._sums) * len(self._slots)
 
     def __call__(self, samples: Sequence[Sample]) -> Graphs:
