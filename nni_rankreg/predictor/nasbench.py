@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 
+from ..space.nasbench101 import by_edges
 from ..space.nasbench201 import CHOICES, EDGES
 from ..typing import Sample
 from .graph import Graphs, NodeFeatures, choice_indices, on_path, one_hot
@@ -90,8 +90,7 @@ class NasBench101Encoder:
     def __call__(self, samples: Sequence[Sample]) -> Graphs:
         """Return a graph of 7 nodes for each architecture."""
         count = len(samples)
-        samples = [_by_edges(sample) if 'cell/num_nodes' in sample else sample
-                   for sample in samples]
+        samples = [by_edges(sample) for sample in samples]
         sources, targets = torch.tensor(self._edges).unbind(1)
         edges = torch.zeros(count, _VERTICES, _VERTICES)
         edges[:, sources, targets] = choice_indices(samples, self._edge_tables).float()
@@ -101,19 +100,3 @@ class NasBench101Encoder:
         edges = edges * mask[:, :, None] * mask[:, None, :]
         features = one_hot(tags, 2 + len(_OPERATIONS), mask)
         return Graphs(features[:, None], edges[:, None], mask[:, None], torch.zeros(count, 0))
-
-
-def _by_edges(sample: Sample) -> dict[str, Any]:
-    """Return NNI's form of a cell with a label for each edge; the output becomes vertex 6."""
-    try:
-        places = [*range(sample['cell/num_nodes'] - 1), _VERTICES - 1]
-        chosen = {(source, place) for vertex, place in enumerate(places[1:], 1)
-                  for source in sample[f'cell/input{vertex}']}
-        operations = {f'cell/op_{vertex}': sample[f'cell/op{vertex}'] for vertex in places[1:-1]}
-    except (KeyError, TypeError) as error:
-        raise ValueError('Expected the labels cell/num_nodes, cell/op1 ... and cell/input1 ... of '
-                         f'NAS-Bench-101, got {sample}.') from error
-    rest = {f'cell/op_{vertex}': _OPERATIONS[0] for vertex in range(1, _VERTICES - 1)}
-    edges = {f'cell/edge_{source}_{target}': int((source, target) in chosen)
-             for target in range(1, _VERTICES) for source in range(target)}
-    return {**edges, **rest, **operations}

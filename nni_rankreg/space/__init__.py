@@ -24,10 +24,12 @@ from .nds import (
 from .parameters import choice_parameters
 from .proxyless import ProxylessNAS, decode_proxyless, encode_proxyless
 from .resnet48 import ResNet48, decode_resnet48, encode_resnet48, width_distance
+from .twins import CanonicalForm, canonical_form, results_by_form
 
 __all__ = ['NasBench101', 'ModelSpec', 'encode_nasbench101', 'decode_nasbench101',
            'hash_nasbench101', 'NasBench201', 'encode_nasbench201', 'decode_nasbench201',
            'NDSSpace', 'DARTSSpace', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet', 'Genotype',
            'encode_nds', 'decode_nds', 'ProxylessNAS', 'encode_proxyless', 'decode_proxyless',
            'ResNet48', 'encode_resnet48', 'decode_resnet48', 'width_distance', 'DepthDecoder',
-           'encode_depth', 'decode_depth', 'JointDraw', 'choice_parameters']
+           'encode_depth', 'decode_depth', 'JointDraw', 'choice_parameters',
+           'CanonicalForm', 'canonical_form', 'results_by_form']
