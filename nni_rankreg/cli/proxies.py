@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from .._util.error import one_line
 from .._util.npz import named_arrays
 from .._util.random import seeded
 from ..archive import Archive
 from ..data import ImageTensors, image_loader
-from ..proxy import ProxyScorer, find_proxy, proxy_names
+from ..proxy import ProxyError, ProxyScorer, find_proxy, proxy_names
 from ..report import correlations, describe_agreement, describe_correlations, rank_scatter
 from ..sampler import UniformSampler
-from ..typing import sample_key
+from ..typing import Sample, sample_key
 from .argument import ImportPath, make_object, make_space, read_truth
 
 __all__ = ['proxies']
@@ -35,8 +37,9 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
             out: Path = Path('runs/proxies')) -> None:
     """Score architectures of a space by zero-cost proxies; compare with the truth if it is known.
 
-    Writes proxies.csv and, with truth, proxies.png. Scores are kept in scores.sqlite, so that an
-    interrupted command continues. Example: nni-rankreg proxies --truth digits
+    Writes proxies.csv and, with truth, proxies.png. A proxy that is not defined for the space or
+    the data is left out, with the reason. Scores are kept in scores.sqlite, so that an interrupted
+    command continues. Example: nni-rankreg proxies --truth digits
 
     Parameters
     ----------
@@ -76,9 +79,9 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
     else:
         table = table if count is None else table.subset(count, seed)
         samples = table.samples
-    archive = Archive(out / 'scores.sqlite')
-    scores = {name: ProxyScorer(name, model_space, batch, seed=seed, device=device, cache=archive,
-                                progress=True)(samples).numpy() for name in chosen}
+    scores = _scores(chosen, samples, lambda name: ProxyScorer(
+        name, model_space, batch, seed=seed, device=device,
+        cache=Archive(out / 'scores.sqlite'), progress=True))
     metrics = {} if table is None else {'metric': table.metrics}
     pd.DataFrame({'sample': [sample_key(sample) for sample in samples], **metrics, **scores}
                  ).to_csv(out / 'proxies.csv', index=False)
@@ -89,6 +92,21 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
         print(describe_correlations(scores, found))
         _draw(out / 'proxies.png', scores, np.array(table.metrics), found)
     print(f'{len(samples)} architectures, batch of {len(batch[0])}, seed {seed}: {out}/')
+
+
+def _scores(names: Sequence[str], samples: Sequence[Sample],
+            scorer: Callable[[str], ProxyScorer]) -> dict[str, np.ndarray]:
+    """Return the scores by the proxies that are defined for the space and the data."""
+    scores = {}
+    for name in names:
+        try:
+            scores[name] = scorer(name)(samples).numpy()
+        except ProxyError as error:
+            print(f'{name} is left out: {one_line(error)}', file=sys.stderr)
+    if not scores:
+        raise ValueError('Expected a proxy that is defined for the space and the data, got '
+                         f'{", ".join(names)}, which are not.')
+    return scores
 
 
 def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray,

@@ -86,9 +86,10 @@ class Teaching:
 
     def _proxy(self, name: str, batch: Any) -> ProxyScorer:
         first: Any = [one.to(batch[0].device) for one in self.batch]
-        knows = self._loss and 'loss' in inspect.signature(find_proxy(name)).parameters
-        scorer = ProxyScorer(name, self._space, first or batch,
-                             options={'loss': self._loss} if knows else None)
+        scorer = ProxyScorer(name, self._space, first or batch)
+        loss = self._loss
+        if loss is not None and 'loss' in inspect.signature(find_proxy(name)).parameters:
+            scorer.options['loss'] = lambda outputs, _: loss(outputs, scorer.batch)
         self.batch = list(scorer.batch)
         return scorer
 

@@ -52,7 +52,8 @@ class TermContext(NamedTuple):
     warmed_up
         Whether the super-net has been trained before, so that no warm-up is needed.
     loss
-        The evaluator's loss, of (outputs, labels) to a scalar; None if it is not known.
+        The evaluator's training loss, a scalar, of what a network returns for a batch and of the
+        batch, images and labels; None if it is not known.
     """
 
     space: ModelSpace | None = None

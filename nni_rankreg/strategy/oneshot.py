@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from nni.nas.evaluator.pytorch import LightningModule, SupervisedLearningModule
+from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
@@ -28,6 +29,7 @@ from ..supernet import (
 )
 from ..supernet.checkpoint import keep_checkpoints
 from ..supernet.evaluator import check_evaluator, supernet_evaluator
+from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
 from ..typing import Results, metric_sign
 
@@ -199,7 +201,7 @@ class SuperNetStrategy(RandomOneShot):
         space, evaluator = model_space.model_space, model_space.evaluator
         check_evaluator(evaluator)
         context = TermContext(space, self.filter, results or Results([], [], 'max'),
-                              weights is not None, _loss(evaluator.module))
+                              weights is not None, partial(outputs_loss, evaluator.module))
         terms = [one.term(context) for one in self.regularizers]
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))
@@ -222,8 +224,3 @@ class SuperNetStrategy(RandomOneShot):
         truth = None if self.truth is None else read_results(self.truth, self.mode)
         return RankingProbe(truth, seen if truth is None else [results, *seen],
                             scoring=self.scoring, metric=self.metric, mode=self.mode)
-
-
-def _loss(module: LightningModule) -> Any:
-    """Return the loss of an evaluator's module, of (outputs, labels); None if it is not known."""
-    return module.criterion if isinstance(module, SupervisedLearningModule) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from ..host.network.momentum import momentum_holder
 __all__ = ['calibrate', 'with_statistics']
 
 _logger = logging.getLogger(__name__)
+_told: WeakSet[nn.Module] = WeakSet()  # modules whose user knows that batches are left out
 
 
 @torch.no_grad()
@@ -60,7 +62,8 @@ def calibrate(module: nn.Module, batches: Iterable[Any],
 def with_statistics(module: nn.Module, batches: Sequence[Any]) -> list[Any]:
     """Return the batches that have statistics of their own, if a module normalises by them.
 
-    One example has no variance over the examples: its batch is left out, with a warning.
+    One example has no variance over the examples: its batch is left out. A warning tells it once
+    for a module.
 
     Parameters
     ----------
@@ -82,6 +85,8 @@ def with_statistics(module: nn.Module, batches: Sequence[Any]) -> list[Any]:
                          'statistics batch normalisation scores architectures, got batches of '
                          'one. Use larger ones, or Scoring(calibration_batches=...).')
     if len(kept) < len(batches):
-        _logger.warning('Scores leave out %d validation batches of one example, which has no '
-                        'statistics for batch normalisation.', len(batches) - len(kept))
+        if module not in _told:
+            _logger.warning('Scores leave out %d validation batches of one example, which has no '
+                            'statistics for batch normalisation.', len(batches) - len(kept))
+        _told.add(module)
     return kept

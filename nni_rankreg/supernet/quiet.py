@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,51 +11,17 @@ from nni.nas.evaluator.pytorch import LightningModule, SupervisedLearningModule
 from torch import Tensor
 from torchmetrics import Metric
 
+from .._util.forward import ReplacedForward
 from ..host.trial import outside_trial
+from ..proxy.state import Batch, ProxyError
+from .log import Entry, captured_log, reduced
 
-__all__ = ['Entry', 'SkippedBatch', 'batch_metric', 'quiet_loss', 'sized_loss',
+__all__ = ['SkippedBatch', 'batch_metric', 'outputs_loss', 'quiet_loss', 'sized_loss',
            'validation_metric', 'validation_size']
-
-_PLAIN = (list, dict, set, deque)  # in which modules collect what their hooks look at later
 
 
 class SkippedBatch(Exception):  # noqa: N818 - no error: Lightning skips such a batch, too
     """The evaluator's `training_step` has returned None, to skip the batch."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Something that a module has logged."""
-
-    value: Any
-    """A number, or a metric."""
-    size: float | None
-    """Number of examples that it is about, where the module has said it."""
-    mean: bool = True
-    """Whether numbers of several batches are averaged."""
-
-
-class Logged(dict[str, list[Entry]]):
-    """All that a module has logged, by name."""
-
-    size: float | None = None
-    """Number of examples in the batch at hand, where the module does not say it."""
-
-    def log(self, name: str, value: Any, *_: Any, batch_size: float | None = None,
-            reduce_fx: Any = 'mean', **__: Any) -> None:
-        """Take note of a value, in place of `LightningModule.log`."""
-        size = self.size if batch_size is None else batch_size
-        self.setdefault(name, []).append(Entry(value, size, reduce_fx in ('mean', torch.mean)))
-
-    def log_dict(self, values: Any, *arguments: Any, **options: Any) -> None:
-        """Take note of several values, in place of `LightningModule.log_dict`."""
-        for name, value in values.items():
-            self.log(name, value, *arguments, **options)
-
-    def said_size(self) -> float | None:
-        """Return the first number of examples that the module has said, or None."""
-        return next((entry.size for entries in self.values() for entry in entries
-                     if entry.size is not None), None)
 
 
 def quiet_loss(module: LightningModule, batch: Any) -> Tensor:
@@ -86,7 +49,7 @@ def sized_loss(module: LightningModule, batch: Any) -> tuple[Tensor, float | Non
     if type(module).training_step is SupervisedLearningModule.training_step:
         inputs, targets = batch  # the same loss without the metrics, which would be discarded
         return module.criterion(module(inputs), targets), None
-    with _captured_log(module) as logged:
+    with captured_log(module) as logged:
         output = module.training_step(batch, 0)
     if output is None:
         raise SkippedBatch
@@ -97,11 +60,44 @@ def sized_loss(module: LightningModule, batch: Any) -> tuple[Tensor, float | Non
     return loss, logged.said_size()
 
 
+def outputs_loss(module: LightningModule, outputs: Any, batch: Batch) -> Tensor:
+    """Return the training loss of a batch for which a network has returned `outputs`.
+
+    It is the criterion of NNI's modules. Others have their `training_step` computed, in which the
+    model returns `outputs`.
+
+    Raises
+    ------
+    ProxyError
+        If `training_step` does not call its model once, with the images as they are.
+    """
+    if isinstance(module, SupervisedLearningModule):
+        return module.criterion(outputs, batch[1])
+    inputs: list[Any] = []
+
+    def model(*arguments: Any, **named: Any) -> Any:
+        inputs.append([*arguments, *named.values()])
+        return outputs
+
+    with ReplacedForward({module.model: model}):
+        loss = quiet_loss(module, batch)
+    if len(inputs) != 1 or len(inputs[0]) != 1 or not _same(inputs[0][0], batch[0]):
+        raise ProxyError('Expected a training_step that calls its model once, with the images of '
+                         'the batch as they are, so that its loss is one of outputs and labels, '
+                         f'got another of {type(module).__name__}: give a '
+                         "ProxyScorer(..., options={'loss': ...}) in place of the proxy's name.")
+    return loss
+
+
+def _same(inputs: Any, images: Tensor) -> bool:
+    return isinstance(inputs, Tensor) and (inputs is images or torch.equal(inputs, images))
+
+
 def validation_size(module: LightningModule, batch: Any, index: int) -> float | None:
     """Return the number of examples in a batch as `validation_step` says it in its log, or None."""
     if type(module).validation_step is SupervisedLearningModule.validation_step:
         return None
-    with _captured_log(module) as logged:
+    with captured_log(module) as logged:
         module.validation_step(batch, index)
     return logged.said_size()
 
@@ -122,11 +118,12 @@ def batch_metric(module: LightningModule, batch: Any, index: int, name: str) -> 
     -------
     None unless it is a number whose mean over the batches is that of a validation.
     """
-    with _captured_log(module) as logged:
+    with captured_log(module) as logged:
         module.validation_step(batch, index)
-        entry = logged.get(name, [Entry(None, None, mean=False)])[-1]
-        number = entry.mean and not isinstance(entry.value, Metric)
-        return replace(entry, value=float(entry.value)) if number else None
+        entry = logged[name][-1] if name in logged else None
+        if entry is None or entry.reduction != 'mean' or isinstance(entry.value, Metric):
+            return None
+        return replace(entry, value=float(entry.value))
 
 
 def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Sequence[float],
@@ -134,7 +131,7 @@ def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Se
     """Return the metric of a whole validation of the module's model, which leaves no trace.
 
     A metric of torchmetrics is updated by all batches and computed once. What is logged when the
-    epoch ends counts as it is; other numbers are averaged over the batches.
+    epoch ends counts as it is; other numbers are reduced as Lightning does, by `reduce_fx`.
 
     Parameters
     ----------
@@ -152,7 +149,7 @@ def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Se
     ValueError
         If no metric of that name is logged.
     """
-    with _captured_log(module) as logged, outside_trial():
+    with captured_log(module) as logged, outside_trial():
         module.on_validation_epoch_start()
         for index, (batch, logged.size) in enumerate(zip(batches, sizes)):
             module.on_validation_batch_start(batch, index)
@@ -162,55 +159,4 @@ def validation_metric(module: LightningModule, batches: Sequence[Any], sizes: Se
         if name not in logged:
             raise ValueError('Expected a metric that validation_step logs, one of '
                              f'{sorted(logged)}, got {name!r}.')
-        return _reduced(logged[name])
-
-
-def _reduced(entries: Sequence[Entry]) -> float:
-    last = entries[-1].value
-    if isinstance(last, Metric):
-        return float(last.compute())
-    if not entries[-1].mean:
-        raise ValueError('Expected a metric whose batches are averaged, or one of torchmetrics, '
-                         'got one with another reduce_fx.')
-    weights = [1. if entry.size is None else entry.size for entry in entries]
-    total = sum(float(entry.value) * weight for entry, weight in zip(entries, weights))
-    return total / sum(weights)
-
-
-@contextmanager
-def _captured_log(module: LightningModule) -> Iterator[Logged]:
-    """Collect what the module logs instead of logging it; metrics and lists stay as they are."""
-    logged = Logged()
-    metrics = [child for part in module.children() if part is not getattr(module, 'model', None)
-               for child in part.modules() if isinstance(child, Metric)]
-    states = [_states(metric) for metric in metrics]
-    for metric in metrics:
-        _clear(metric)
-    collected = {name: value for name, value in vars(module).items()
-                 if type(value) in _PLAIN and not name.startswith('_')}
-    vars(module).update({name: copy(value) for name, value in collected.items()})
-    outside = {name: vars(module)[name] for name in ('log', 'log_dict') if name in vars(module)}
-    vars(module).update(log=logged.log, log_dict=logged.log_dict)
-    try:
-        yield logged
-    finally:
-        for name in ('log', 'log_dict'):
-            vars(module).pop(name)
-        vars(module).update({**outside, **collected})
-        for metric, state in zip(metrics, states):
-            for name, value in state.items():
-                setattr(metric, name, value)
-
-
-def _states(metric: Metric) -> dict[str, Any]:
-    """Return the state of a metric with what torchmetrics derives from it, and its setting."""
-    derived = ('_update_count', '_computed', '_forward_cache', 'distributed_available_fn')
-    return {**metric.metric_state, **{name: getattr(metric, name) for name in derived}}
-
-
-def _clear(metric: Metric) -> None:
-    for name, value in metric.metric_state.items():
-        if isinstance(value, list):
-            setattr(metric, name, [])                # reset() would empty the list that is kept
-    metric.reset()
-    metric.distributed_available_fn = lambda: False  # processes score different architectures
+        return reduced(logged[name])

@@ -9,7 +9,9 @@ import re
 import numpy as np
 import pytest
 import torch
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from scipy import stats
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from nni_rankreg.archive import Archive
@@ -82,6 +84,35 @@ def test_scores_that_are_not_finite_are_empty_and_counted(tmp_path, capsys):
         proxies('synflow', SMALL, truth=str(truth), column='accuracy', out=tmp_path)
     assert [row['synflow'] == '' for row in rows(tmp_path)] == [True] + [False] * 4
     assert cells(capsys.readouterr().out)[0][-1] == '1'
+
+
+def tokens():
+    """Return a loader of sequences of integers."""
+    return DataLoader(TensorDataset(torch.arange(24).view(6, 4) % 5, torch.arange(6) % 3), 6)
+
+
+class Reader(ModelSpace):
+    """Reads tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(5, 8)
+        self.layer = LayerChoice([nn.Linear(8, 3), nn.Linear(8, 3, bias=False)], label='layer')
+
+    def forward(self, x):
+        return self.layer(self.words(x).mean(1))
+
+
+def test_proxies_that_are_not_defined_are_left_out(tmp_path, capsys):
+    arguments = ['proxies', '--space', f'{__name__}.Reader', '--data', f'{__name__}.tokens',
+                 '--count', '2', '--out', str(tmp_path)]
+    assert main([*arguments, '--names', 'synflow,params,jacov,snip']) == 0
+    assert list(rows(tmp_path)[0]) == ['sample', 'params', 'snip']
+    lines = capsys.readouterr().err.splitlines()
+    told = [line for line in lines if 'is left out' in line]
+    assert [line.split()[0] for line in told] == ['synflow', 'jacov']
+    assert main([*arguments, '--names', 'synflow,jacov']) == 2
+    assert 'got synflow, jacov, which are not' in capsys.readouterr().err
 
 
 def test_data_of_the_user(tmp_path):

@@ -22,6 +22,7 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS
+from nni_rankreg.supernet.quiet import outputs_loss
 
 QUIET = dict(enable_progress_bar=False, logger=False, enable_checkpointing=False, max_epochs=1,
              enable_model_summary=False)
@@ -30,8 +31,11 @@ QUIET = dict(enable_progress_bar=False, logger=False, enable_checkpointing=False
 class OwnModule(LightningModule):
     """A regression whose loss nobody but its training step knows."""
 
+    def loss(self, images, targets):
+        return 3 * F.l1_loss(self.model(images), targets)
+
     def training_step(self, batch, batch_idx):
-        return F.mse_loss(self.model(batch[0]), batch[1])
+        return self.loss(*batch)
 
     def validation_step(self, batch, batch_idx):
         self.log('val_loss', F.mse_loss(self.model(batch[0]), batch[1]))
@@ -76,9 +80,49 @@ def test_a_proxy_takes_the_loss_of_the_evaluator(teacher, space, loaders):
                                                         **options)
 
 
-def test_without_a_known_loss_only_class_indices_are_scored(space, loaders):
+@pytest.mark.parametrize('teacher', ['snip', 'fisher', 'grasp'])
+def test_a_proxy_takes_the_loss_of_a_training_step(teacher, space, loaders):
+    samples = UniformSampler(space, seed=3).distinct(4)
+    trained = strategy(teacher).train(space, Lightning(OwnModule(), Trainer(**QUIET), **loaders))
+    teaching = trained.module.terms[0].teaching
+    assert orders(teaching, samples) == expected_orders(
+        teacher, space, teaching.batch, samples, loss=lambda y, target: 3 * F.l1_loss(y, target))
+
+
+class Mixing(OwnModule):
+    """Its loss is one of mixed images."""
+
+    def loss(self, images, targets):
+        return F.mse_loss(self.model(0.5 * images + 0.5 * images.flip(0)), targets)
+
+
+class Twice(OwnModule):
+    """Its loss is one of two outputs."""
+
+    def loss(self, images, targets):
+        return F.mse_loss(self.model(images), self.model(images).detach() + targets)
+
+
+class WithExtra(OwnModule):
+    """Its network takes more than the images."""
+
+    def loss(self, images, targets):
+        return F.mse_loss(self.model(images, extra=None), targets)
+
+
+@pytest.mark.parametrize('kind', [Mixing, Twice, WithExtra])
+def test_what_is_no_loss_of_outputs_and_labels(kind, make_batches):
+    module, (images, labels) = kind(), make_batches([4])[0]
+    module.set_model(nn.Linear(8, 1))
+    with pytest.raises(ProxyError, match='Expected a training_step that calls its model once, .* '
+                                         f'got another of {kind.__name__}: give a ProxyScorer'):
+        outputs_loss(module, torch.zeros(4, 1), (images, labels[:, None].float()))
+
+
+def test_a_single_class_index_is_no_label_without_a_loss(space, loaders):
+    teaching = Teaching(['snip'], TermContext(space), 0)
     with pytest.raises(ProxyError, match='give the loss of the task as the option loss'):
-        strategy('snip').train(space, Lightning(OwnModule(), Trainer(**QUIET), **loaders))
+        teaching.start(lambda: next(iter(loaders['train_dataloaders'])))
 
 
 def test_the_loss_of_a_context(make_space, make_batches):
@@ -86,7 +130,8 @@ def test_the_loss_of_a_context(make_space, make_batches):
     space, batch = make_space(), make_batches([8])[0]
     samples = UniformSampler(space, seed=3).distinct(6)
     weighted = nn.CrossEntropyLoss(weight=torch.linspace(0, 1, 10) ** 3)
-    for loss, options in ((weighted, {'loss': weighted}), (None, {})):
+    for loss, options in ((lambda outputs, batch: weighted(outputs, batch[1]), {'loss': weighted}),
+                          (None, {})):
         teaching = Teaching(['grasp'], TermContext(space, loss=loss), 0)
         teaching.start(lambda: batch)
         assert orders(teaching, samples) == expected_orders('grasp', space, batch, samples,

@@ -39,7 +39,9 @@ def test_training(regularizers, images, validation, make_evaluator, make_loader,
     with caplog.at_level(logging.WARNING, 'nni_rankreg'):
         trained = SPOS(regularizers, evolution=SMALL).train(Net(), evaluator)
         assert all(one.score > -100 for one in trained.best())
+        trained.measure(), trained.scorer()
     assert ('leave out 1 validation batches of one' in caplog.text) is (validation == 9)
+    assert caplog.text.count('leave out') <= 1      # not at each measurement
     batches = list(make_loader(validation, 8, seed=1))
     kept = SuperNetScorer(trained.module, [batch for batch in batches if len(batch[1]) > 1])
     samples = [dict(one) for one in trained.best()]

@@ -171,6 +171,16 @@ def test_unknown_metric(make_batches):
         quiet_metric(module, batch, 'val_acc')
 
 
+def test_a_reduction_that_lightning_does_not_know(make_batches):
+    class Module(ClassificationModule):
+        def validation_step(self, batch, batch_idx):
+            self.log('val_median', 1., reduce_fx=torch.median)
+
+    module = connected(Module(num_classes=10))
+    with pytest.raises(ValueError, match='Expected reduce_fx of a metric to be mean, sum, max'):
+        quiet_metric(module, make_batches([6])[0], 'val_median')
+
+
 def test_metrics_of_the_network_itself_are_not_looked_for(make_batches):
     """A super-net has thousands of modules: walking them in each step would cost."""
     module = ClassificationModule(num_classes=10)

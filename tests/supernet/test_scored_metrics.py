@@ -83,8 +83,26 @@ class Sized(Module):
         self.log('val_score', loss, batch_size=1 + batch_idx)
 
 
+def batch_losses(logits):
+    return [F.cross_entropy(*parts).item() for parts in zip(logits.split(8), Y.split(8))]
+
+
+class Reduced(Module):
+    """A number of each batch that Lightning reduces in another way than to the mean."""
+
+    reduce_fx = None
+
+    def validation_step(self, batch, batch_idx):
+        loss = F.cross_entropy(self(batch[0]), batch[1])
+        self.log('val_score', loss, reduce_fx=self.reduce_fx)
+
+
+def reduced_by(value):
+    return type(f'Reduced by {value}', (Reduced,), {'reduce_fx': staticmethod(value)})
+
+
 def weighted_losses(logits):
-    losses = [F.cross_entropy(*parts).item() for parts in zip(logits.split(8), Y.split(8))]
+    losses = batch_losses(logits)
     return sum(loss * (1 + place) for place, loss in enumerate(losses)) / (1 + 2 + 3 + 4)
 
 
@@ -92,6 +110,11 @@ CASES = {
     MetricObject: lambda logits: roc_auc_score(Y, logits.softmax(1)[:, 1]),
     AtTheEnd: lambda logits: f1_score(Y, logits.argmax(1), average='macro'),
     Sized: weighted_losses,
+    **{reduced_by(value): lambda logits, reduce=reduce: reduce(batch_losses(logits))
+       for reduce, values in ((max, ('max', torch.max, max)), (min, ('MIN', torch.min, min)),
+                              (sum, ('sum', torch.sum, sum)))
+       for value in values},
+    reduced_by('avg'): lambda logits: F.cross_entropy(logits, Y).item(),
 }
 
 

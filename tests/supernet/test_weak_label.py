@@ -12,6 +12,20 @@ from nni_rankreg.supernet import SuperNetModule, SuperNetScorer
 from nni_rankreg.supernet.weak_label import LABELS, weak_labels
 
 
+class Bytes(ClassificationModule):
+    """Scales its images itself."""
+
+    def forward(self, x):
+        return super().forward(x / 255)
+
+
+class ChannelsLast(ClassificationModule):
+    """Takes images with their channels last."""
+
+    def forward(self, x):
+        return super().forward(x.permute(0, 3, 1, 2))
+
+
 class Wrapped(ClassificationModule):
     """Takes batches that do not begin with the images."""
 
@@ -38,3 +52,24 @@ def test_labels(processes, name, wrapped, make_space, make_supernet, make_batche
     for label, values in labels.items():
         torch.testing.assert_close(torch.tensor(values, dtype=torch.float64),
                                    expected[label].double(), rtol=1e-6, atol=1e-6)
+
+
+def test_bytes_have_flops(make_space, make_supernet, make_batches):
+    space, module = make_space(), SuperNetModule(Bytes(num_classes=10))
+    module.set_model(make_supernet())
+    (images, labels), = make_batches([4])
+    scorer = SuperNetScorer(module, [((images * 50 + 128).clamp(0, 255).byte(), labels)])
+    samples = UniformSampler(space, seed=3).distinct(3)
+    expected = ProxyScorer('flops', space, (images, labels))(samples)
+    assert weak_labels(scorer, space, samples)['flops'] == pytest.approx(expected.tolist())
+
+
+def test_flops_that_cannot_be_counted_are_left_out(make_space, make_supernet, make_batches, caplog):
+    """The super-net is trained by then."""
+    space, module = make_space(), SuperNetModule(ChannelsLast(num_classes=10))
+    module.set_model(make_supernet())
+    (images, labels), = make_batches([4])
+    scorer = SuperNetScorer(module, [(images.permute(0, 2, 3, 1), labels)])
+    labels = weak_labels(scorer, space, UniformSampler(space, seed=3).distinct(3))
+    assert list(labels) == ['supernet', 'params']
+    assert 'The FLOPs are no weak label' in caplog.text
