@@ -108,8 +108,9 @@ def report(out: Path) -> str:
                         for key in ('kendall_tau', 'best_loss'))
         half = margin_of_error(taus)
         rows.append([
-            name, arm, f'{taus.mean():+.3f}', f'{taus.mean() - half:+.3f} .. '
-            f'{taus.mean() + half:+.3f}', ', '.join(f'{tau:+.3f}' for tau in taus),
+            name, arm, f'{taus.mean():+.3f}',
+            f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}',
+            ', '.join(f'{tau:+.3f}' for tau in taus),
             f'{np.mean([row["sparse_kendall_tau"] for row in found]):+.3f}',
             f'{losses.mean():.4f} ± {losses.std(ddof=1):.4f}',
             f'{np.mean([row["seconds"] for row in found]):.0f}', PAPER.get((name, arm))])

@@ -55,7 +55,8 @@ def run(name: str, data: Path, out: Path) -> bool:
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, 'w') as file:
         status = subprocess.run([sys.executable, *program, '--out', str(out / step.folder), *given,
-                                 *step.arguments], stdout=file, stderr=subprocess.STDOUT)
+                                 *step.arguments],
+                                stdout=file, stderr=subprocess.STDOUT, check=False)
     if status.returncode:
         tqdm.write(f'{name} failed, see {log}')
     return status.returncode == 0

@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, TypeVar, Union
+from typing import Any, Protocol, TypeVar
 
 from .archive import Archive
 from .search import UniformDraw
@@ -125,8 +125,8 @@ class Failure:
     error: str
 
 
-Job = Union[StandAlone, SuperNet]
-Outcome = Union[float, SuperNetOutcome, Failure]
+Job = StandAlone | SuperNet
+Outcome = float | SuperNetOutcome | Failure
 Answer = TypeVar('Answer')
 Plan = Generator[list[Job], list[Any], Answer]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -112,7 +113,7 @@ def test_monotone_and_bounded(run, shape, horizon):
     active = factors[warmup:]
     assert all(0 <= factor <= 1 for factor in active)
     sign = -1 if shape.endswith('decrease') else 1
-    steps = [sign * (after - before) for before, after in zip(active, active[1:])]
+    steps = [sign * (after - before) for before, after in itertools.pairwise(active)]
     assert all(step == 0 if shape == 'constant' else step > 0 for step in steps)
     if shape.startswith('linear'):
         assert steps == pytest.approx([steps[0]] * len(steps) if steps else [])

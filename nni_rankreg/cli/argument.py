@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from nni.nas.nn.pytorch import ModelSpace
 
@@ -15,7 +15,7 @@ from ..typing import Space
 
 __all__ = ['ImportPath', 'make_object', 'make_space', 'read_truth']
 
-ImportPath = Union[str, dict[str, Any]]
+ImportPath = str | dict[str, Any]
 """``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
 
 

@@ -145,14 +145,14 @@ def describe(summary: dict[str, Any], out: Path) -> str:
     best, trials = summary['best'], summary['trials']
     return '\n'.join([
         '', report.markdown_table(['super-net', 'Kendall tau', '95 % interval'], rows), '',
-        f'Ranked: {summary["architectures_ranked"]} architectures of the shipped table, landmarks '
-        f'left out (tau between its seeds: {summary["table_reliability"]:.2f}).',
+        (f'Ranked: {summary["architectures_ranked"]} architectures of the shipped table, landmarks '
+         f'left out (tau between its seeds: {summary["table_reliability"]:.2f}).'),
         f'Best architecture: {encode_nasbench201(best["sample"])}',
-        f'  accuracy {best["metric"]:.4f}, mean of {TABLE_SEEDS} seeds '
-        f'{best["mean_of_seeds"]:.4f}: rank {best["true_rank"]} among the '
-        f'{best["table_size"]} architectures of the table.',
-        f'Trials: {trials["standalone"]} stand-alone, {trials["supernet"]} super-net; '
-        f'{summary["seconds"]:.0f} seconds.',
+        (f'  accuracy {best["metric"]:.4f}, mean of {TABLE_SEEDS} seeds '
+         f'{best["mean_of_seeds"]:.4f}: rank {best["true_rank"]} among the '
+         f'{best["table_size"]} architectures of the table.'),
+        (f'Trials: {trials["standalone"]} stand-alone, {trials["supernet"]} super-net; '
+         f'{summary["seconds"]:.0f} seconds.'),
         f'Numbers, pictures and all results: {out}/'])
 
 

@@ -50,7 +50,7 @@ def _execute(job: Any) -> None:
         job.execute()
     except Exception:
         traceback.print_exc()
-        raise SystemExit(1)
+        raise SystemExit(1) from None
 
 
 def _run_oneshot(content: Mapping[str, Any], parameters: Mapping[str, Any], top: int) -> None:

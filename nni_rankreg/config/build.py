@@ -51,7 +51,7 @@ def build_search(config: Mapping[str, Any], values: Mapping[str, Any] | None = N
 
     for name, value, kind in zip(KEYS, found, (ModelSpace, Evaluator, Strategy)):
         if not isinstance(value, kind):
-            raise ConfigError(f'{name}.class_path: Expected NNI\'s {kind.__name__}, got a '
+            raise ConfigError(f"{name}.class_path: Expected NNI's {kind.__name__}, got a "
                               f'{type(value).__name__}.')
     return found
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor, float64
@@ -11,7 +9,7 @@ from torch import Tensor, float64
 __all__ = ['Array', 'Values', 'check', 'to_array']
 
 Array = npt.NDArray[np.float64]
-Values = Union[npt.ArrayLike, Tensor]
+Values = npt.ArrayLike | Tensor
 
 
 def to_array(name: str, values: Values) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ class WeakLabels(NamedTuple):
                      ).to_csv(path, index=False)
 
 
-WeakSource = Union[WeakLabels, str, Path]
+WeakSource = WeakLabels | str | Path
 
 
 def read_weak(source: WeakSource) -> WeakLabels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Union
+from typing import Any
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from .term import TermContext
 
 __all__ = ['Teacher', 'Teaching']
 
-Teacher = Union[str, Scorer]
+Teacher = str | Scorer
 """Name of a zero-cost proxy, or any `Scorer`."""
 
 _PROBED = 20  # architectures on which a teacher must not be constant

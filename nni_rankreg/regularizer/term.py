@@ -110,7 +110,7 @@ class Term(ABC):
         """Return all that the next losses depend on, for a checkpoint of the training."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027
         """Continue from what `state_dict` has returned."""
 
 

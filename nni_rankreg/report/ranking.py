@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def _series(arm: str, history: Sequence[Mapping[str, float]],
             raise ValueError(f"Expected 'epoch' and {metric!r} in the history of {arm!r}, "
                              f'got {sorted(entry)}.')
     epochs = [float(entry['epoch']) for entry in history]
-    for before, after in zip(epochs, epochs[1:]):
+    for before, after in pairwise(epochs):
         if after <= before:
             raise ValueError(f'Expected increasing epochs of {arm!r}, got {after:g} after '
                              f'{before:g}; let the epochs of later iterations continue.')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Union
+from typing import Any
 
 import nni
 
@@ -55,7 +55,7 @@ class MarginPairSampler:
     0.5
     """
 
-    def __init__(self, distance: Union[str, Distance] = 'hamming', margin: float = 0., *,
+    def __init__(self, distance: str | Distance = 'hamming', margin: float = 0., *,
                  groups: Groups | None = None, seed: int = 0):
         if isinstance(distance, str) and distance not in ('hamming', 'group'):
             raise ValueError("Expected a distance of 'hamming', 'group' or a function, got "

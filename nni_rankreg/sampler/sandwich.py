@@ -64,9 +64,12 @@ class SandwichSampler:
 
     def paths(self) -> list[Sample]:
         """Return the largest, the smallest and `count` random architectures."""
-        extremes = [self._space.draw_valid(lambda: {**self._sampler.sample(), **extreme})
-                    for extreme in (self._largest, self._smallest)]
-        return extremes + [self._sampler.sample() for _ in range(self._count)]
+        return [self._completed(self._largest), self._completed(self._smallest),
+                *(self._sampler.sample() for _ in range(self._count))]
+
+    def _completed(self, extreme: Sample) -> Sample:
+        """Return an architecture whose other labels are drawn."""
+        return self._space.draw_valid(lambda: {**self._sampler.sample(), **extreme})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the random architectures."""

@@ -6,7 +6,8 @@ has been found may be a parent, for scorers that are quickest with many architec
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -54,8 +55,13 @@ def evolve(first: list[Sample], scorer: Scorer, mutate: Callable[[Sample], Sampl
     found = Results(first, scorer(first).tolist())
     for _ in range(1, generations):
         parents = found.best_first().samples[:max(1, round(_PARENTS * size))]
-        children = list(islice(
-            accepted(lambda: mutate(parents[random.integers(len(parents))]), new), size))
+        child = partial(_child, parents, mutate, random)
+        children = list(islice(accepted(child, new), size))
         found = Results([*found.samples, *children],
                         [*found.metrics, *scorer(children).tolist()])
     return found
+
+
+def _child(parents: Sequence[Sample], mutate: Callable[[Sample], Sample],
+           random: np.random.Generator) -> Sample:
+    return mutate(parents[int(random.integers(len(parents)))])

@@ -106,9 +106,9 @@ class SuperNetScorer:
         if self._whole is None and samples:
             with self._evaluating(0):
                 self._laid_out(lambda: self._look(samples[0]))
-        groups = [[index] for index in range(len(self.batches))]
-        if self._whole or self.calibration:
-            groups = [sum(groups, [])]  # all batches of an architecture belong together
+        batches = list(range(len(self.batches)))
+        # The batches of an architecture belong together, or each is a task of its own.
+        groups = [batches] if self._whole or self.calibration else [[index] for index in batches]
         tasks = [(index, group) for group in groups for index in _alike_together(samples)]
         processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
         alone = len(samples) == 1  # as in an evolution: it shares nothing

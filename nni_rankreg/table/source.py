@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from .tabular import TabularBenchmark
 
 __all__ = ['ResultsSource', 'read_csv_results', 'read_results']
 
-ResultsSource = Union[Results, Archive, TabularBenchmark, str, Path]
+ResultsSource = Results | Archive | TabularBenchmark | str | Path
 
 
 def read_results(source: ResultsSource, mode: str | None = None) -> Results:

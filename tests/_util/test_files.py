@@ -22,8 +22,7 @@ def test_what_fails_half_way_leaves_the_file_as_it_was(before, tmp_path):
     path = tmp_path / 'a.json'
     if before is not None:
         path.write_text(before)
-    with pytest.raises(KeyboardInterrupt):
-        with replaced_file(path) as part:
-            part.write_text('half')
-            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), replaced_file(path) as part:
+        part.write_text('half')
+        raise KeyboardInterrupt
     assert (path.read_text() if path.exists() else None) == before

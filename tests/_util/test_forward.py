@@ -29,9 +29,8 @@ def test_that_of_the_class_and_that_of_the_instance():
 def test_nested_and_after_an_error():
     module = nn.Identity()
     with ReplacedForward({module: doubled}):
-        with pytest.raises(KeyError):
-            with ReplacedForward({module: negated}):
-                assert module(3) == -3
-                raise KeyError
+        with pytest.raises(KeyError), ReplacedForward({module: negated}):
+            assert module(3) == -3
+            raise KeyError
         assert module(3) == 6
     assert module(3) == 3 and 'forward' not in vars(module)

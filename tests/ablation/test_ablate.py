@@ -174,8 +174,8 @@ def test_on_a_gpu(run_ablation, tmp_path):
 
 
 def test_real_data(shared_data, tmp_path, capsys):
-    overrides = {"pixels": 8, "images": 32, "channels": 2, "epochs": 2, "batch_size": 16,
-                 "averaged": 1, "validation_images": 16}
+    overrides = {'pixels': 8, 'images': 32, 'channels': 2, 'epochs': 2, 'batch_size': 16,
+                 'averaged': 1, 'validation_images': 16}
     assert main(['ablate', '--data', str(shared_data), '--out', str(tmp_path),
                  '--arms', '["landmark"]', '--seeds', '1', '--jobs', '1',
                  '--overrides', json.dumps(overrides)]) == 0

@@ -274,7 +274,7 @@ def test_pickles_as_its_path(archive, monkeypatch, tmp_path):
     assert repr(relative) == f"Archive('{archive.path}')"
 
 
-KILLED = '''
+KILLED = """
 import sys
 from nni_rankreg.archive import Archive
 from nni_rankreg.typing import Results
@@ -285,7 +285,7 @@ while True:
     archive.record_job(str(number), 'kind', {})
     number += 3
     print(number, flush=True)
-'''
+"""
 
 
 @pytest.mark.parametrize('writes', [1, 4, 9])

@@ -51,7 +51,7 @@ def test_an_archive_of_before_has_no_scores_and_takes_some(archive):
     assert Archive(archive.path).scores('snip') == {'a': 1.} and len(archive) == 1
 
 
-KILLED = '''
+KILLED = """
 import sys
 from nni_rankreg.archive import Archive
 archive = Archive(sys.argv[1])
@@ -60,7 +60,7 @@ while True:
     archive.add_scores('snip', {str(number + i): float(number) for i in range(3)})
     number += 3
     print(number, flush=True)
-'''
+"""
 
 
 @pytest.mark.parametrize('writes', [1, 5])

@@ -55,6 +55,6 @@ def test_help(capsys):
 
 def test_foreign_archive_is_refused_and_kept(tmp_path, refused):
     archive = tmp_path / 'results.sqlite'
-    archive.write_text('somebody else\'s file')
+    archive.write_text("somebody else's file")
     assert 'results.sqlite' in refused('demo', '--out', str(tmp_path))
-    assert archive.read_text() == 'somebody else\'s file'
+    assert archive.read_text() == "somebody else's file"

@@ -110,7 +110,7 @@ def test_files_of_other_models(tmp_path):
 
 
 def test_a_model_of_other_labels(toy):
-    with pytest.raises(ValueError, match="Expected architectures of the space of the latency"):
+    with pytest.raises(ValueError, match='Expected architectures of the space of the latency'):
         toy.latency([{'op': 'conv'}])
 
 

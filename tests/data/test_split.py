@@ -151,7 +151,7 @@ def test_no_half_ends_with_a_batch_of_one(count, size, ranking, processes):
     parts = -(-first // processes), second
 
     def ends_with_one(part, size):
-        return size > 1 and part % size == 1 or part < 2
+        return (size > 1 and part % size == 1) or part < 2
 
     assert not any(map(ends_with_one, parts, (size, ranking))) or count < 4 * processes
     middle = (count + 1) // 2

@@ -193,12 +193,12 @@ def test_imagenet_search_within_a_latency(run, tmp_path, shared_data):
     assert all(70. <= latency <= 85. for latency in TunasLatency(path).latency(samples).tolist())
 
 
-ANY_CONTENT = '''
+ANY_CONTENT = """
 from torchvision.datasets import CIFAR10
 CIFAR10.train_list = [[name, None] for name, _ in CIFAR10.train_list]
 CIFAR10.test_list = [[name, None] for name, _ in CIFAR10.test_list]
 CIFAR10.meta = {**CIFAR10.meta, 'md5': None}
-'''
+"""
 
 
 def write_cifar10(folder, count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import zlib
 
@@ -43,9 +44,7 @@ def kill(processes):
     """End processes for good, and what they have started, by their ids."""
     processes = [one for process in processes for one in [*descendants(process), process]]
     for process in processes:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            pass
     _, alive = psutil.wait_procs(processes, timeout=60)
     assert not alive

@@ -6,6 +6,6 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-FUZZ = settings(max_examples=int(os.environ.get('FUZZ_EXAMPLES', 60)), deadline=None,
+FUZZ = settings(max_examples=int(os.environ.get('FUZZ_EXAMPLES', '60')), deadline=None,
                 derandomize=True,
                 suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from copy import deepcopy
 
@@ -131,7 +132,7 @@ def test_fisher_by_loops_over_channels(network, batch):
 
 @pytest.mark.parametrize('widths', [(3, 5), (4, 7, 2), (2, 3, 3, 6)])
 def test_synflow_of_linear_networks_is_a_sum_over_paths(widths):
-    linear = [nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:])]
+    linear = [nn.Linear(a, b, bias=False) for a, b in itertools.pairwise(widths)]
     flow = torch.ones(widths[0], dtype=torch.float64)
     for layer in linear:
         flow = layer.weight.detach().double().abs() @ flow

@@ -24,7 +24,7 @@ def legend_texts(figure):
 def outline(ax, arrow):
     """Return points along an arrow, some pixels apart, and those of its shaft, in pixels."""
     lines = ax.transData.transform_path(arrow.get_path()).to_polygons(closed_only=False)
-    dense = [np.concatenate([np.linspace(start, end, 50) for start, end in zip(line, line[1:])])
+    dense = [np.concatenate([np.linspace(*ends, 50) for ends in itertools.pairwise(line)])
              for line in lines]
     return np.concatenate(dense), dense[0]
 

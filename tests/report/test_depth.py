@@ -30,7 +30,7 @@ def test_panels_show_image_truth_and_aligned_predictions(scene):
         np.testing.assert_allclose(image, images[row])
         assert (np.ma.getmaskarray(truth) == (targets[row] == 0).numpy()).all()
         np.testing.assert_allclose(truth.compressed(), targets[row][targets[row] > 0])
-        for ax, (name, prediction), shown in zip(cells[2:], predictions.items(), others):
+        for ax, (_, prediction), shown in zip(cells[2:], predictions.items(), others):
             np.testing.assert_allclose(shown, align_least_squares(prediction, targets)[row])
             error = aligned_rmse(prediction, targets)[row]
             assert ax.get_xlabel() == f'RMSE {error:.3f} 1/m'

@@ -93,7 +93,7 @@ def test_the_oldest_dies():
     Evolution(1, 40, 1, progress=False).search(scorer, {
         label: Categorical(range(50), label=label) for label in LABELS})
     assert len(asked) == 40
-    for parent, child in zip(asked, asked[1:]):
+    for parent, child in itertools.pairwise(asked):
         assert sum(parent[label] != child[label] for label in LABELS) == 1
 
 

@@ -141,7 +141,7 @@ def test_only_feasible_architectures(tmp_path):
 def test_candidates_of_a_table(tmp_path):
     given = UniformSampler(SPACE, seed=3).distinct(25)
     pool = CandidatePool(given)
-    answer, stages = play(make(tmp_path, candidates=pool))
+    answer, _ = play(make(tmp_path, candidates=pool))
     assert all(sample in given for sample in answer.samples) and len(answer.samples) == 22
     search = make(tmp_path, candidates=pool, rounds=Rounds(3, top=99))
     assert len(play(search)[0].samples) == 25

@@ -96,7 +96,7 @@ def test_the_best_choice_becomes_the_most_probable(kind, make_evaluator):
     trained = strategy.train(Guess(), make_evaluator(data, data, learning_rate=0., max_epochs=8))
     probabilities = trained.module.export_probs()['guess']
     assert max(probabilities, key=probabilities.get) == '3' and probabilities['3'] > 0.5
-    assert [one['guess'] for one in trained.best()][0] == '3' and len(trained.best()) == 5
+    assert next(one['guess'] for one in trained.best()) == '3' and len(trained.best()) == 5
 
 
 @BOTH

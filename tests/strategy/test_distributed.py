@@ -123,7 +123,7 @@ CASES = {
 
 def train(name, processes, *, epochs=EPOCHS, **settings):
     """Train by so many processes; return what this one has in the end."""
-    rank = int(os.environ.get('LOCAL_RANK', 0))
+    rank = int(os.environ.get('LOCAL_RANK', '0'))
     strategy = CASES[name](held_out(rank, processes))
     strategy.truth = TRUTH
     vars(strategy).update(settings)

@@ -207,7 +207,7 @@ def test_failed_landmarks_are_replaced_once(tmp_path, caplog):
 
 def test_search_goes_on_if_no_replacement_succeeds(tmp_path, caplog):
     others = stand_alone(play(make(tmp_path), fail=landmarks()[1:])[1][1])
-    answer, stages = play(make(tmp_path), fail=landmarks()[1:] + others)
+    _, stages = play(make(tmp_path), fail=landmarks()[1:] + others)
     assert stages[2][0].results.samples == landmarks()[:1] and len(stages) == 6
     assert 'Going on with fewer landmarks: all fail' in caplog.text
 
@@ -482,7 +482,7 @@ def test_killed_search_is_resumed(tmp_path, table, context, uninterrupted, numbe
     child.join()
     assert child.exitcode == -signal.SIGKILL, stage
     killed, kept = lines(tmp_path), Archive(tmp_path / 'a.sqlite')
-    assert len(killed) == number - 1 and len(kept) < 7 or stage == 'end'
+    assert (len(killed) == number - 1 and len(kept) < 7) or stage == 'end'
 
     experiment = search_table(tmp_path, table)
     answer, everything = uninterrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from types import SimpleNamespace
 
@@ -163,7 +164,7 @@ def test_temperature(epochs, warmup, make_module, monkeypatch):
     active = seen[warmup:]
     assert seen[:warmup] == [10.] * warmup and active[0] == 10. and min(seen) > 0
     assert len(active) == 1 or active[-1] == pytest.approx(0.1)
-    steps = [one - other for one, other in zip(active, active[1:])]
+    steps = [one - other for one, other in itertools.pairwise(active)]
     assert steps == pytest.approx([9.9 / max(1, len(steps))] * len(steps))
 
 

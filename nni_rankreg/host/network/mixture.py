@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Union
+from typing import Any
 
 import torch
 from nni.nas.nn.pytorch import ModelSpace
@@ -32,7 +32,7 @@ from .activation import own_labels
 
 __all__ = ['Mixer', 'Mixture', 'Weight']
 
-Weight = Union[float, Tensor]
+Weight = float | Tensor
 Mixture = dict[str, list[tuple[Any, Weight]]]
 """Label -> pairs of a choice and its weight; choices that are left out are not executed."""
 

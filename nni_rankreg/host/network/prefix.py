@@ -167,7 +167,7 @@ def _chooses(module: nn.Module) -> bool:
     if isinstance(module, MixedOperation):  # NNI makes all of its layers such
         return bool(module.mutable_arguments)
     return (isinstance(module, BaseSuperNetModule)
-            or isinstance(module, MutableModule) and bool(module.mutables))
+            or (isinstance(module, MutableModule) and bool(module.mutables)))
 
 
 class _Attributes:

@@ -129,7 +129,7 @@ class Submission:
         state = self._engine.state()
         if state in OVER and self._trials:
             time.sleep(_PATIENCE)
-        stuck = state in OVER or state == 'NO_MORE_TRIAL' and not self._trials
+        stuck = state in OVER or (state == 'NO_MORE_TRIAL' and not self._trials)
         if stuck and self._events.empty():
             raise SearchError(
                 f'Expected budget for {len(self._waiting) + self._trials} more trials, got none: '

@@ -66,7 +66,7 @@ class NasBench101(ModelSpace):
         for stack in range(num_stacks):
             if stack:
                 layers.append(nn.MaxPool2d(2))
-            for index in range(num_modules_per_stack):
+            for _ in range(num_modules_per_stack):
                 out_channels = stem_out_channels * 2 ** stack
                 layers.append(SearchedCell(channels, out_channels, **norm))
                 channels = out_channels

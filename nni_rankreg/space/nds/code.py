@@ -144,5 +144,5 @@ def _check(pairs: _Pairs, family: _Family) -> None:
 
 
 def _check_size(*sizes: int | None) -> None:
-    if not all(size is None or isinstance(size, Integral) and size > 0 for size in sizes):
+    if not all(size is None or (isinstance(size, Integral) and size > 0) for size in sizes):
         raise ValueError(f'Expected a width and a depth of at least 1, or None, got {sizes}.')

@@ -6,7 +6,7 @@ Source: Radosavovic et al., "On Network Design Spaces for Visual Recognition", I
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal, Union
+from typing import Any, ClassVar, Literal
 
 from nni.mutable import Categorical, Mutable
 from nni.nas.hub.pytorch.nasnet import NDS, FactorizedReduce, NDSStage, ReLUConvBN
@@ -27,7 +27,7 @@ from .supernet import (
 
 __all__ = ['NDSSpace', 'DARTSSpace', 'ENAS', 'PNAS', 'AmoebaNet', 'NASNet']
 
-_Sizes = Union[int, tuple[int, ...]]
+_Sizes = int | tuple[int, ...]
 _WIDTHS, _DEPTHS = (16, 24, 32), (4, 8, 12, 16, 20)
 
 

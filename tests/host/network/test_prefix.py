@@ -184,15 +184,15 @@ def test_nothing_is_left(ending, images):
     space = nn.Sequential(Counted(), nn.Identity(), Counted())
     keys = set(vars(space[0]))
     prefix = SharedPrefix(space, LIMIT)
-    with pytest.raises(ZeroDivisionError) if ending == 'error' else prefix:
-        with prefix if ending == 'error' else torch.no_grad():
-            prefix.begin([images])
-            output = space(images)
-            if ending == 'next':
-                prefix.begin([images + 1])
-                assert not vars(images) and not vars(output)
-            if ending == 'error':
-                raise ZeroDivisionError
+    with (pytest.raises(ZeroDivisionError) if ending == 'error' else prefix,
+          prefix if ending == 'error' else torch.no_grad()):
+        prefix.begin([images])
+        output = space(images)
+        if ending == 'next':
+            prefix.begin([images + 1])
+            assert not vars(images) and not vars(output)
+        if ending == 'error':
+            raise ZeroDivisionError
     assert not vars(images) and not vars(output) and set(vars(space[0])) == keys
     space(images)
     assert space[0].calls == 2

@@ -52,7 +52,7 @@ def trial_network(supernet, sample):
 def trained(supernet, pixels=32):
     """Give the running statistics of a super-net other values than the initial ones."""
     activate, sampler = Activator(supernet), UniformSampler(supernet, seed=1)
-    for seed in range(3):
+    for _ in range(3):
         activate(sampler.sample())
         supernet.train()(torch.randn(4, 3, pixels, pixels))
     return supernet

@@ -90,7 +90,7 @@ def reference(network, sample, images):
             return x
         if kind == 'avg_pool_3x3':
             return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-        relu, convolution, norm = layers.op
+        _, convolution, norm = layers.op
         x = F.conv2d(x.relu(), convolution.weight, padding=convolution.kernel_size[0] // 2)
         return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
 

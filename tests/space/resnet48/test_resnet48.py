@@ -70,7 +70,7 @@ def test_codes_of_other_lengths(code):
 
 @pytest.mark.parametrize('change', [{'s1_depth': 6}, {'s1_i0': .5}, {'other': 1.}])
 def test_architectures_of_other_spaces(change):
-    with pytest.raises(ValueError, match="Expected the labels .* with depths among"):
+    with pytest.raises(ValueError, match='Expected the labels .* with depths among'):
         encode_resnet48({**decode_resnet48(CODE), **change})
 
 
