@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -53,7 +53,7 @@ def test_a_teacher_is_asked_once_for_an_architecture():
 
     teaching = start(counting)
     for _ in range(50):
-        for one, other in zip(SAMPLES, SAMPLES[1:]):
+        for one, other in pairwise(SAMPLES):
             teaching.order(one, other)
         teaching.start(lambda: None)  # as in each step
     assert len(asked) == 20 + len(NAMES)

@@ -104,8 +104,8 @@ def test_pairwise_default_leaves_room(count, threshold):
     assert 2 * (count - 1) * ball(threshold) <= 5 ** 6 < 2 * (count - 1) * ball(threshold + 1)
     landmarks = LandmarkSampler(grid(*[5] * 6), pairwise=True).sample(min(count, 200))
     if count <= 200:
-        assert min(map(lambda pair: hamming_distance(*pair),
-                       itertools.combinations(landmarks, 2))) > threshold
+        assert min(hamming_distance(*pair)
+                   for pair in itertools.combinations(landmarks, 2)) > threshold
 
 
 def test_pairwise_default_leaves_half_of_the_space():

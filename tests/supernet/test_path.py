@@ -37,7 +37,7 @@ def test_only_accepted_architectures_are_trained(make_module, make_loader, fit):
 
 def test_an_impossible_filter(make_path):
     calls = []
-    module = make_path(accept=lambda sample: calls.append(sample))
+    module = make_path(accept=calls.append)
     with pytest.raises(ValueError, match='accepted by .*, got none in 10000 draws: loosen'):
         module.draw()
     assert len(calls) == 10_000
@@ -71,7 +71,7 @@ def test_architectures_of_a_step(make_path, make_space):
 
 def test_a_filter_that_rejects_every_step(make_path, make_space):
     seen = []
-    module = make_path(sampler=FairSampler(make_space(), 3), accept=lambda one: seen.append(one))
+    module = make_path(sampler=FairSampler(make_space(), 3), accept=seen.append)
     with pytest.raises(RuntimeError, match='accept all architectures of a step, got 100 rejections '
                                            'in a row.*Widen its bounds'):
         module.paths()

@@ -21,4 +21,4 @@ def dump_model(model: ExecutableModelSpace) -> str:
     model
         About to be submitted.
     """
-    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', 64 * 1024)))
+    return nni.dump(model, pickle_size_limit=int(os.getenv('PICKLE_SIZE_LIMIT', '65536')))

@@ -29,7 +29,7 @@ def test_descriptions_are_the_same_in_every_process():
     assert others == [descriptions()]
 
 
-SCRIPT = '''
+SCRIPT = """
 import sys
 import nni
 from nni.nas.evaluator import Evaluator, FunctionalEvaluator
@@ -63,7 +63,7 @@ runner = EngineRunner(SequentialExecutionEngine(), SimplifiedModelSpace.from_mod
 print(runner.describe(StandAlone({'x': '0'})))
 print(runner.describe(SuperNet(strategy(sys.argv[2]), Results([], []), 1)))
 print(nni.dump(Space))
-'''
+"""
 
 
 def test_descriptions_of_what_a_script_defines(tmp_path):
