@@ -134,7 +134,7 @@ def results(out: Path) -> pd.DataFrame:
     return pd.DataFrame([
         {**dict(zip(('experiment', 'method', 'pretraining', 'budget'), key.split('/'))), **row}
         for path in sorted(out.glob('seed-*.json')) for key, row in read(path).items()]
-    ).astype({'budget': int})
+    ).astype({'budget': int, 'trained': float})
 
 
 def report(out: Path, experiments: Sequence[str] | None = None) -> str:

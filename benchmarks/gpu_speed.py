@@ -26,7 +26,7 @@ from speed import now
 from stored import read, stored
 
 from nni_rankreg.data import HeldOut, ImageTensors, image_loader
-from nni_rankreg.evaluator import BFloat16, Classification
+from nni_rankreg.evaluator import BFloat16, Classification, Speed
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
@@ -100,8 +100,7 @@ class Steps(pl.Callback):
 def options(tricks: tuple[str, ...], device: str) -> dict[str, Any]:
     """Return arguments of the evaluator of some tricks."""
     chosen: dict[str, Any] = {'accelerator': 'gpu' if device == 'cuda' else 'cpu', 'devices': 1,
-                              'fused': 'fused' in tricks,
-                              'channels_last': 'channels last' in tricks}
+                              'speed': Speed('fused' in tricks, 'channels last' in tricks)}
     return {**chosen, 'plugins': BFloat16(device)} if 'bfloat16' in tricks else chosen
 
 

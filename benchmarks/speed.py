@@ -44,6 +44,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.evaluator import Classification as OurClassification
+from nni_rankreg.evaluator import Speed
 from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
@@ -280,7 +281,7 @@ def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row
 def layout(cells: int, pixels: int, steps: int, repetitions: int) -> Row:
     """Compare a step of SPOS with channels last with one without; both train the same."""
     def measure(channels_last: bool, seed: int) -> list[float]:
-        make = partial(OurClassification, channels_last=channels_last)
+        make = partial(OurClassification, speed=Speed(channels_last=channels_last))
         return train(SPOS(seed=seed), random_images(32 * steps, pixels), cells, seed,
                      trainer={'make': make})
 

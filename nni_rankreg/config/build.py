@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from .._util.error import one_line
 from .._util.import_path import import_object
 from .form import KEYS, ConfigError, check_path, children, is_placeholder, is_trusted
+from .recipe import owner_of, recipe_of
 
 __all__ = ['Search', 'build_search']
 
@@ -60,11 +61,13 @@ def build_search(config: Mapping[str, Any], values: Mapping[str, Any] | None = N
 
 @dataclass(frozen=True)
 class _Call:
-    """A class or function, its arguments, which may hold further calls, and its key in the file."""
+    """A class or function, its arguments, which may hold further calls, and keys in the file."""
 
     key: str
     target: Callable[..., Any]
     arguments: dict[str, Any]
+    place: str
+    """Key of the arguments."""
 
 
 def _imported(node: Any, key: str, values: Mapping[str, Any]) -> Any:
@@ -78,9 +81,26 @@ def _imported(node: Any, key: str, values: Mapping[str, Any]) -> Any:
     if 'class_path' not in node:
         return {name: _imported(one, f'{key}.{name}', values) for name, one in node.items()}
     target = _target(node['class_path'], f'{key}.class_path', values)
-    arguments = {name: _imported(one, f'{key}.init_args.{name}', values)
-                 for name, one in (node.get('init_args') or {}).items()}
-    return _Call(key, target, arguments)
+    return _call(key, target, node.get('init_args') or {}, f'{key}.init_args', values)
+
+
+def _call(key: str, target: Callable[..., Any], arguments: Mapping[str, Any], place: str,
+          values: Mapping[str, Any]) -> _Call:
+    return _Call(key, target, {name: _argument(target, name, one, f'{place}.{name}', values)
+                               for name, one in arguments.items()}, place)
+
+
+def _argument(target: Callable[..., Any], name: str, node: Any, key: str,
+              values: Mapping[str, Any]) -> Any:
+    """Return the value of an argument; a mapping may leave out the class of a recipe."""
+    if isinstance(node, dict) and 'class_path' not in node and not is_placeholder(node):
+        try:
+            recipe = recipe_of(_original(target), name, node)
+        except ValueError as error:
+            raise ConfigError(f'{key}: {error}') from error
+        if recipe is not None:
+            return _call(key, recipe, node, key, values)
+    return _imported(node, key, values)
 
 
 def _target(node: Any, key: str, values: Mapping[str, Any]) -> Callable[..., Any]:
@@ -111,23 +131,20 @@ def _calls(node: Any) -> Iterator[_Call]:
 
 def _check_arguments(call: _Call) -> None:
     """Check the names of arguments and, of plain values, the types."""
-    original = getattr(call.target, '__wrapped__', call.target)     # what NNI has traced
+    original = _original(call.target)
     try:
         inspect.signature(original).bind(**call.arguments)
     except TypeError as error:
-        raise ConfigError(f'{call.key}.init_args: {original.__name__}: {error}.') from error
+        raise ConfigError(f'{call.place}: {original.__name__}: {error}.') from error
     for name, value in call.arguments.items():
-        owner = _owner(original, name)
+        owner = owner_of(original, name)
         if owner is not None and not any(_calls(value)):
-            _check_type(owner, name, value, f'{call.key}.init_args.{name}')
+            _check_type(owner, name, value, f'{call.place}.{name}')
 
 
-def _owner(target: Any, name: str) -> Any:
-    """Return what declares an argument: a class takes those of its bases by ``**kwargs``."""
-    for one in inspect.getmro(target) if inspect.isclass(target) else [target]:
-        if name in inspect.signature(one).parameters:
-            return one
-    return None
+def _original(target: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what NNI has traced."""
+    return getattr(target, '__wrapped__', target)
 
 
 def _check_type(owner: Any, name: str, value: Any, key: str) -> None:

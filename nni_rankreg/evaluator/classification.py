@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .learning_rate import LearningRateSchedule
 from .seeded import SeededLightning
+from .speed import Speed
 
 __all__ = ['Classification', 'SGDClassificationModule', 'ACENAS_SUPERNET', 'IMAGENET_LINEAR']
 
@@ -48,12 +49,8 @@ class SGDClassificationModule(ClassificationModule):
         Of the optimiser.
     label_smoothing
         Of the cross-entropy in training.
-    fused
-        Whether the optimiser is a single kernel, which is faster on a GPU.
-    channels_last
-        Whether the weights of convolutions, and with them what these return, have their channels
-        last in memory. It is faster on CPUs and on GPUs with tensor cores; a network must not take
-        the memory of images for granted, as `Tensor.view` does.
+    speed
+        What makes its steps faster.
 
     Raises
     ------
@@ -64,15 +61,15 @@ class SGDClassificationModule(ClassificationModule):
     def __init__(self, num_classes: int, *, learning_rate: float = 0.025,
                  schedule: LearningRateSchedule = LearningRateSchedule(),
                  weight_decay: float = 5e-4, momentum: float = 0.9, label_smoothing: float = 0.,
-                 fused: bool = False, channels_last: bool = False):
+                 speed: Speed = Speed()):
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay,
                          optimizer=torch.optim.SGD, num_classes=num_classes)
         self.schedule, self.momentum, self.label_smoothing = schedule, momentum, label_smoothing
-        self.fused, self.channels_last = fused, channels_last
+        self.speed = speed
 
     def setup(self, stage: str) -> None:
         """Lay the weights out, before the optimiser is made; Lightning calls this."""
-        if self.channels_last:
+        if self.speed.channels_last:
             self.to(memory_format=torch.channels_last)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -86,8 +83,8 @@ class SGDClassificationModule(ClassificationModule):
         """Return SGD and its schedule over the trainer's epochs."""
         optimizer = torch.optim.SGD(
             self.parameters(), lr=self.hparams.learning_rate, momentum=self.momentum,
-            weight_decay=self.hparams.weight_decay, fused=self.fused or None)
-        if self.fused:
+            weight_decay=self.hparams.weight_decay, fused=self.speed.fused or None)
+        if self.speed.fused:
             # PyTorch takes the momentum of all parameters or of none to be missing; in the first
             # step of a super-net few have a gradient. Zero is the same as missing.
             for parameter in self.parameters():
@@ -111,7 +108,7 @@ class Classification(SeededLightning):
         Number of classes.
     seed
         Seeds the weights and the order of the data; None leaves the generators alone.
-    learning_rate, schedule, weight_decay, momentum, label_smoothing, fused, channels_last
+    learning_rate, schedule, weight_decay, momentum, label_smoothing, speed
         See `SGDClassificationModule`.
     **trainer_kwargs
         Passed to the Lightning trainer, for example ``max_epochs=30``.
@@ -130,9 +127,8 @@ class Classification(SeededLightning):
                  seed: int | None = 0, learning_rate: float = 0.025,
                  schedule: LearningRateSchedule = LearningRateSchedule(),
                  weight_decay: float = 5e-4, momentum: float = 0.9, label_smoothing: float = 0.,
-                 fused: bool = False, channels_last: bool = False, **trainer_kwargs: Any):
+                 speed: Speed = Speed(), **trainer_kwargs: Any):
         module = SGDClassificationModule(
             num_classes, learning_rate=learning_rate, schedule=schedule, weight_decay=weight_decay,
-            momentum=momentum, label_smoothing=label_smoothing, fused=fused,
-            channels_last=channels_last)
+            momentum=momentum, label_smoothing=label_smoothing, speed=speed)
         super().__init__(module, train_dataloaders, val_dataloaders, seed, trainer_kwargs)

@@ -8,6 +8,8 @@ import torch
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.utilities import GradClipAlgorithmType
 
+from .speed import Speed
+
 __all__ = ['BFloat16', 'check_device', 'on_device']
 
 
@@ -34,7 +36,7 @@ def on_device(device: str) -> dict[str, Any]:
     if device == 'cpu':
         return {'accelerator': 'cpu'}
     return {'accelerator': 'gpu', 'devices': 1, 'plugins': BFloat16(device),
-            'channels_last': True, 'fused': True}
+            'speed': Speed(fused=True, channels_last=True)}
 
 
 class BFloat16(MixedPrecision):

@@ -5,9 +5,9 @@ from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
 from .darts import DARTS
 from .fairnas import FairNAS
 from .gdas import GDAS
-from .landmark_search import LandmarkSearch
+from .landmark_search import Landmarks, LandmarkSearch
 from .nao import NAO
 from .spos import SPOS
 
-__all__ = ['AceNAS', 'CandidatePool', 'DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'NAO', 'Rounds',
-           'SPOS', 'WeakLabelling']
+__all__ = ['AceNAS', 'CandidatePool', 'DARTS', 'FairNAS', 'GDAS', 'LandmarkSearch', 'Landmarks',
+           'NAO', 'Rounds', 'SPOS', 'WeakLabelling']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,40 @@ from .ledger import Ledger
 from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
-__all__ = ['LandmarkSearch']
+__all__ = ['LandmarkSearch', 'Landmarks']
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """How many landmarks a search trains first, and how diverse they are.
+
+    Parameters
+    ----------
+    count
+        M, their number.
+    threshold, pairwise
+        See `LandmarkSampler`: which distance is too small, and whether it holds between any two.
+
+    Raises
+    ------
+    ValueError
+        If the count is not positive.
+
+    Examples
+    --------
+    >>> Landmarks(30, pairwise=True).count
+    30
+    """
+
+    count: int = 10
+    threshold: int | None = None
+    pairwise: bool = False
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f'Expected landmarks of at least 1, got {self.count}.')
 
 
 class LandmarkSearch(PlanStrategy):
@@ -37,8 +69,10 @@ class LandmarkSearch(PlanStrategy):
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
-    iterations, landmarks, top
-        T, M and the number of best architectures of each iteration.
+    iterations, top
+        T, and the number of best architectures of each iteration.
+    landmarks
+        How many are trained first, M, or a recipe that says also how diverse they are.
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
         an interrupted search: what it holds is not run again.
@@ -50,8 +84,6 @@ class LandmarkSearch(PlanStrategy):
     control
         Another one-shot strategy, whose super-net is trained beside `oneshot` in every iteration
         for comparison, for example plain SPOS at equal cost; it has no say in the search.
-    threshold, pairwise
-        Of the `LandmarkSampler`.
     work_dir
         Folder in which trials exchange the super-nets' weights; on several machines it must be
         one that all share, under the same path. None is that of the archive.
@@ -79,19 +111,19 @@ class LandmarkSearch(PlanStrategy):
     """
 
     def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Any, *, iterations: int = 3,
-                 landmarks: int = 10, top: int = 10,
+                 landmarks: int | Landmarks = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
-                 control: SuperNetStrategy | None = None, threshold: int | None = None,
-                 pairwise: bool = False, work_dir: str | Path | None = None, seed: int = 0):
+                 control: SuperNetStrategy | None = None, work_dir: str | Path | None = None,
+                 seed: int = 0):
         super().__init__(supernet_evaluator, archive, mode, work_dir, known)
-        for name, value in dict(iterations=iterations, landmarks=landmarks, top=top).items():
+        for name, value in dict(iterations=iterations, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
         self.oneshot = oneshot
-        self.iterations, self.landmarks, self.top = iterations, landmarks, top
+        self.landmarks = landmarks if isinstance(landmarks, Landmarks) else Landmarks(landmarks)
+        self.iterations, self.top = iterations, top
         self.control, self.seed = control, seed
-        self.threshold, self.pairwise = threshold, pairwise
         self.supernets: list[SuperNetOutcome] = []
         self.controls: list[SuperNetOutcome] = []
 
@@ -106,9 +138,10 @@ class LandmarkSearch(PlanStrategy):
             Model space, or label -> mutable.
         """
         self.supernets, self.controls = [], []
-        sampler = LandmarkSampler(space, threshold=self.threshold, pairwise=self.pairwise,
-                                  seed=self.seed, accept=self.oneshot.filter)
-        landmarks = sampler.sample(self.landmarks)
+        sampler = LandmarkSampler(
+            space, threshold=self.landmarks.threshold, pairwise=self.landmarks.pairwise,
+            seed=self.seed, accept=self.oneshot.filter)
+        landmarks = sampler.sample(self.landmarks.count)
         ledger = Ledger(self.known_results())
         yield from self.train_stand_alone(without(landmarks, ledger.tried), ledger, 'landmark')
         if ledger.failed:

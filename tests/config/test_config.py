@@ -6,13 +6,16 @@ import copy
 import subprocess
 import sys
 
+import nni
 import pytest
 import yaml
 from helpers.search_file import SEARCH
 
 from nni_rankreg.config import ConfigError, Search, build_search, placeholders, read_config
+from nni_rankreg.evaluator import LearningRateSchedule, Speed
 from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import SPOS, LandmarkSearch
+from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch, Rounds, WeakLabelling
+from nni_rankreg.supernet import Scoring
 
 
 @pytest.fixture
@@ -40,6 +43,55 @@ def test_objects_are_those_of_the_file(write):
     assert isinstance(search.strategy, SPOS) and search.strategy.seed == 3
     regularizer, = search.strategy.regularizers
     assert regularizer.weight == 10. and regularizer.schedule.warmup == 0
+
+
+EVALUATOR = {'class_path': 'nni_rankreg.evaluator.Classification', 'init_args': {
+    'train_dataloaders': [], 'val_dataloaders': [], 'num_classes': 10,
+    'schedule': {'minimum': 0., 'warmup_epochs': 2}, 'speed': {'fused': True}, 'max_epochs': 9}}
+
+
+def test_recipes_need_no_class_path(write, tmp_path):
+    scoring = {'batches': 2, 'processes': {'parameter': 'processes', 'default': 3}}
+    changes = {'evaluator': EVALUATOR, 'strategy.init_args.scoring': scoring,
+               'strategy.init_args.held_out': {'batch_size': 5}}
+    search = build_search(read_config(write(changes)))
+    assert search.evaluator.module.schedule == LearningRateSchedule(0., warmup_epochs=2)
+    assert search.evaluator.module.speed == Speed(fused=True)
+    assert search.strategy.scoring.batches == 2 and search.strategy.scoring.processes == 3
+    assert search.strategy.held_out.batch_size == 5
+    copy = nni.load(nni.dump(search.strategy.scoring))      # it travels to a trial
+    assert isinstance(copy, Scoring) and copy.processes == 3
+    oneshot = yaml.safe_load(SEARCH)['strategy']
+    stages = {'AceNAS': {'supernet': oneshot, 'archive': str(tmp_path / 'a.sqlite'),
+                         'rounds': {'count': 3}, 'weak': {'count': 7, 'scorers': {}}},
+              'LandmarkSearch': {'oneshot': oneshot, 'landmarks': {'count': 4, 'pairwise': True},
+                                 'archive': {'path': str(tmp_path / 'b.sqlite')}}}
+    acenas, landmark_search = (build_search(read_config(write({'strategy': {
+        'class_path': f'nni_rankreg.strategy.{name}',
+        'init_args': {'supernet_evaluator': EVALUATOR, **arguments}}})
+    )).strategy for name, arguments in stages.items())
+    assert acenas.rounds == Rounds(count=3) and acenas.weak == WeakLabelling(7, {})
+    assert landmark_search.landmarks == Landmarks(4, pairwise=True)
+    assert landmark_search.archive.path == tmp_path / 'b.sqlite'
+
+
+@pytest.mark.parametrize('changes, message', [
+    ({'strategy.init_args.scoring': {'batch': 2}},
+     r"strategy.init_args.scoring: Scoring: .*unexpected keyword argument 'batch'"),
+    ({'strategy.init_args.scoring': {'batches': 'many'}},
+     r'strategy.init_args.scoring.batches: .*many'),
+    ({'evaluator': EVALUATOR, 'evaluator.init_args.schedule.decay': 'steep'},
+     r"evaluator.init_args.schedule: Expected a decay 'cosine' or 'linear', got 'steep'"),
+    ({'strategy.init_args.truth': {'file': 'a.sqlite'}},
+     r'truth: Expected the class_path and init_args of a Results or Archive or Tab.*, got {.file'),
+    ({'strategy.init_args.regularizers': {'weight': 2.}}, r'strategy.init_args.regularizers: '),
+    ({'strategy.init_args.regularizers.0.init_args.schedule': {'shape': 'steep'}},
+     r'strategy.init_args.regularizers.0.init_args.schedule: .*steep'),
+    ({'strategy.init_args.scoring': {3: 2}}, r'strategy.init_args.scoring: .*string'),
+])
+def test_wrong_recipes(write, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        build_search(read_config(write(changes)))
 
 
 def test_parameters_of_a_trial(write):

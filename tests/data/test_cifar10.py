@@ -13,7 +13,7 @@ from torchvision.datasets import CIFAR10
 
 from nni_rankreg.data import ImageTensors, image_loader
 from nni_rankreg.data.cifar10 import load_cifar10
-from nni_rankreg.evaluator import BFloat16, Classification
+from nni_rankreg.evaluator import BFloat16, Classification, Speed
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201
@@ -107,8 +107,9 @@ def train(folder=None, epochs=2, **options):
 def test_bfloat16_clips_for_a_fused_optimiser():
     """As Lightning does for another one; which is why it is here at all."""
     with pytest.raises(RuntimeError, match='does not allow for gradient clipping'):
-        train(precision='bf16-mixed', fused=True)
-    plain, mixed = train(precision='bf16-mixed'), train(plugins=BFloat16('cpu'), fused=True)
+        train(precision='bf16-mixed', speed=Speed(fused=True))
+    plain = train(precision='bf16-mixed')
+    mixed = train(plugins=BFloat16('cpu'), speed=Speed(fused=True))
     (optimizer,) = [mixed.trainer.optimizers[0]]
     assert optimizer.param_groups[0]['fused'] and not plain.trainer.optimizers[0].defaults['fused']
     for one, other in zip(plain.parameters(), mixed.parameters()):
@@ -119,7 +120,7 @@ def test_bfloat16_clips_for_a_fused_optimiser():
 
 
 def test_channels_last_changes_the_layout_only():
-    plain, laid_out = train(), train(channels_last=True)
+    plain, laid_out = train(), train(speed=Speed(channels_last=True))
     weights = [one for one in laid_out.parameters() if one.ndim == 4]
     assert weights and all(one.is_contiguous(memory_format=torch.channels_last)
                            for one in weights)
@@ -131,7 +132,8 @@ def test_channels_last_changes_the_layout_only():
 def test_momentum_has_the_layout_of_the_weights(tmp_path):
     """Kernels for all parameters at a time want it, also after a training was resumed."""
     for epochs in (1, 2):
-        module = train(tmp_path, epochs, channels_last=True, fused=True, plugins=BFloat16('cpu'))
+        module = train(tmp_path, epochs, speed=Speed(fused=True, channels_last=True),
+                       plugins=BFloat16('cpu'))
         state = module.trainer.optimizers[0].state
         weights = [one for one in module.parameters() if one.ndim == 4]
         assert len(state) == len(list(module.parameters())) and len(weights) > 30
