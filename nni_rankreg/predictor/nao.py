@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -93,7 +93,7 @@ class NAOController:
         Parameters
         ----------
         samples
-            N measured architectures, at least two.
+            N architectures, at least two.
         targets
             The performance of each, in the same order, shape (N,), higher is better; minus
             infinity is the worst.
@@ -121,7 +121,7 @@ class NAOController:
         """The trained network, in evaluation mode."""
         if self._network is None:
             raise RuntimeError('Expected a controller that has learned from architectures, got a '
-                               'new one: call fit() or load_state_dict() first.')
+                               'new one: call fit() first.')
         return self._network
 
     @torch.no_grad()
@@ -170,15 +170,6 @@ class NAOController:
         samples = self.codec.decode(self.network.generate(embedding))
         return [sample if self.codec.valid(sample) else self._redraw(row)
                 for sample, row in zip(samples, embedding)]
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return what has been learned."""
-        return self.network.state_dict()
-
-    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Take over what a controller of the same space and arguments has learned."""
-        self._network = SequenceAutoEncoder(self.codec.mask, **self.kwargs).eval()
-        self._network.load_state_dict(state_dict)
 
     def _train(self, network: SequenceAutoEncoder, tokens: Tensor, ranks: Tensor) -> None:
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate,

@@ -51,8 +51,8 @@ class SuperNetStrategy(RandomOneShot):
         Ranking terms of the training loss.
     truth
         Stand-alone results against which the ranking is measured after each validation epoch, for
-        example a tabular benchmark. Landmarks and other known architectures are left out.
-        Without it the ranking is measured on those, which is optimistic and named so.
+        example a table. Landmarks and other known architectures are left out. Without it the
+        ranking is measured on those, which is optimistic and named so.
     metric
         Score of an architecture: None for minus the validation loss, or the name of a metric that
         the evaluator logs in validation, for example ``val_acc``.
@@ -154,7 +154,7 @@ class SuperNetStrategy(RandomOneShot):
         space, evaluator
             As of `NasExperiment`; the space is turned into the super-net.
         results
-            Stand-alone results that a search has measured, for the regularisers.
+            Stand-alone results of a search, for the regularisers.
         weights
             File of super-net weights to start from; then no regulariser warms up.
         name

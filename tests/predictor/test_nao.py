@@ -74,14 +74,6 @@ def test_same_seed_same_result(known):
     assert children == first.propose(few) and torch.equal(first(known), again(known))
 
 
-def test_a_saved_state_gives_the_same_controller(known, fitted, tmp_path):
-    torch.save(fitted.state_dict(), tmp_path / 'controller.pt')
-    loaded = NAOController(additive(), seed=5)
-    loaded.load_state_dict(torch.load(tmp_path / 'controller.pt'))
-    assert torch.equal(loaded(known), fitted(known))
-    assert loaded.propose(known[:5]) == fitted.propose(known[:5])
-
-
 def test_on_the_table_of_nasbench201(shared_data):
     table = TabularBenchmark.from_npz(shared_data / 'nb201.npz', 'xvalid_c10_200',
                                       decode_nasbench201)
@@ -221,7 +213,7 @@ def test_cells_of_nasbench101():
 
 def test_a_new_controller_has_learned_nothing():
     controller = NAOController(additive())
-    for use in (controller.state_dict, lambda: controller([]), lambda: controller.propose([])):
+    for use in (lambda: controller([]), lambda: controller.propose([])):
         with pytest.raises(RuntimeError, match=r'Expected a controller that has learned.*fit\(\)'):
             use()
 

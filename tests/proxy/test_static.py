@@ -13,8 +13,8 @@ from nni_rankreg.proxy.static import flops, l2_norm, params
 from nni_rankreg.space import NasBench201, decode_nasbench201
 
 IMAGES = torch.zeros(2, 3, 32, 32), torch.zeros(2)
-# The closed form of the benchmark: of a network without convolutions in its cells, and of each.
-# The benchmark counts the 10 additions of the last bias as well.
+# The closed form of NAS-Bench-201: of a network without convolutions in its cells, and of each.
+# NAS-Bench-201 counts the 10 additions of the last bias as well.
 BASE, CONV1, CONV3 = (7_783_050 - 10, 73_306), (3_932_160, 28_000), (35_389_440, 243_040)
 CELLS = [
     '|none~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|',
@@ -31,7 +31,7 @@ def full_size():
 
 
 @pytest.mark.parametrize('cell', CELLS)
-def test_closed_forms_of_the_benchmark(cell, full_size):
+def test_closed_forms_of_nasbench201(cell, full_size):
     network = full_size(decode_nasbench201(cell))
     ones, threes = cell.count('conv_1x1'), cell.count('conv_3x3')
     operations, parameters = (base + ones * one + threes * three
