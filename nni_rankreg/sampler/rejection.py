@@ -50,7 +50,8 @@ def first_accepted(draw: Callable[[], Drawn], accept: Callable[[Drawn], bool],
     raise failure()
 
 
-def once(excluded: Iterable[Sample] = (), accept: Accept | None = None) -> Accept:
+def once(excluded: Iterable[Sample] = (), accept: Accept | None = None,
+         key: Callable[[Sample], str] = sample_key) -> Accept:
     """Return a filter that accepts each architecture once, so that accepted draws are different.
 
     Parameters
@@ -59,6 +60,8 @@ def once(excluded: Iterable[Sample] = (), accept: Accept | None = None) -> Accep
         Architectures that are never accepted.
     accept
         Which others count; None accepts all.
+    key
+        Identity of an architecture, or what several share of which one is accepted.
 
     Examples
     --------
@@ -66,13 +69,13 @@ def once(excluded: Iterable[Sample] = (), accept: Accept | None = None) -> Accep
     >>> [new({'op': op}) for op in ('conv', 'conv', 'none', 'pool')]
     [True, False, False, True]
     """
-    seen = set(map(sample_key, excluded))
+    seen = set(map(key, excluded))
 
     def new(sample: Sample) -> bool:
-        key = sample_key(sample)
-        if key in seen or not (accept is None or accept(sample)):
+        identity = key(sample)
+        if identity in seen or not (accept is None or accept(sample)):
             return False
-        seen.add(key)
+        seen.add(identity)
         return True
 
     return new

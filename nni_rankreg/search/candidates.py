@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
 from itertools import islice
-from operator import itemgetter
 
 import numpy as np
 
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
 from ..sampler.rejection import ATTEMPTS, accepted, first_accepted, once
-from ..typing import Accept, Results, Sample, Scorer, Space, sample_key, without
+from ..space import CanonicalForm
+from ..typing import Accept, Results, Sample, Scorer, Space, sample_key
 from .generations import evolve
 
 __all__ = ['Candidates']
@@ -34,6 +34,9 @@ class Candidates:
         are scored each time.
     seed
         Of all draws.
+    form
+        Text of an architecture, as of `canonical_form`: of those with one text, functional twins,
+        the first is a candidate, and none if one is excluded. None takes each for its own.
 
     Raises
     ------
@@ -51,15 +54,17 @@ class Candidates:
     """
 
     def __init__(self, space: Space, *, given: Sequence[Sample] | None = None,
-                 accept: Accept | None = None, pool: int = 100_000, seed: int = 0):
+                 accept: Accept | None = None, pool: int = 100_000, seed: int = 0,
+                 form: CanonicalForm | None = None):
         if pool < 1:
             raise ValueError(f'Expected a pool of at least 1 architecture, got {pool}.')
         self.pool = pool
         self._accept, self._random = accept, np.random.default_rng(seed)
+        self._form = form or sample_key
         self._sampler = UniformSampler(space, seed)
         listed = (ChoiceSpace(space, accept).every(pool) if given is None
                   else [one for one in given if accept is None or accept(one)])
-        self._listed = None if listed is None else {sample_key(one): one for one in listed}
+        self._listed = None if listed is None else self._first_of_each(listed)
 
     def random(self, count: int, exclude: Collection[Sample] = ()) -> list[Sample]:
         """Return `count` different architectures, or fewer if there are no more.
@@ -72,8 +77,8 @@ class Candidates:
             Architectures to leave out.
         """
         if self._listed is None:
-            return self._draw(count, once(exclude, self._accept))
-        rest = _others(self._listed, exclude)
+            return self._draw(count, once(exclude, self._accept, self._form))
+        rest = self._others(self._listed, exclude)
         return [rest[row] for row in self._random.permutation(len(rest))[:count]]
 
     def best(self, scorer: Scorer, count: int, exclude: Collection[Sample] = (), *,
@@ -94,11 +99,11 @@ class Candidates:
             scores random ones only.
         """
         if self._listed is None:
-            size, new = max(1, self.pool // generations), once(exclude, self._accept)
+            size, new = max(1, self.pool // generations), once(exclude, self._accept, self._form)
             scored = evolve(self._draw(size, new), scorer, self._sampler.mutate, new, size=size,
                             generations=generations, random=self._random)
         else:
-            rest = _others(self._listed, exclude)
+            rest = self._others(self._listed, exclude)
             scored = Results(rest, scorer(rest).tolist())
         return scored.best_first().samples[:count]
 
@@ -112,6 +117,12 @@ class Candidates:
                 'loosen it.'))
         return drawn
 
+    def _first_of_each(self, samples: Iterable[Sample]) -> dict[str, Sample]:
+        found: dict[str, Sample] = {}
+        for sample in samples:
+            found.setdefault(self._form(sample), sample)
+        return found
 
-def _others(listed: dict[str, Sample], exclude: Collection[Sample]) -> list[Sample]:
-    return [sample for _, sample in without(listed.items(), exclude, key=itemgetter(0))]
+    def _others(self, listed: dict[str, Sample], exclude: Collection[Sample]) -> list[Sample]:
+        excluded = set(map(self._form, exclude))
+        return [sample for form, sample in listed.items() if form not in excluded]

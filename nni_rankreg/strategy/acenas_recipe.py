@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..search import Candidates
+from ..space import canonical_form
 from ..typing import Accept, Sample, Scorer
 
 __all__ = ['CandidatePool', 'Rounds', 'WeakLabelling']
@@ -99,6 +100,9 @@ class CandidatePool:
         How many architectures of a larger space are scored each time, random ones in the rounds.
     generations
         Of the evolution that finds the best in the end; it scores `size` architectures in all.
+    merge_twins
+        Whether one architecture stands for all that compute the same, see `canonical_form`, so
+        that each function is trained once.
 
     Raises
     ------
@@ -110,6 +114,7 @@ class CandidatePool:
     accept: Accept | None = None
     size: int = 100_000
     generations: int = 10
+    merge_twins: bool = True
 
     def __post_init__(self) -> None:
         for name in ('size', 'generations'):
@@ -126,4 +131,5 @@ class CandidatePool:
         seed
             Of all draws.
         """
-        return Candidates(space, given=self.given, accept=self.accept, pool=self.size, seed=seed)
+        return Candidates(space, given=self.given, accept=self.accept, pool=self.size, seed=seed,
+                          form=canonical_form(space) if self.merge_twins else None)

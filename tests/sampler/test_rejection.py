@@ -39,3 +39,9 @@ def test_once_asks_the_filter_of_new_architectures_only():
     new = once([{'x': 0}], accept)
     assert [new({'x': x}) for x in (0, 1, 1, 2, 2)] == [False, True, False, False, False]
     assert asked == [1, 2, 2]
+
+
+def test_once_accepts_one_of_each_key():
+    new = once([{'x': 3, 'y': 0}], key=lambda sample: str(sample['x']))
+    assert [new({'x': x, 'y': y}) for x, y in ((1, 0), (1, 1), (3, 1), (2, 1))] == [
+        True, False, False, True]

@@ -10,6 +10,7 @@ from helpers.spaces import grid
 from nni.mutable import CategoricalMultiple, ExpressionConstraint, MutableDict
 
 from nni_rankreg.search import Candidates
+from nni_rankreg.space import NasBench201, canonical_form
 from nni_rankreg.typing import sample_key
 
 
@@ -61,6 +62,43 @@ def test_excluded_and_refused_are_neither_drawn_nor_scored(pool):
     assert len(drawn) == len(keys(drawn)) == 13
     for sample in [*scorer.seen, *best, *drawn]:
         assert sample['x0'] % 2 == 0 and sample not in excluded
+
+
+def parity(sample):
+    """Return a text that architectures share whose sums are both even or both odd."""
+    return str(sum(sample.values()) % 2)
+
+
+@pytest.mark.parametrize('pool', [5, 100])
+def test_one_of_each_form(pool):
+    def make(**options):
+        return Candidates(grid(5, 5, 5), pool=pool, form=parity, **options)
+    assert sorted(map(parity, make().random(99))) == ['0', '1']
+    assert list(map(parity, make().random(99, [{'x0': 1, 'x1': 1, 'x2': 0}]))) == ['1']
+    scorer = Counting()
+    best = make().best(scorer, 9, [{'x0': 1, 'x1': 0, 'x2': 0}], generations=2)
+    assert list(map(parity, best)) == ['0'] and scorer.seen == best
+    assert make().random(9, [{'x0': x, 'x1': 0, 'x2': 0} for x in (0, 1)]) == []
+
+
+def test_first_of_the_given_stands_for_its_form():
+    given, formed = [{'x0': 2}, {'x0': 4}, {'x0': 3}, {'x0': 1}], []
+
+    def form(sample):
+        formed.append(sample)
+        return parity(sample)
+    candidates = Candidates(grid(9), given=given, accept=lambda one: one['x0'] != 2, form=form)
+    for _ in range(3):
+        assert candidates.best(total, 9) == [{'x0': 4}, {'x0': 3}]
+    assert formed == given[1:]        # once each, not for each call
+
+
+def test_cells_of_a_benchmark_and_their_functions():
+    space = NasBench201(4, 1)
+    candidates = Candidates(space, form=canonical_form(space))
+    every = candidates.random(15_625)
+    assert len(every) == 6_466
+    assert candidates.random(9, exclude=every) == []
 
 
 def test_given_architectures_only():
