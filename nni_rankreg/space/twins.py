@@ -41,6 +41,9 @@ def canonical_form(space: Space) -> CanonicalForm:
     space
         An NNI space, or the dict that its ``simplify()`` returns.
 
+    .. note:: For NAS-Bench-201 the texts are the benchmark's own. Some stand for several functions;
+       `nni_rankreg.space.nasbench201.canonical` says which.
+
     Examples
     --------
     >>> form = canonical_form(NasBench201(4, 1))
