@@ -181,10 +181,11 @@ def evolution(data: Path, table: Table, budget: int, seed: int) -> list[int]:
     trained: list[int] = []
 
     def score(samples: Sequence[Sample]) -> Tensor:
-        trained.append(rows[sample_key(samples[0])])
-        return torch.tensor([table.metric[trained[-1]]])
+        found = [rows[sample_key(sample)] for sample in samples]
+        trained.extend(found)
+        return torch.tensor(table.metric[found])
 
-    Evolution(20, 20 * (budget + TOP), 5, seed=seed, progress=False).search(
+    Evolution(20, 20 * (budget + TOP), 5, batch=1, seed=seed, progress=False).search(
         score, NasBench201(4, 1).simplify())
     return trained[:budget + TOP]
 

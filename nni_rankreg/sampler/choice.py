@@ -109,14 +109,24 @@ class ChoiceSpace:
             samples += [rest[row] for row in random.permutation(len(rest))[:count - len(samples)]]
         return samples
 
-    def every(self, limit: int) -> list[Sample] | None:
-        """Return all allowed samples of a space of up to `limit`, None of a larger one."""
+    def every(self, limit: int, most: int | None = None) -> list[Sample] | None:
+        """Return all allowed samples of a space, or None if there are too many.
+
+        Parameters
+        ----------
+        limit
+            Number of samples that a space may have, allowed or not.
+        most
+            Number of those that may be allowed; None is no fewer than `limit`.
+        """
         if self.size > limit or not all(dimension.choices for dimension in self.dimensions):
             return None
         labels = [dimension.label for dimension in self.dimensions]
         products = itertools.product(*(dimension.choices for dimension in self.dimensions))
         samples = (dict(zip(labels, map(copy_choice, choices))) for choices in products)
-        return [sample for sample in samples if self.allowed(sample)]
+        most = limit if most is None else most
+        allowed = list(itertools.islice(filter(self.allowed, samples), most + 1))
+        return allowed if len(allowed) <= most else None
 
     def _none_allowed(self) -> ValueError:
         also = '' if self.accept is None else f' and is accepted by {self.accept}'

@@ -2,7 +2,8 @@
 
 from .candidates import Candidates
 from .evolution import Evolution
-from .scored import ScoredSample, best_first
+from .scored import ScoredSample, best_first, score_samples
 from .uniform_draw import UniformDraw
 
-__all__ = ['Candidates', 'Evolution', 'ScoredSample', 'UniformDraw', 'best_first']
+__all__ = ['Candidates', 'Evolution', 'ScoredSample', 'UniformDraw', 'best_first',
+           'score_samples']

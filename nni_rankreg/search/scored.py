@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
-from ..typing import Results, Sample
+from ..typing import Results, Sample, Scorer
 
-__all__ = ['ScoredSample', 'best_first']
+__all__ = ['ScoredSample', 'best_first', 'score_samples']
 
 
 class ScoredSample(dict):
@@ -42,3 +43,24 @@ def best_first(scored: Iterable[ScoredSample]) -> list[ScoredSample]:
     found = list(scored)
     ordered = Results([*found], [one.score for one in found]).best_first()
     return [ScoredSample(sample, score) for sample, score in ordered.pairs()]
+
+
+def score_samples(samples: Sequence[Sample], scorer: Scorer) -> list[ScoredSample]:
+    """Return architectures with their scores; NaN, as of a loss that overflows, is the worst.
+
+    Parameters
+    ----------
+    samples
+        Scored all at once.
+    scorer
+        Higher is better.
+
+    Examples
+    --------
+    >>> import torch
+    >>> [one.score for one in score_samples([{'x': 1}], lambda one: torch.tensor([math.nan]))]
+    [-inf]
+    """
+    scores = scorer(samples).tolist()
+    return [ScoredSample(sample, -math.inf if math.isnan(score) else score)
+            for sample, score in zip(samples, scores)]

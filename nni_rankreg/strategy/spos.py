@@ -34,7 +34,8 @@ class SPOS(SuperNetStrategy):
         Makes, from the space and a seed, what draws the architectures of each step, for example
         `SandwichSampler`; None draws one, uniformly.
     evolution
-        Search over the trained super-net; None is 1,000 evaluations.
+        Search over the trained super-net; None is 1,000 evaluations, or all of a space with fewer
+        architectures.
     **kwargs
         As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 

@@ -8,8 +8,6 @@ and the state of the sampler's generator are all that a training has to remember
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Sequence
 from typing import Any
 
 from nni.nas.evaluator.pytorch import LightningModule
@@ -17,7 +15,7 @@ from nni.nas.evaluator.pytorch import LightningModule
 from ..predictor import NAOController
 from ..sampler import PoolSampler
 from ..schedule import Schedule
-from ..search import ScoredSample, best_first
+from ..search import ScoredSample, best_first, score_samples
 from ..typing import Sample
 from .module import SuperNetModule
 from .scorer import SuperNetScorer
@@ -90,7 +88,7 @@ class NAOModule(SuperNetModule):
             The super-net.
         """
         pool = self.pool.pool or self._first
-        scored = _scored(pool, scorer)
+        scored = score_samples(pool, scorer)
         self.controller.fit(scored, [one.score for one in scored])
         ranked = best_first(scored)
         children = self.controller.propose(ranked[:self.proposals], exclude=pool,
@@ -103,10 +101,4 @@ class NAOModule(SuperNetModule):
     def ranked_pool(self, scorer: SuperNetScorer) -> list[ScoredSample]:
         """Return the pool and one more generation of children, best first."""
         scored = self.next_generation(scorer)
-        return best_first([*scored, *_scored(self.pool.pool[len(scored):], scorer)])
-
-
-def _scored(samples: Sequence[Sample], scorer: SuperNetScorer) -> list[ScoredSample]:
-    scores = scorer(samples)
-    scores[scores.isnan()] = -math.inf  # a loss that overflows is the worst
-    return [ScoredSample(sample, score) for sample, score in zip(samples, scores.tolist())]
+        return best_first([*scored, *score_samples(self.pool.pool[len(scored):], scorer)])

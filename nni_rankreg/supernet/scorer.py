@@ -111,7 +111,7 @@ class SuperNetScorer:
         groups = [batches] if self._whole or self.calibration else [[index] for index in batches]
         tasks = [(index, group) for group in groups for index in _alike_together(samples)]
         processes = max(1, min(self.processes, len(samples) // _WORTH_FORKING))
-        alone = len(samples) == 1  # as in an evolution: it shares nothing
+        alone = len(samples) == 1  # as in an evolution of one child at a time: it shares nothing
         with self._evaluating(0 if alone else self.shared_memory // processes):
             parts = fork_map(partial(self._part, samples), tasks, processes, lambda parts: tqdm(
                 parts, 'Scoring', len(tasks), disable=not self.progress, leave=False))

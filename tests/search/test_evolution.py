@@ -1,14 +1,19 @@
-"""Ageing evolution, against the exhaustive optimum."""
+"""Ageing evolution, against the exhaustive optimum and against a plain loop."""
 
 from __future__ import annotations
 
 import itertools
+import math
+import random
 
+import numpy as np
 import pytest
 import torch
+from helpers.spaces import grid
 from nni.mutable import Categorical
 
 from nni_rankreg.constraint import Between
+from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import Evolution
 from nni_rankreg.typing import sample_key
 
@@ -19,11 +24,11 @@ SPACE = {label: Categorical([0, 1, 2, 3], label=label) for label in LABELS}
 class Rugged:
     """A scorer with interactions between neighbours; it keeps what it has been asked for."""
 
-    def __init__(self, seed=0):
+    def __init__(self, seed=0, labels=8):
         generator = torch.Generator().manual_seed(seed)
-        self.single = torch.randn(8, 4, generator=generator)
-        self.pairs = 0.5 * torch.randn(7, 4, 4, generator=generator)
-        self.asked = []
+        self.single = torch.randn(labels, 4, generator=generator)
+        self.pairs = 0.5 * torch.randn(labels - 1, 4, 4, generator=generator)
+        self.asked, self.calls = [], []
 
     def value(self, choices):
         single = sum(row[choice] for row, choice in zip(self.single, choices))
@@ -32,7 +37,8 @@ class Rugged:
 
     def __call__(self, samples):
         self.asked += samples
-        return torch.tensor([self.value([sample[label] for label in LABELS])
+        self.calls.append(len(samples))
+        return torch.tensor([self.value([sample[label] for label in LABELS[:len(self.single)]])
                              for sample in samples])
 
 
@@ -128,6 +134,115 @@ def test_nothing_accepted():
                                          r'\d to 2\d, got none in 10000 draws'):
         Evolution(5, 20, 2, progress=False).search(scorer, SPACE, accept=accept)
     assert not scorer.asked
+
+
+def one_at_a_time(scorer, population, evaluations, tournament, seed):
+    """Return what ageing evolution meets, in order, by the loop of the paper."""
+    sampler, generator = UniformSampler(SPACE, seed=seed), random.Random(seed)
+    alive, met = [], []
+    for _ in range(evaluations):
+        if len(met) < population:
+            child = sampler.sample()
+        else:
+            candidates = generator.sample(alive, tournament)
+            child = sampler.mutate(max(candidates, key=lambda one: float(scorer([one])[0])))
+        met.append(child)
+        alive = [*alive, child][-population:]
+    return met
+
+
+def test_a_batch_of_one_is_the_published_evolution():
+    scorer = Rugged()
+    found = Evolution(20, 150, 5, batch=1, seed=3, progress=False).search(scorer, SPACE)
+    met = {sample_key(one): one for one in one_at_a_time(Rugged(), 20, 150, 5, 3)}
+    assert scorer.asked == list(met.values())
+    assert scorer.calls == [20, *[1] * (len(met) - 20)]
+    assert sorted(map(sample_key, found)) == sorted(met)
+
+
+def test_a_batch_is_scored_at_once_and_bred_of_the_youngest():
+    scorer = Rugged(labels=2)
+    space = {label: Categorical(range(500), label=label) for label in LABELS[:2]}  # no repetition
+    scorer.single, scorer.pairs = torch.randn(2, 500), torch.randn(1, 500, 500)
+    Evolution(12, 40, 3, batch=8, progress=False).search(scorer, space)
+    assert scorer.calls == [12, 8, 8, 8, 4]
+    for start in range(12, 40, 8):
+        alive = scorer.asked[start - 5:start]  # 12 - 8 + 1
+        for child in scorer.asked[start:start + 8]:
+            assert any(sum(child[label] != parent[label] for label in space) == 1
+                       for parent in alive)
+
+
+def test_half_of_the_population_is_bred_at_once_unless_a_tournament_wants_more():
+    assert (Evolution().batch, Evolution(20, 30, 15).batch, Evolution(5, 9, 5).batch) == (25, 6, 1)
+
+
+def shares_of_better(batch):
+    """Return how many of all 4,096 architectures are better than the best found, for 60 seeds."""
+    shares = []
+    for seed in range(60):
+        scorer, space = Rugged(seed, labels=6), grid(*[4] * 6)
+        every = torch.cartesian_prod(*[torch.arange(4)] * 6)
+        scores = (scorer.single[range(6), every].sum(1)
+                  + scorer.pairs[range(5), every[:, :-1], every[:, 1:]].sum(1))
+        best, *_ = Evolution(20, 120, 5, batch=batch, seed=seed, progress=False).search(
+            scorer, space)
+        shares.append((scores > best.score + 1e-5).double().mean().item())
+    return np.array(shares)
+
+
+def test_batches_find_as_good_architectures_as_one_child_at_a_time():
+    """The share of better architectures, paired by seed: no worse within two standard errors."""
+    one, batch = shares_of_better(1), shares_of_better(None)
+    worse = batch - one
+    assert worse.mean() < 2 * worse.std(ddof=1) / math.sqrt(len(worse))
+    assert batch.mean() < 0.3 / 120  # of random draws the best leaves 1 / 121
+
+
+@pytest.mark.parametrize('evaluations, whole', [(64, True), (63, False)])
+def test_a_small_space_is_scored_as_a_whole(evaluations, whole):
+    scorer, space = Rugged(labels=3), grid(4, 4, 4)
+    found = Evolution(10, evaluations, 3, progress=False).search(scorer, space)
+    assert (scorer.calls == [64]) is whole
+    assert len({sample_key(one) for one in found}) == len(scorer.asked) <= evaluations
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+@pytest.mark.parametrize('most, whole', [(3, True), (4, False)])  # 1 + 5 + 15 + 35 are accepted
+def test_what_a_filter_accepts_may_be_a_small_space(most, whole):
+    scorer, space = Rugged(labels=5), grid(*[4] * 5)
+    Evolution(10, 56, 3, progress=False).search(
+        scorer, space, accept=lambda sample: sum(sample.values()) <= most)
+    assert (scorer.calls == [56]) is whole
+
+
+def test_of_a_large_space_a_filter_is_not_asked_about_all():
+    asked = []
+    Evolution(2, 4, 1, progress=False).search(Rugged(), SPACE, accept=lambda sample: (
+        asked.append(sample) or sample['x0'] == 3))
+    assert len(asked) < 1000
+
+
+@pytest.mark.parametrize('evaluations', [40, 4 ** 3])
+def test_scores_that_are_no_numbers_are_left_out_and_have_no_children(evaluations):
+    batches = []
+
+    def scorer(samples):
+        batches.append(samples)
+        scores = torch.tensor([float(sum(sample.values())) for sample in samples])
+        return scores.where(scores > 4, math.nan).where(scores != 5, -math.inf)
+
+    found = Evolution(30, evaluations, 29, progress=False).search(scorer, grid(4, 4, 4))
+    assert found[0] == {'x0': 3, 'x1': 3, 'x2': 3} or evaluations == 40
+    assert min(one.score for one in found) >= 6
+    if evaluations == 40:
+        assert all(sum(sample.values()) > 4 for batch in batches[1:] for sample in batch)
+
+
+@pytest.mark.parametrize('batch', [0, 4])
+def test_a_batch_must_leave_a_tournament(batch):
+    with pytest.raises(ValueError, match=f'a batch from 1 to 3, which leaves .* got {batch}'):
+        Evolution(5, 10, 3, batch=batch)
 
 
 @pytest.mark.parametrize('sizes', [(5, 4, 3), (5, 10, 6), (5, 10, 0)])
