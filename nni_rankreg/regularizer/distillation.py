@@ -11,10 +11,14 @@ import torch
 from torch import Tensor
 
 from ..loss import PairwiseRankingLoss
-from ..sampler import MarginPairSampler
+from ..sampler import MarginPairSampler, PairSampler
 from ..schedule import Schedule
+from ..table.source import ResultsSource
+from ..typing import Sample
+from .among import all_pairs_loss, check_among
 from .base import Regularizer
-from .teaching import Teacher, Teaching
+from .known import check_landmarks, known_results
+from .teaching import Learner, Teacher, Teaching
 from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
 __all__ = ['DistillationTerm', 'RankingDistillation']
@@ -27,6 +31,8 @@ class RankingDistillation(Regularizer):
     .. math:: \mathcal{R}(\theta) = \sum_{(i,j)} \max(0,\, m + \mathcal{L}(x,\theta_{a_i})
               - \mathcal{L}(x,\theta_{a_j})), \qquad a_i \text{ better by the teacher},
 
+    over pairs drawn in each step, or over all pairs of the architectures in these. Some of these
+    may be landmarks, whose order among themselves is their truth.
     Source: Dong et al., "RD-NAS: Enhancing One-shot Supernet Ranking Ability via Ranking
     Distillation from Zero-cost Proxies", 2023, Eq. 3.
 
@@ -34,13 +40,22 @@ class RankingDistillation(Regularizer):
     ----------
     teacher
         Name of a zero-cost proxy (see `ProxyScorer`), any `Scorer`, or several of them, which
-        vote on the order of each pair.
+        vote on the order of each pair. One with a method ``fit(samples, metrics)``, such as a
+        `Ranker`, learns from the landmarks before the first step of each training.
     sampler
         Draws the pairs; None draws them uniformly.
     weight
         :math:`\lambda_{max}`.
     pairs
         Pairs per step.
+    landmark_pairs
+        Pairs of landmarks per step beside these, drawn uniformly.
+    landmarks
+        As of `LandmarkRegularizer`: None takes those that a `LandmarkSearch` measures.
+    among
+        Which pairs of the architectures of a step carry the loss: those ``'drawn'``, as published,
+        or ``'all'`` that have the margin of `sampler`, 28 of 8 architectures, at the cost of as
+        many sub-nets. All weigh together as much as the drawn ones.
     criterion
         Loss of the pairs; None is the hinge with margin m = 0, as in the published code.
     detach
@@ -71,19 +86,27 @@ class RankingDistillation(Regularizer):
 
     def __init__(self, teacher: Teacher | Sequence[Teacher] = 'naswot',
                  sampler: MarginPairSampler | None = None, *, weight: float = 2., pairs: int = 1,
-                 criterion: PairwiseRankingLoss | None = None, detach: str = 'none',
-                 cross_entropy: bool = True, schedule: Schedule | None = None):
+                 landmark_pairs: int = 0, landmarks: ResultsSource | None = None,
+                 among: str = 'drawn', criterion: PairwiseRankingLoss | None = None,
+                 detach: str = 'none', cross_entropy: bool = True,
+                 schedule: Schedule | None = None):
         super().__init__(weight, schedule or Schedule('sine', warmup=0))
         if pairs < 1:
             raise ValueError(f'Expected at least 1 pair per step, got {pairs}.')
+        if landmark_pairs < 0:
+            raise ValueError('Expected at least 0 pairs of landmarks per step, got '
+                             f'{landmark_pairs}.')
         if detach not in ('none', 'first', 'better'):
             raise ValueError(f"Expected detach to be 'none', 'first' or 'better', got {detach!r}.")
         if detach == 'first' and cross_entropy and weight > 1:
             warnings.warn(f'With a weight of {weight:g} above 1 and detach={detach!r}, a sub-net '
                           'that is too good is trained to a higher loss.', stacklevel=2)
-        self.teachers = ([teacher] if isinstance(teacher, str) or callable(teacher)
-                         else list(teacher))
+        self.teachers: list[Teacher] = (
+            [teacher] if isinstance(teacher, (str, Learner)) or callable(teacher)
+            else list(teacher))
         self.sampler, self.pairs, self.detach = sampler or MarginPairSampler(), pairs, detach
+        self.landmark_pairs, self.landmarks = landmark_pairs, landmarks
+        self.among = check_among(among)
         self.criterion = criterion or PairwiseRankingLoss()
         self.cross_entropy = cross_entropy
 
@@ -106,13 +129,24 @@ class DistillationTerm(Term):
     ----------
     sampler
         Draws the pairs, with its acceptance rate.
+
+    Raises
+    ------
+    ValueError
+        If pairs of landmarks are to be drawn of fewer than two.
     """
 
     def __init__(self, recipe: RankingDistillation, context: TermContext):
         super().__init__(recipe.weight, recipe.schedule_in(context))
         self.recipe = recipe
         self.sampler = recipe.sampler.over(context.space, context.accept)
-        self.teaching = Teaching(recipe.teachers, context, recipe.sampler.seed)
+        self.landmark_sampler = PairSampler(recipe.sampler.seed)
+        known = known_results(recipe.landmarks, context)
+        if recipe.landmark_pairs:
+            check_landmarks(known, type(recipe).__name__)
+        if recipe.landmark_pairs or any(isinstance(one, Learner) for one in recipe.teachers):
+            self.results = known
+        self.teaching = Teaching(recipe.teachers, context, recipe.sampler.seed, self.results)
 
     def active(self, epoch: int, epochs: int) -> bool:
         """Return whether the term takes part in an epoch, so that it needs a batch."""
@@ -124,41 +158,63 @@ class DistillationTerm(Term):
             return None
         factor = self.factor(epoch, supernet.epochs)
         self.teaching.start(lambda: supernet.of_first_process(batch))
-        pairs = [self.sampler.sample() for _ in range(self.recipe.pairs)]
-        losses = [supernet.subnet_loss(sample, batch) for pair in pairs for sample in pair]
-        order = torch.tensor([self.teaching.order(*pair) for pair in pairs])
+        samples = self._draw()
+        losses = [supernet.subnet_loss(sample, batch) for sample in samples]
+        rows = torch.arange(len(samples))
+        pairs = torch.combinations(rows) if self.recipe.among == 'all' else rows.view(-1, 2)
+        order = self._order(samples, pairs)
 
         def total(losses: Tensor) -> Tensor:
-            ranking = factor * self.ranking(losses, order)
+            ranking = factor * self.ranking(losses, pairs, order)
             return losses.sum() + ranking if self.recipe.cross_entropy else ranking
 
         return effective_term(losses, total)
 
-    def ranking(self, losses: Tensor, order: Tensor) -> Tensor:
-        """Return the loss of the pairs (0, 1), (2, 3), ...
+    def ranking(self, losses: Tensor, pairs: Tensor, order: Tensor) -> Tensor:
+        """Return the loss of some pairs.
 
         Parameters
         ----------
         losses
-            Of the sub-nets, shape (2 * pairs,).
+            Of the sub-nets, shape (N,).
+        pairs
+            Their indices, shape (m, 2), on the CPU.
         order
-            +1 if the first of a pair is better, -1 if the second is, 0 if neither, shape (pairs,).
+            +1 if the first of a pair is better, -1 if the second is, 0 if neither, shape (m,).
         """
-        scores = -losses.view(-1, 2)
+        scores = -losses[pairs.to(losses.device, non_blocking=True)]
         targets = torch.stack([order, torch.zeros_like(order)], 1)
         if self.recipe.detach != 'none':
             fixed = (torch.tensor([True, False]) if self.recipe.detach == 'first'
                      else targets > targets.flip(1))
             scores = torch.where(fixed.to(losses.device, non_blocking=True), scores.detach(),
                                  scores)
-        indices = torch.arange(len(losses)).view(-1, 2)
-        return self.recipe.criterion(scores.flatten(), targets.flatten(), indices)
+        told = scores.flatten(), targets.flatten(), torch.arange(2 * len(pairs)).view(-1, 2)
+        return (self.recipe.criterion(*told) if self.recipe.among == 'drawn'
+                else all_pairs_loss(self.recipe.criterion, *told, len(losses) // 2))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the pairs, and the batch that proxies see."""
-        return {**self.sampler.state_dict(), 'batch': self.teaching.batch}
+        return {**self.sampler.state_dict(), 'batch': self.teaching.batch,
+                'landmarks': self.landmark_sampler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what `state_dict` has returned."""
         self.sampler.load_state_dict(state)
+        self.landmark_sampler.load_state_dict(state['landmarks'])
         self.teaching.restart(state['batch'])
+
+    def _draw(self) -> list[Sample]:
+        """Return the architectures of a step, pair after pair, those of landmarks last."""
+        drawn = [self.sampler.sample() for _ in range(self.recipe.pairs)]
+        rows = self.landmark_sampler.sample(self.results.metrics, self.recipe.landmark_pairs)
+        return [*(one for pair in drawn for one in pair),
+                *(self.results.samples[row] for row in rows.flatten().tolist())]
+
+    def _order(self, samples: list[Sample], pairs: Tensor) -> Tensor:
+        """Return the order of pairs; the teachers say nothing of those that are too close."""
+        self.teaching.look(samples)
+        return torch.tensor([
+            self.teaching.order(first, second)
+            if self.teaching.knows(first, second) or self.sampler.far(first, second) else 0
+            for first, second in ((samples[row] for row in pair) for pair in pairs.tolist())])

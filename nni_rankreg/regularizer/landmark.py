@@ -11,9 +11,11 @@ from torch import Tensor
 from ..loss import PairwiseRankingLoss
 from ..sampler import PairSampler
 from ..schedule import Schedule
-from ..table.source import ResultsSource, read_results
+from ..table.source import ResultsSource
 from ..typing import Results, metric_sign
+from .among import all_pairs_loss, check_among
 from .base import Regularizer
+from .known import check_landmarks, known_results
 from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
 __all__ = ['LandmarkRegularizer', 'LandmarkTerm']
@@ -27,7 +29,8 @@ class LandmarkRegularizer(Regularizer):
               \mathcal{L}(x,\theta_{a_i}) - \mathcal{L}(x,\theta_{a_j})),
               \qquad a_i \text{ truly better than } a_j,
 
-    over `pairs` pairs of landmarks drawn uniformly in each step, both on the same batch.
+    over `pairs` pairs of landmarks drawn uniformly in each step, or over all pairs of the landmarks
+    in these, on the same batch.
     Source: Yu, Ranftl and Salzmann, "Landmark Regularization", CVPR 2021, Eq. 4 (all pairs) and
     Eq. 6 (drawn pairs); weight and schedule: Eq. 5 and 7.
 
@@ -43,7 +46,11 @@ class LandmarkRegularizer(Regularizer):
     weight
         :math:`\lambda_{max}`.
     pairs
-        Pairs per step, m of Eq. 6; None takes all pairs (Eq. 4).
+        Pairs per step, m of Eq. 6, of up to 2 m landmarks; None takes all pairs (Eq. 4).
+    among
+        Which pairs of the landmarks of a step carry the loss: those ``'drawn'`` (Eq. 6), or
+        ``'all'``, 28 of 8 landmarks for ``pairs=4``, at the cost of as many sub-nets. All weigh
+        together as much as the drawn ones, so that `weight` need not change.
     criterion
         Loss of the pairs; None is the hinge of the equations.
     schedule
@@ -69,7 +76,7 @@ class LandmarkRegularizer(Regularizer):
     """
 
     def __init__(self, landmarks: ResultsSource | None = None, *, mode: str | None = None,
-                 weight: float = 10., pairs: int | None = 1,
+                 weight: float = 10., pairs: int | None = 1, among: str = 'drawn',
                  criterion: PairwiseRankingLoss | None = None,
                  schedule: Schedule | None = None, seed: int = 0):
         super().__init__(weight, schedule or Schedule())
@@ -77,7 +84,7 @@ class LandmarkRegularizer(Regularizer):
             raise ValueError(f'Expected at least 1 pair per step, or None for all, got {pairs}.')
         metric_sign(mode or 'max')  # refuses another
         self.landmarks, self.mode = landmarks, mode
-        self.pairs, self.seed = pairs, seed
+        self.pairs, self.among, self.seed = pairs, check_among(among), seed
         self.criterion = criterion or PairwiseRankingLoss()
 
     def term(self, context: TermContext) -> LandmarkTerm:
@@ -88,18 +95,10 @@ class LandmarkRegularizer(Regularizer):
         ValueError
             If these are fewer than two.
         """
-        given = (Results([], [], 'max') if self.landmarks is None
-                 else read_results(self.landmarks, self.mode))
-        known = context.results.without(given.samples)
-        results = Results(given.samples + known.samples, given.metrics + known.metrics, 'max')
-        if not results.samples:
-            raise ValueError('Expected landmarks, got none. Give LandmarkRegularizer an Archive, '
-                             'a table or results, or use it in a LandmarkSearch.')
-        if len(results.samples) < 2:
-            raise ValueError('Expected at least 2 landmarks to make a pair, got '
-                             f'{len(results.samples)}.')
+        results = known_results(self.landmarks, context, self.mode)
+        check_landmarks(results, type(self).__name__)
         return LandmarkTerm(self.weight, self.schedule_in(context), results, pairs=self.pairs,
-                            criterion=self.criterion, seed=self.seed)
+                            among=self.among, criterion=self.criterion, seed=self.seed)
 
 
 class LandmarkTerm(Term):
@@ -111,14 +110,14 @@ class LandmarkTerm(Term):
         As of `Term`.
     results
         The landmarks, higher is better.
-    pairs, criterion, seed
+    pairs, among, criterion, seed
         As of `LandmarkRegularizer`.
     """
 
     def __init__(self, weight: float, schedule: Schedule, results: Results, *, pairs: int | None,
-                 criterion: PairwiseRankingLoss, seed: int):
+                 among: str, criterion: PairwiseRankingLoss, seed: int):
         super().__init__(weight, schedule)
-        self.results, self.criterion = results, criterion
+        self.results, self.among, self.criterion = results, among, criterion
         self.sampler = PairSampler(seed)
         self._pairs = pairs or len(results.samples) * (len(results.samples) - 1) // 2
         self._targets = torch.tensor(results.metrics, dtype=torch.float64)
@@ -135,16 +134,19 @@ class LandmarkTerm(Term):
         pairs = self.sampler.sample(metrics, self._pairs)
         if len(pairs) == 0:
             return None
-        drawn = pairs.unique()
+        rows = pairs.unique()
 
         def rank(losses: Tensor) -> Tensor:
             # The criterion may weight by the range of all targets; other scores do not matter.
-            place = drawn.to(losses.device, non_blocking=True)
+            place = rows.to(losses.device, non_blocking=True)
             scores = losses.new_zeros(len(samples)).index_copy(0, place, -losses)
-            return self.criterion(scores, self._targets, pairs)
+            if self.among == 'drawn':
+                return self.criterion(scores, self._targets, pairs)
+            return all_pairs_loss(self.criterion, scores, self._targets, torch.combinations(rows),
+                                  len(pairs))
 
         return effective_term([supernet.subnet_loss(samples[index], batch)
-                               for index in drawn.tolist()], rank)
+                               for index in rows.tolist()], rank)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the pairs."""

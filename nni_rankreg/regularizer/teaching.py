@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from copy import deepcopy
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ..proxy import ProxyScorer, find_proxy
 from ..sampler import UniformSampler
-from ..typing import Sample, Scorer, sample_key
+from ..typing import Results, Sample, Scorer, sample_key
 from .term import TermContext
 
-__all__ = ['Teacher', 'Teaching']
+__all__ = ['Learner', 'Teacher', 'Teaching']
 
-Teacher = str | Scorer
-"""Name of a zero-cost proxy, or any `Scorer`."""
+
+@runtime_checkable
+class Learner(Protocol):
+    """A teacher that learns from the results of each search before it teaches."""
+
+    def fit(self, samples: Sequence[Sample], metrics: Sequence[float]) -> Scorer:
+        """Return what scores, having learnt from N stand-alone metrics, higher is better."""
+        ...
+
+
+Teacher = str | Scorer | Learner
+"""Name of a zero-cost proxy, any `Scorer`, or a `Learner`."""
 
 _PROBED = 20  # architectures on which a teacher must not be constant
 
 
 class Teaching:
-    """Teachers that vote on the order of pairs; proxies look at the first batch of the training.
+    """Teachers that vote on the order of pairs; what has been measured needs no vote.
+
+    Proxies look at the first batch of the training. Of a teacher that learns, a copy is fitted to
+    the results, so that it can be used again.
 
     Parameters
     ----------
@@ -33,25 +47,40 @@ class Teaching:
         one take.
     seed
         Of the architectures on which a teacher must not be constant.
+    results
+        What has been measured, higher is better.
 
     Attributes
     ----------
     batch
         The batch that proxies see; empty as long as no proxy has seen any.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two results to learn from.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], context: TermContext, seed: int):
-        self.teachers = list(teachers)
+    def __init__(self, teachers: Sequence[Teacher], context: TermContext, seed: int,
+                 results: Results = Results([], [], 'max')):
+        self.teachers, self._results = list(teachers), results
+        self._truth = {sample_key(sample): (metric,) for sample, metric in results.pairs()}
+        for one in self.teachers:
+            if isinstance(one, Learner) and len(self._truth) < 2:
+                raise ValueError(f'Expected results for {one!r} to learn from, got '
+                                 f'{len(self._truth)}. Give RankingDistillation landmarks, or use '
+                                 'it in a LandmarkSearch; of one that has learnt already, give '
+                                 'the method that scores.')
         self.batch: list[Tensor] = []
         self._loss = context.loss
         self._space = context.space  # a proxy builds it anew, whatever has become of it
         probe = UniformSampler(context.space, seed, accept=context.accept)
         self._probed = [probe.sample() for _ in range(_PROBED)]
         self._scorers: list[Scorer] = []
-        self._known: dict[str, list[float]] = {}
+        self._scores: dict[str, tuple[float, ...]] = {}
 
     def start(self, first_batch: Callable[[], Any]) -> None:
-        """Make scorers of the names of proxies, unless they are made already.
+        """Make scorers of all teachers, unless they are made already.
 
         Parameters
         ----------
@@ -66,8 +95,7 @@ class Teaching:
         if self._scorers:
             return
         batch = first_batch()
-        self._scorers = [self._proxy(teacher, batch) if isinstance(teacher, str) else teacher
-                         for teacher in self.teachers]
+        self._scorers = [self._scorer(teacher, batch) for teacher in self.teachers]
         for teacher, scorer in zip(self.teachers, self._scorers):
             scores = scorer(self._probed)
             if len(set(scores[scores.isfinite()].tolist())) < 2:
@@ -78,11 +106,37 @@ class Teaching:
         """Let proxies see a batch of an interrupted training."""
         self.batch, self._scorers = batch, []
 
+    def look(self, samples: Sequence[Sample]) -> None:
+        """Score architectures that have no scores yet, all at once: some teachers are slow."""
+        new = {key: sample for key, sample in zip(map(sample_key, samples), samples)
+               if key not in self._scores}
+        if new:
+            columns = [scorer(list(new.values())).tolist() for scorer in self._scorers]
+            self._scores.update(zip(new, zip(*columns)))
+
+    def knows(self, first: Sample, second: Sample) -> bool:
+        """Return whether both have a result, so that no teacher is asked."""
+        return {sample_key(first), sample_key(second)} <= self._truth.keys()
+
     def order(self, first: Sample, second: Sample) -> int:
-        """Return +1 if most teachers prefer the first, -1 if the second, 0 if neither."""
+        """Return +1 if the first is better, -1 if the second, 0 if neither.
+
+        It is the truth of two that have results, and the vote of most teachers on others.
+        """
+        known = self._truth
+        if not self.knows(first, second):
+            self.look([first, second])
+            known = self._scores
         votes = sum((one > other) - (one < other) for one, other in
-                    zip(self._scores(first), self._scores(second)))
+                    zip(known[sample_key(first)], known[sample_key(second)]))
         return (votes > 0) - (votes < 0)
+
+    def _scorer(self, teacher: Teacher, batch: Any) -> Scorer:
+        if isinstance(teacher, str):
+            return self._proxy(teacher, batch)
+        if isinstance(teacher, Learner):
+            return deepcopy(teacher).fit(self._results.samples, self._results.metrics)
+        return teacher
 
     def _proxy(self, name: str, batch: Any) -> ProxyScorer:
         first: Any = [one.to(batch[0].device) for one in self.batch]
@@ -92,9 +146,3 @@ class Teaching:
             scorer.options['loss'] = lambda outputs, _: loss(outputs, scorer.batch)
         self.batch = list(scorer.batch)
         return scorer
-
-    def _scores(self, sample: Sample) -> list[float]:
-        key = sample_key(sample)
-        if key not in self._known:
-            self._known[key] = [scorer([sample])[0].item() for scorer in self._scorers]
-        return self._known[key]

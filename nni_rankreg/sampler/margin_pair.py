@@ -150,11 +150,15 @@ class MarginPairs:
             If 10,000 pairs in a row are not far enough apart.
         """
         pair = first_accepted(
-            self._draw, lambda drawn: self._distance(*drawn) >= self._margin, lambda: ValueError(
+            self._draw, lambda drawn: self.far(*drawn), lambda: ValueError(
                 f'Expected a pair at a distance of at least {self._margin}, got none in '
                 f'{ATTEMPTS} draws: lower the margin.'), ATTEMPTS)
         self.accepted += 1
         return pair
+
+    def far(self, first: Sample, second: Sample) -> bool:
+        """Return whether two architectures are at least the margin apart."""
+        return self._distance(first, second) >= self._margin
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next draws depend on, for a checkpoint."""

@@ -51,6 +51,56 @@ def test_drawn_pairs_against_the_formula(pairs):
         toy.asked.clear()
 
 
+@pytest.mark.parametrize('criterion', [
+    PairwiseRankingLoss(), PairwiseRankingLoss(margin=1.5), PairwiseRankingLoss(reduction='mean'),
+    PairwiseRankingLoss(activation='softplus')], ids=lambda criterion: criterion.extra_repr())
+@pytest.mark.parametrize('pairs', [1, 2, 3])
+def test_all_pairs_of_a_step_against_a_double_loop(criterion, pairs):
+    """They weigh as much as the pairs drawn; equal metrics have no order."""
+    results = Results(SAMPLES, [0.9, 0.5, 0.5, 0.1])
+    toy, drawer = Toy(dtype=torch.double), PairSampler(3)
+    term = make(results, weight=2., pairs=pairs, among='all', seed=3, criterion=criterion)
+    for _ in range(10):
+        drawn = drawer.sample(results.metrics, pairs)
+        met = drawn.unique().tolist()
+        terms = [criterion(-toy.weights[[first, second]], torch.tensor([1., 0.]))
+                 for first in met for second in met
+                 if results.metrics[first] > results.metrics[second]]
+        expected = 2 * sum(terms) / len(terms) * (1 if criterion.reduction == 'mean' else pairs)
+        loss = term.loss(toy, 1., epoch=0)
+        assert (0. if loss is None else loss.item()) == pytest.approx(expected.item())
+        assert gradient(toy, loss) == pytest.approx(torch.autograd.grad(
+            expected, toy.weights)[0].tolist())
+        assert len(toy.asked) == len(met)  # the cost is that of the architectures
+        toy.asked.clear()
+
+
+def test_all_pairs_have_the_expectation_of_drawn_pairs_and_vary_less():
+    means, deviations = [], []
+    for among in ('drawn', 'all'):
+        term = make(weight=1., pairs=2, among=among)
+        losses = torch.tensor([0. if loss is None else loss.item()
+                               for loss in (term.loss(Toy(), 1., 0) for _ in range(2000))])
+        means.append(losses.mean().item())
+        deviations.append(losses.std().item())
+    assert means == pytest.approx([2 * 3 / 6] * 2, abs=0.06)  # 3 in all of the 6 pairs
+    assert deviations[1] < 0.9 * deviations[0]
+
+
+def test_gradient_of_all_pairs():
+    term = make(among='all', pairs=2, criterion=PairwiseRankingLoss(activation='softplus'))
+    state = term.state_dict()
+
+    def loss(weights):
+        term.load_state_dict(state)  # draws the same pairs
+        toy = Toy()
+        toy.weights = weights
+        return term.loss(toy, 1., 0)
+
+    assert torch.autograd.gradcheck(
+        loss, torch.tensor([2., 1., 3., 5.], dtype=torch.double, requires_grad=True))
+
+
 def test_an_inactive_hinge_is_none():
     toy = Toy([-metric for metric in RESULTS.metrics])
     for pairs in (1, None):
@@ -218,6 +268,7 @@ def test_archive_of_a_search_knows_its_mode(mode, tmp_path):
     (lambda: make(weight=-1.), 'Expected a weight of at least 0, got -1'),
     (lambda: make(weight=math.nan), 'Expected a weight of at least 0'),
     (lambda: make(pairs=0), 'Expected at least 1 pair per step, or None'),
+    (lambda: make(among='some'), "Expected among to be 'drawn' or 'all', got 'some'"),
     (lambda: make(mode='low'), "Expected mode 'max' or 'min', got 'low'"),
     (lambda: read_results(RESULTS, 'low'), "Expected mode 'max' or 'min', got 'low'"),
     (lambda: make(Results(SAMPLES[:1], [1.])),
