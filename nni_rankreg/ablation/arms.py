@@ -77,11 +77,11 @@ class Arm(NamedTuple):
     epochs: float = 1.
 
 
-def landmark(inputs: Inputs, pairs: int = 1) -> list[Regularizer]:
+def landmark(inputs: Inputs, pairs: int = 1, among: str = 'drawn') -> list[Regularizer]:
     """Return landmark regularisation."""
     return [LandmarkRegularizer(
-        inputs.landmarks, weight=inputs.setting['weight'], pairs=pairs, seed=inputs.seed,
-        schedule=Schedule(warmup=inputs.setting['warmup']))]
+        inputs.landmarks, weight=inputs.setting['weight'], pairs=pairs, among=among,
+        seed=inputs.seed, schedule=Schedule(warmup=inputs.setting['warmup']))]
 
 
 def control(inputs: Inputs, pairs: int = 1) -> list[Regularizer]:
@@ -123,7 +123,8 @@ def distillation(inputs: Inputs, name: str = 'naswot', distance: str = 'group',
     return [RankingDistillation(scorer, sampler, **kwargs)]
 
 
-def strong(inputs: Inputs, names: Sequence[str] = VOTE) -> list[Regularizer]:
+def strong(inputs: Inputs, names: Sequence[str] = VOTE,
+           among: str = 'drawn') -> list[Regularizer]:
     """Return distillation with the weight, the schedule and the silence of landmarks.
 
     Four pairs of 64 images cost as much as one of 256. The sub-nets of the pairs are not trained
@@ -131,7 +132,7 @@ def strong(inputs: Inputs, names: Sequence[str] = VOTE) -> list[Regularizer]:
     """
     return [RankingDistillation(
         [teacher(name, inputs) for name in names], MarginPairSampler(seed=inputs.seed), pairs=4,
-        weight=inputs.setting['weight'], cross_entropy=False,
+        among=among, weight=inputs.setting['weight'], cross_entropy=False,
         schedule=Schedule(warmup=inputs.setting['warmup']))]
 
 
@@ -161,8 +162,10 @@ ARMS = {
     'FairNAS': Arm(passes=(5, 5), strategy=FairNAS),
     'sandwich': Arm(passes=(4, 4), strategy=partial(SPOS, sampler=SandwichSampler)),
     'landmark_64, 4 pairs': Arm(partial(landmark, pairs=4), ranking_batch=64),
+    'landmark_64, all pairs of 4': Arm(partial(landmark, pairs=4, among='all'), ranking_batch=64),
     'RD naswot, strong': Arm(partial(strong, names=['naswot']), ranking_batch=64),
     'RD vote, strong': Arm(strong, ranking_batch=64),
+    'RD vote, strong, all pairs of 4': Arm(partial(strong, among='all'), ranking_batch=64),
     'landmark + RD vote, strong': Arm(both, (1, 5), ranking_batch=64),
     **{f'{name}{suffix}': Arm(terms, strategy=strategy, ranking_batch=64)
        for name, strategy in (('gdas', GDAS), ('nao', NAO))

@@ -64,7 +64,8 @@ class Teaching:
     def __init__(self, teachers: Sequence[Teacher], context: TermContext, seed: int,
                  results: Results = Results([], [], 'max')):
         self.teachers, self._results = list(teachers), results
-        self._truth = {sample_key(sample): (metric,) for sample, metric in results.pairs()}
+        self._truth: dict[str, tuple[float, ...]] = {
+            sample_key(sample): (metric,) for sample, metric in results.pairs()}
         for one in self.teachers:
             if isinstance(one, Learner) and len(self._truth) < 2:
                 raise ValueError(f'Expected results for {one!r} to learn from, got '
