@@ -52,7 +52,7 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
     seeds
         number of seeds of each arm
     arms
-        names, as ["spos","landmark"]; by default all that fit the setting
+        names, as ["spos","landmark"]; by default those whose results are published
     jobs
         runs at a time
     minutes

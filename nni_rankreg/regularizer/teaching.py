@@ -48,7 +48,7 @@ class Teaching:
     seed
         Of the architectures on which a teacher must not be constant.
     results
-        What has been measured, higher is better.
+        What has been measured, higher is better; None is nothing.
 
     Attributes
     ----------
@@ -62,7 +62,8 @@ class Teaching:
     """
 
     def __init__(self, teachers: Sequence[Teacher], context: TermContext, seed: int,
-                 results: Results = Results([], [], 'max')):
+                 results: Results | None = None):
+        results = results or Results([], [], 'max')
         self.teachers, self._results = list(teachers), results
         self._truth: dict[str, tuple[float, ...]] = {
             sample_key(sample): (metric,) for sample, metric in results.pairs()}
