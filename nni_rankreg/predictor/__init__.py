@@ -19,9 +19,10 @@ from .sequence import TokenCodec
 from .structure import structure_features, structure_names
 from .target import standardize
 from .training import Training
+from .trees import Trees
 from .weak import WeakLabels, read_weak
 
-__all__ = ['Ranker', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
+__all__ = ['Ranker', 'Trees', 'Training', 'DGCNN', 'Graphs', 'GraphEncoder', 'default_encoder',
            'standardize', 'NasBench101Encoder', 'NasBench201Encoder', 'NDSEncoder', 'Block',
            'ChainEncoder', 'ChoiceEncoder', 'WeakLabels', 'read_weak', 'held_out_ranking',
            'NAOController', 'TokenCodec', 'NodeFeatures', 'StructuredEncoder',

@@ -1,0 +1,129 @@
+"""What every predictor of performance promises. A new one is a line; if not, it is found."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+import torch
+from helpers.members import add_member, is_protocol, members
+from helpers.spaces import ANY
+
+from nni_rankreg import predictor as room
+from nni_rankreg.metric import kendall_tau
+from nni_rankreg.predictor import Ranker, Training, Trees
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.space import NasBench201, ProxylessNAS
+
+SPACES = {                                      # with the choice that makes architectures good
+    'cell': (lambda: NasBench201(4, 1, 10), 'conv_3x3'),
+    'chain': (lambda: ProxylessNAS(10, (8,) * 9, (2, 1, 2, 1, 1, 1)), 'k7e6'),
+    'any': (lambda: ANY, 'conv'),
+}
+PREDICTORS = {
+    'Ranker': lambda space, seed: Ranker(
+        space, seed=seed, progress=False, hidden=8, layers=2, embedding=16,
+        fitting=Training(20, 20, learning_rate=.02)),
+    'Trees': lambda space, seed: Trees(space, seed=seed, estimators=20),
+}
+EVERY = pytest.mark.parametrize('name', PREDICTORS)
+
+
+@pytest.fixture(params=SPACES)
+def problem(request):
+    """Return a space, architectures, and how often each has the good choice."""
+    make_space, good = SPACES[request.param]
+    space = make_space()
+    samples = UniformSampler(space, seed=0).distinct(60)
+    return space, samples, [float(list(sample.values()).count(good)) for sample in samples]
+
+
+def missing():
+    found = members(room, lambda one: inspect.isclass(one) and not is_protocol(one)
+                    and {'fit', 'score'} <= vars(one).keys())
+    return found.keys() ^ PREDICTORS.keys()
+
+
+def test_none_is_missing(monkeypatch):
+    class OtherPredictor:
+        def fit(self, samples, metric):
+            raise NotImplementedError
+
+        def score(self, samples):
+            raise NotImplementedError
+
+    assert not missing()
+    add_member(monkeypatch, room.ranker, 'OtherPredictor', OtherPredictor)
+    assert missing() == {'OtherPredictor'}
+
+
+@EVERY
+def test_scores(name, problem):
+    """They are finite, one for each architecture, and learnt from the results."""
+    space, samples, metric = problem
+    predictor = PREDICTORS[name](space, 0)
+    assert predictor.fit(samples[:40], metric[:40]) is predictor
+    scores = predictor.score(samples)
+    assert scores.shape == (60,) and scores.dtype == torch.float64 and scores.isfinite().all()
+    assert kendall_tau(scores[:40], metric[:40]) > .3
+    assert torch.equal(predictor(samples), scores) and predictor.score([]).shape == (0,)
+
+
+@EVERY
+def test_graphs_stand_for_architectures(name, problem):
+    space, samples, metric = problem
+    predictor = PREDICTORS[name](space, 0)
+    scores = predictor.fit(samples[:40], metric[:40]).score(samples)
+    graphs = predictor.encoder(samples)
+    again = PREDICTORS[name](space, 0).fit(graphs.rows(slice(40)), torch.tensor(metric[:40]))
+    torch.testing.assert_close(again.score(graphs), scores)
+
+
+@EVERY
+def test_fit_depends_on_results_and_seed_alone(name, problem):
+    """Not on earlier fits, nor on the global generators, which it leaves alone."""
+    space, samples, metric = problem
+    first, second, other = (PREDICTORS[name](space, seed) for seed in (0, 0, 1))
+    scores = first.fit(samples[:40], metric[:40]).score(samples)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    second.fit(samples[20:], metric[20:])
+    second.fit(samples[:40], metric[:40])
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(second.score(samples), scores)
+    assert not torch.equal(other.fit(samples[:40], metric[:40]).score(samples), scores)
+
+
+@EVERY
+def test_a_score_does_not_depend_on_company(name, problem):
+    space, samples, metric = problem
+    predictor = PREDICTORS[name](space, 0).fit(samples[:40], metric[:40])
+    torch.testing.assert_close(predictor.score(samples[5:9]), predictor.score(samples)[5:9])
+
+
+@EVERY
+def test_copies_score_alike(name, problem):
+    space, samples, metric = problem
+    predictor = PREDICTORS[name](space, 0).fit(samples[:40], metric[:40])
+    copied = pickle.loads(pickle.dumps(predictor))
+    assert torch.equal(copied.score(samples), predictor.score(samples))
+
+
+@EVERY
+def test_equal_results_are_no_error(name, problem):
+    space, samples, _ = problem
+    assert PREDICTORS[name](space, 0).fit(samples, [.5] * 60).score(samples).isfinite().all()
+
+
+@EVERY
+def test_errors(name, problem):
+    space, samples, metric = problem
+    predictor = PREDICTORS[name](space, 0)
+    with pytest.raises(RuntimeError, match='Expected .*fitted.*; call fit first'):
+        predictor.score(samples)
+    with pytest.raises(ValueError, match='Expected 60 values of metric.*got 1'):
+        predictor.fit(samples, [1.])
+    with pytest.raises(ValueError, match='Expected at least .* got 0|got none'):
+        predictor.fit([], [])
