@@ -7,7 +7,7 @@ from typing import Any, Union
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
 from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 
@@ -26,10 +26,11 @@ Architectures = Union[Sequence[Sample], Graphs, Tensor]
 class Trees:
     """Rank architectures after a few have been trained, without pretraining; a `Scorer`.
 
-    Extremely randomised trees (Geurts et al., 2006), averaged, predict the rank of a metric among
-    the results from `structure_features` and from the hyper-parameters and evidence that are beside
-    the graphs, `Graphs.extras`. In place of architectures every method takes their graphs or their
-    `features`, which saves time where they are needed again.
+    Extremely randomised trees (Geurts et al., 2006), averaged, predict a metric from
+    `structure_features` and from the hyper-parameters and evidence that are beside the graphs,
+    `Graphs.extras`. They learn normal scores: the values that as many numbers of a standard normal
+    distribution would have at the ranks of the results. In place of architectures every method
+    takes their graphs or their `features`, which saves time where they are needed again.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ class Trees:
         return torch.cat([structure, graphs.extras], dim=1)
 
     def fit(self, samples: Architectures, metric: Values) -> Trees:
-        """Learn the ranks of trained architectures; earlier fits are forgotten.
+        """Learn the order of trained architectures; earlier fits are forgotten.
 
         Parameters
         ----------
@@ -91,14 +92,15 @@ class Trees:
         if len(features) < 2:
             raise ValueError(f'Expected at least 2 architectures to learn from, got '
                              f'{len(features)}.')
-        ranks = rankdata(label_values('metric', metric, len(features))) / len(features)
-        self._forest = ExtraTreesRegressor(**self._options).fit(features, ranks)
+        ranks = rankdata(label_values('metric', metric, len(features)))
+        scores = norm.ppf((ranks - 0.5) / len(features))
+        self._forest = ExtraTreesRegressor(**self._options).fit(features, scores)
         return self
 
     def predict(self, samples: Architectures) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation over the trees, each of shape (N,), float64.
 
-        The unit is the rank among the results of `fit`, from 0 to 1, the best.
+        The unit is the standard deviation of the results of `fit`, as normal scores.
 
         Raises
         ------

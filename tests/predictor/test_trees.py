@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from sklearn.ensemble import ExtraTreesRegressor
 
 from nni_rankreg.metric import kendall_tau
@@ -42,12 +44,14 @@ def test_equal_to_those_of_scikit_learn(fitted):
     seen, features = (structure_features(encoder(samples), encoder.node_features).numpy()
                       for samples in (FEW, UNSEEN))
     values = worth(FEW)
-    ranks = [((values < one).sum() + ((values == one).sum() + 1) / 2) / 40 for one in values]
-    forest = ExtraTreesRegressor(30, max_features=.2, random_state=3).fit(seen, ranks)
+    shares = [((values < one).sum() + (values == one).sum() / 2) / 40 for one in values]
+    scores = norm.ppf(shares)              # to the last bit: trees choose among equal splits
+    np.testing.assert_allclose(scores, [*map(statistics.NormalDist().inv_cdf, shares)], atol=1e-9)
+    forest = ExtraTreesRegressor(30, max_features=.2, random_state=3).fit(seen, scores)
     mean, spread = fitted.predict(UNSEEN)
-    np.testing.assert_allclose(mean, forest.predict(features))
+    np.testing.assert_allclose(mean, forest.predict(features), atol=1e-12)
     each = [tree.predict(features) for tree in forest.estimators_]
-    np.testing.assert_allclose(spread, np.std(each, axis=0))
+    np.testing.assert_allclose(spread, np.std(each, axis=0), atol=1e-12)
     assert mean.dtype == spread.dtype == fitted.score(UNSEEN).dtype == torch.float64
     assert torch.equal(fitted.score(UNSEEN), mean)
     assert kendall_tau(mean, worth(UNSEEN)) > .5
