@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from .target import label_values
 
 __all__ = ['Trees']
 
-Architectures = Union[Sequence[Sample], Graphs, Tensor]
+Architectures = Sequence[Sample] | Graphs | Tensor
 
 
 class Trees:

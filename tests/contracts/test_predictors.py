@@ -119,7 +119,7 @@ def test_equal_results_are_no_error(name, problem):
 
 @EVERY
 def test_errors(name, problem):
-    space, samples, metric = problem
+    space, samples, _ = problem
     predictor = PREDICTORS[name](space, 0)
     with pytest.raises(RuntimeError, match='Expected .*fitted.*; call fit first'):
         predictor.score(samples)
