@@ -1,6 +1,6 @@
 # make demo       installs what is missing into .venv and runs the demonstration
 # make test       the same for all tests; JOBS=8 runs them in eight processes
-# make test-fast  those of a few minutes: none that is slow or needs a real manager or a GPU
+# make test-fast  those of three minutes: none that is slow or needs a real manager or a GPU
 # make lint       ruff, mypy
 # make bench      what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
 PYTHON ?= python3
@@ -50,4 +50,4 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .hypothesis .coverage

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import warnings
+from copy import deepcopy
 
 import pytest
 import torch
@@ -61,17 +62,32 @@ def pytest_configure():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what reads the real data; skip what this machine has not got; one manager at a time."""
+    """Mark what reads the real data; skip what this machine has not got.
+
+    Of several processes, one has all tests of managers, one after the other, and tests that share
+    a fixture of their module stay together. What takes long begins first, lest one process is
+    still at it when the others have ended.
+    """
     absent = {'data': not DATA.exists() and f'There are no real data in {DATA}.',
               'gpu': not torch.cuda.is_available() and 'There is no GPU.'}
     for item in items:
         if 'shared_data' in getattr(item, 'fixturenames', ()):
             item.add_marker('data')
-        if item.get_closest_marker('manager'):
-            item.add_marker(pytest.mark.xdist_group('manager'))
+        group = 'manager' if item.get_closest_marker('manager') else shared_fixtures(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
         for name, reason in absent.items():
             if reason and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
+    items.sort(key=lambda item: [item.get_closest_marker(name) is None
+                                 for name in ('manager', 'slow')])
+
+
+def shared_fixtures(item):
+    """Return the module of a test if any of its fixtures is made once for all of it."""
+    fixtures = getattr(item, '_fixtureinfo', None)
+    made = fixtures.name2fixturedefs.values() if fixtures else ()
+    return item.nodeid.split('::')[0] if any(one.scope == 'module' for (*_, one) in made) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -112,14 +128,18 @@ def make_space():
     return make
 
 
+@functools.cache
+def first_supernet(name):
+    """Return the super-net of a space, for all tests to copy: NNI takes seconds to make some."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return RandomOneShot().mutate_model(SPACES[name]())
+
+
 @pytest.fixture
-def make_supernet(make_space):
+def make_supernet():
     """Return a function: the name of a hub space -> its super-net, always with equal weights."""
-    def make(name='NasBench201'):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            return RandomOneShot().mutate_model(make_space(name))
-    return make
+    return lambda name='NasBench201': deepcopy(first_supernet(name))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from nni_rankreg.ablation.watch import Watch
 from nni_rankreg.cli import ablate as command
 from nni_rankreg.cli import main
 
+pytestmark = pytest.mark.slow
 ARMS = ('landmark', 'RD flops', 'gdas + landmark')  # all steps, fewer steps, another strategy
 PART = ('--minutes', '0.6')  # 34 looks at the clock
 

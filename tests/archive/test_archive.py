@@ -6,10 +6,7 @@ import json
 import multiprocessing
 import os
 import pickle
-import signal
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.killed import acknowledged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -274,35 +272,19 @@ def test_pickles_as_its_path(archive, monkeypatch, tmp_path):
     assert repr(relative) == f"Archive('{archive.path}')"
 
 
-KILLED = """
-import sys
-from nni_rankreg.archive import Archive
-from nni_rankreg.typing import Results
-archive = Archive(sys.argv[1])
-number = 0
-while True:
-    archive.add_many(Results([{'x': number + i} for i in range(3)], [number] * 3))
-    archive.record_job(str(number), 'kind', {})
-    number += 3
-    print(number, flush=True)
-"""
-
-
 @pytest.mark.parametrize('writes', [1, 4, 9])
-def test_what_was_acknowledged_survives_a_kill(tmp_path, writes):
-    path = tmp_path / 'results.db'
-    with subprocess.Popen([sys.executable, '-c', KILLED, path], text=True,
-                          stdout=subprocess.PIPE) as child:
-        for _ in range(writes):
-            line = child.stdout.readline()
-        child.send_signal(signal.SIGKILL)
-        acknowledged = int((line + child.stdout.read()).split()[-1])
-    archive = Archive(path)
+def test_what_was_acknowledged_survives_a_kill(archive, writes):
+    def write(number):
+        archive.add_many(Results([{'x': 3 * number + i} for i in range(3)], [number] * 3))
+        archive.record_job(str(number), 'kind', {})
+
+    count = acknowledged(write, writes)
+    archive = Archive(archive.path)
     found = sorted(sample['x'] for sample in archive.results().samples)
-    assert acknowledged >= 3 * writes
+    assert count >= writes
     # At most one transaction more, whole or not at all.
-    assert found in (list(range(acknowledged)), list(range(acknowledged + 3)))
-    assert len(archive.jobs()) in (acknowledged // 3, acknowledged // 3 + 1)
+    assert found in (list(range(3 * count)), list(range(3 * count + 3)))
+    assert len(archive.jobs()) in (count, count + 1)
     archive.add({'x': -1}, 1.)
 
 
@@ -348,7 +330,7 @@ def write(path, start):
 
 
 def test_two_processes_lose_nothing(tmp_path):
-    context = multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('fork')
     path = tmp_path / 'new' / 'results.db'
     children = [context.Process(target=write, args=(path, start)) for start in (0, 200)]
     for child in children:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import signal
 import sqlite3
-import subprocess
-import sys
 
 import pytest
+from helpers.killed import acknowledged
 
 from nni_rankreg.archive import Archive
 
@@ -51,32 +49,15 @@ def test_an_archive_of_before_has_no_scores_and_takes_some(archive):
     assert Archive(archive.path).scores('snip') == {'a': 1.} and len(archive) == 1
 
 
-KILLED = """
-import sys
-from nni_rankreg.archive import Archive
-archive = Archive(sys.argv[1])
-number = 0
-while True:
-    archive.add_scores('snip', {str(number + i): float(number) for i in range(3)})
-    number += 3
-    print(number, flush=True)
-"""
-
-
 @pytest.mark.parametrize('writes', [1, 5])
-def test_what_was_kept_survives_a_kill(tmp_path, writes):
-    path = tmp_path / 'results.db'
-    with subprocess.Popen([sys.executable, '-c', KILLED, path], text=True,
-                          stdout=subprocess.PIPE) as child:
-        for _ in range(writes):
-            line = child.stdout.readline()
-        child.send_signal(signal.SIGKILL)
-        acknowledged = int((line + child.stdout.read()).split()[-1])
-    found = sorted(map(int, Archive(path).scores('snip')))
-    assert acknowledged >= 3 * writes
+def test_what_was_kept_survives_a_kill(archive, writes):
+    count = acknowledged(lambda number: archive.add_scores(
+        'snip', {str(3 * number + i): float(number) for i in range(3)}), writes)
+    found = sorted(map(int, Archive(archive.path).scores('snip')))
+    assert count >= writes
     # At most one transaction more, whole or not at all.
-    assert found in (list(range(acknowledged)), list(range(acknowledged + 3)))
-    Archive(path).add_scores('snip', {'x': 1.})
+    assert found in (list(range(3 * count)), list(range(3 * count + 3)))
+    Archive(archive.path).add_scores('snip', {'x': 1.})
 
 
 def write(path, scorer):
@@ -87,7 +68,7 @@ def write(path, scorer):
 
 
 def test_two_processes_lose_nothing(tmp_path):
-    context = multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('fork')
     path = tmp_path / 'results.db'
     children = [context.Process(target=write, args=(path, scorer)) for scorer in 'ab']
     for child in children:

@@ -84,6 +84,7 @@ def run(out, quick='true'):
         env={**os.environ, 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_continues_with_the_missing_parts(tmp_path):
     """The other parts are not measured again; those of processes start another program."""
     missing = ('pairs', 'archives')

@@ -10,11 +10,6 @@ import pytest
 from nni_rankreg.cli import main
 
 
-def run(*arguments):
-    return subprocess.run([sys.executable, '-m', 'nni_rankreg', *arguments],
-                          capture_output=True, text=True, timeout=300)
-
-
 @pytest.fixture
 def refused(capsys):
     """Return a function: arguments -> the one line that says what is wrong with them."""
@@ -36,21 +31,25 @@ def test_bad_input(arguments, message, refused):
     assert line.startswith('nni-rankreg: ') and message in line
 
 
+@pytest.mark.slow
 def test_program():
     """Nothing that the commands import adds a line."""
-    result = run()
+    result = subprocess.run([sys.executable, '-m', 'nni_rankreg'], capture_output=True, text=True,
+                            timeout=300)
     line, = result.stderr.strip().splitlines()
     assert result.returncode == 2
     assert line.startswith('nni-rankreg: ') and 'subcommand' in line
-    assert run('--version').stdout.split()[-1] == '0.1.0'
 
 
-def test_help(capsys):
-    with pytest.raises(SystemExit) as raised:
-        main(['--help'])
-    assert raised.value.code == 0
-    words = set(capsys.readouterr().out.split())
-    assert {'register', 'check', 'trial', 'report', 'demo', 'proxies'} <= words
+def test_help_and_version(capsys):
+    words = []
+    for option in ('--help', '--version'):
+        with pytest.raises(SystemExit) as raised:
+            main([option])
+        assert raised.value.code == 0
+        words.append(capsys.readouterr().out.split())
+    assert {'register', 'check', 'trial', 'report', 'demo', 'proxies'} <= set(words[0])
+    assert words[1][-1] == '0.1.0'
 
 
 def test_foreign_archive_is_refused_and_kept(tmp_path, refused):

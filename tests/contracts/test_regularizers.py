@@ -6,6 +6,7 @@ A new one is a line in `REGULARIZERS`; one that is missing there is found.
 from __future__ import annotations
 
 import inspect
+from functools import partial
 
 import cloudpickle
 import nni
@@ -13,6 +14,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from helpers.members import add_member, members
+from helpers.spaces import Tiny
 from helpers.toy import RESULTS, SAMPLES, SPACE, Toy
 
 from nni_rankreg import regularizer as room
@@ -26,7 +28,6 @@ from nni_rankreg.regularizer import (
 )
 from nni_rankreg.sampler import MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results
 
@@ -44,6 +45,13 @@ REGULARIZERS = {
         teacher, MarginPairSampler('hamming', 1, seed=2), pairs=2, schedule=EARLY,
         criterion=PairwiseRankingLoss(margin=.5)),
     'EqualCostControl': lambda: EqualCostControl(3, schedule=EARLY),
+}
+RANKING_ALONE = {  # of a weight; any two architectures have a loss
+    'LandmarkRegularizer': lambda weight: LandmarkRegularizer(
+        weight=weight, schedule=EARLY, criterion=PairwiseRankingLoss(margin=9.)),
+    'RankingDistillation': lambda weight: RankingDistillation(
+        teacher, MarginPairSampler('hamming', 1), weight=weight, schedule=EARLY,
+        cross_entropy=False, criterion=PairwiseRankingLoss(margin=9.)),
 }
 every_regularizer = pytest.mark.parametrize('make', REGULARIZERS.values(), ids=REGULARIZERS)
 
@@ -124,6 +132,27 @@ def test_it_travels_in_jobs(make):
     assert training(copy.term(SECOND)) == training(make().term(SECOND))
 
 
+@pytest.mark.parametrize('make', [*REGULARIZERS.values(), *(
+    partial(make, 2.) for make in RANKING_ALONE.values())])
+def test_what_takes_no_part_asks_for_nothing(make):
+    """An epoch in which a term is not active changes nothing of it, either."""
+    term, toy = make().term(FIRST), Toy()
+    for epoch in range(10):
+        state, active = term.state_dict(), term.active(epoch, toy.epochs)
+        loss, asked = step(term, toy, epoch)
+        assert (loss is not None) is bool(asked) is active
+        assert active or (epoch < 1 and term.state_dict() == state)
+
+
+@pytest.mark.parametrize('make', RANKING_ALONE.values(), ids=RANKING_ALONE)
+def test_a_weight_of_zero_has_no_gradient(make):
+    assert all(one == (None, []) for one in training(make(0.).term(FIRST)))
+    half, whole = (training(make(weight).term(FIRST), range(1, 10)) for weight in (2., 4.))
+    assert [(2 * loss, asked) for loss, asked in half] == whole
+    with pytest.raises(ValueError, match='Expected a weight of at least 0, got -1'):
+        make(-1.)
+
+
 class Losses(pl.Callback):
     """Keeps the sum of the terms of each step."""
 
@@ -142,9 +171,9 @@ SUPERNET = {
 
 
 @pytest.mark.parametrize('make', SUPERNET.values(), ids=SUPERNET)
-def test_in_two_trainings_of_super_nets(make, make_space, make_evaluator, make_loader):
+def test_in_two_trainings_of_super_nets(make, make_evaluator, make_loader):
     """Proxies see the batches of their own training, too."""
-    samples = UniformSampler(NasBench201(4, 1, 10), seed=8).distinct(6)
+    samples = UniformSampler(Tiny(), seed=8).distinct(6)
     known = [Results(samples[:count], [float(index) for index in range(count)])
              for count in (3, 6)]
 
@@ -152,7 +181,7 @@ def test_in_two_trainings_of_super_nets(make, make_space, make_evaluator, make_l
         torch.manual_seed(0)
         evaluator = make_evaluator(make_loader(24, 4, seed=seed), max_epochs=2,
                                    callbacks=[losses := Losses()])
-        SPOS([one], seed=seed).train(make_space(), evaluator, results)
+        SPOS([one], seed=seed).train(Tiny(), evaluator, results)
         return losses.values
 
     used = make()

@@ -6,6 +6,7 @@ A new one is a line in `STRATEGIES`; one that is missing there is found.
 from __future__ import annotations
 
 import inspect
+import math
 from functools import partial
 
 import cloudpickle
@@ -13,6 +14,7 @@ import nni
 import pytest
 import torch
 from helpers.members import add_member, members
+from helpers.spaces import Tiny
 
 from nni_rankreg import strategy as room
 from nni_rankreg.data import HeldOut
@@ -21,21 +23,21 @@ from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Ranki
 from nni_rankreg.sampler import MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution
-from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS, FairNAS
 from nni_rankreg.strategy.differentiable import DifferentiableStrategy
 from nni_rankreg.strategy.oneshot import SuperNetStrategy
+from nni_rankreg.supernet import Scoring, TrainedSuperNet
 from nni_rankreg.typing import Results, sample_key
 
 SMALL = Evolution(4, 8, 2, progress=False)
 ALWAYS = Schedule('constant', warmup=0)
-SAMPLES = UniformSampler(NasBench201(2, 1, 10), seed=8).distinct(8)
+SAMPLES = UniformSampler(Tiny(), seed=8).distinct(8)
 TRUTH = Results(SAMPLES, [0.1 * index for index in range(8)])
 STRATEGIES = {
     'SPOS': partial(SPOS, evolution=SMALL),
     'FairNAS': partial(FairNAS, evolution=SMALL),
-    'GDAS': partial(GDAS, candidates=6, arc_learning_rate=.1),
-    'DARTS': partial(DARTS, candidates=6, arc_learning_rate=.1),
+    'GDAS': partial(GDAS, candidates=6, arc_learning_rate=.1, temperature=(5., 1.)),
+    'DARTS': partial(DARTS, candidates=6, arc_learning_rate=.1, delta=0.1),
     'NAO': partial(NAO, pool=5, proposals=3, warmup=0, pool_share=0.7,
                    controller=partial(NAOController, steps=10, width=16)),
 }
@@ -45,18 +47,19 @@ every_strategy = pytest.mark.parametrize('make', STRATEGIES.values(), ids=STRATE
 def regularizers():
     """Return one of each kind, all of which act in the first epoch."""
     return [LandmarkRegularizer(Results(SAMPLES[:3], [.3, .2, .1]), schedule=ALWAYS),
-            RankingDistillation('naswot', MarginPairSampler('hamming', 4), schedule=ALWAYS),
+            RankingDistillation('naswot', MarginPairSampler('hamming', 2), schedule=ALWAYS),
             EqualCostControl(1, schedule=ALWAYS)]
 
 
 def full(make, **kwargs):
     """Return a strategy with all that belongs to its trainings."""
     return make(regularizers(), **{'truth': TRUTH, 'held_out': HeldOut(batch_size=6), 'seed': 4,
+                                   'metric': 'val_acc', 'scoring': Scoring(batches=1),
                                    'filter': accept, **kwargs})
 
 
 def accept(sample):
-    return sample['cell/0_1'] != sample['cell/0_2']
+    return sample['layer0'] != sample['layer1']
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def train(make_evaluator, make_loader):
     def run(strategy, **kwargs):
         torch.manual_seed(0)
         evaluator = make_evaluator(make_loader(28, 8, shuffle=True), max_epochs=2)
-        return strategy.train(NasBench201(2, 1, 10), evaluator, **kwargs)
+        return strategy.train(Tiny(), evaluator, **kwargs)
     return run
 
 
@@ -112,3 +115,29 @@ def test_used_again_it_gives_the_same_as_fresh_ones(make, train, tmp_path):
     assert scores == sorted(scores, reverse=True) and len(scores) > 2
     assert len({sample_key(one) for one, _ in first[3]}) == len(scores)
     assert all(accept(one) for one, _ in first[3])
+
+
+@every_strategy
+def test_a_trained_super_net(make, train):
+    """It knows its epochs, its best and how to score them; another seed gives another one."""
+    first, other = (train(full(make, seed=seed, metric=None)) for seed in (4, 5))
+    assert isinstance(first, TrainedSuperNet)
+    (weights, *_, ranking), (other_weights, *_, other_ranking) = outcome(first), outcome(other)
+    assert weights != other_weights and ranking != other_ranking
+    assert [one['epoch'] for one in first.history] == [0, 1]
+    assert all(math.isfinite(one['default']) for one in first.history)
+    assert first.measured.keys() == {'scores', 'metrics'}
+    best = first.best(2)
+    assert best == first.best()[:2] and first.best(exclude=best) == first.best()[2:]
+    assert first.scorer()(best).tolist() == pytest.approx([one.score for one in best])
+    leaves = Tiny().simplify()
+    assert all(one.keys() == leaves.keys() and leaf.contains(dict(one))
+               for one in first.best() for leaf in leaves.values())
+
+
+@every_strategy
+def test_a_filter_holds_for_all_that_is_drawn(make, train):
+    for filter in (accept, None):
+        module = train(make(filter=filter, seed=1)).module
+        drawn = [one for _ in range(20) for one in (module.draw(), *module.paths())]
+        assert all(map(accept, drawn)) is (filter is accept)

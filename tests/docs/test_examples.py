@@ -90,6 +90,7 @@ def test_form(name):
             assert set(names) <= set(importlib.import_module(node.module).__all__)
 
 
+@pytest.mark.slow
 def test_digits_search(run, tmp_path):
     output = run('digits_search.py', '--epochs', '1', '--supernet_epochs', '2', '--landmarks', '3',
                  '--top', '1', '--iterations', '1', '--evaluations', '4', '--ranked', '20')
@@ -104,6 +105,7 @@ def test_digits_search(run, tmp_path):
     assert tau == pytest.approx(kendalltau(measured['scores'], truth)[0], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_depth_search(run, tmp_path):
     generator = np.random.default_rng(0)
     arrays = {}
@@ -121,6 +123,7 @@ def test_depth_search(run, tmp_path):
     check_models(output, archive, decode_depth, best=min)
 
 
+@pytest.mark.slow
 def test_own_space(run, tmp_path):
     """Both methods share one archive, though each process pickles the space of the script anew."""
     counts, arguments = [], ['--epochs', '1', '--supernet_epochs', '2', '--trainings', '4']
@@ -139,6 +142,7 @@ def test_own_space(run, tmp_path):
     assert not weak['best'] and {len(one) for one in weak['weak'].values()} == {200}
 
 
+@pytest.mark.slow
 def test_rank_csv(run, tmp_path):
     """The results are a known function of the choices, so that all others have a true rank."""
     script = runpy.run_path(str(EXAMPLES / 'rank_csv.py'))
@@ -166,7 +170,7 @@ def test_rank_csv(run, tmp_path):
 
 def search_imagenet(run, folder, bounds, *arguments):
     """Return all that was scored or trained."""
-    for index, (image, label) in enumerate(zip(*draw_images(100))):
+    for index, (image, label) in enumerate(zip(*draw_images(50))):
         (folder / 'train' / f'n{label:08}').mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / 'train' / f'n{label:08}' / f'{index}.png')
     output = run('imagenet_search.py', '--data', 'train', '--bounds', str(list(bounds)),
@@ -181,12 +185,14 @@ def search_imagenet(run, folder, bounds, *arguments):
     return [*archive.results().samples, *weak.samples]
 
 
+@pytest.mark.slow
 def test_imagenet_search(run, tmp_path):
     """All is within the bounds of the multiply-adds, which most of the space is not."""
     samples = search_imagenet(run, tmp_path, (4., 6.))
     assert all(4. <= ProxylessNAS(10).cost(sample, 32).macs / 1e6 <= 6. for sample in samples)
 
 
+@pytest.mark.slow
 def test_imagenet_search_within_a_latency(run, tmp_path, shared_data):
     path = shared_data / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
     samples = search_imagenet(run, tmp_path, (70., 85.), '--latency', str(path))
@@ -212,6 +218,7 @@ def write_cifar10(folder, count):
         pickle.dumps({'label_names': list('0123456789')}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('arguments', [
     ['--channels', '2', '--cells', '1', '--strategy', 'FairNAS', '--proxy', 'naswot'],
     ['--space', 'DARTSSpace', '--channels', '4', '--cells', '3', '--strategy', 'GDAS', '--options',

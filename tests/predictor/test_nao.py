@@ -74,6 +74,7 @@ def test_same_seed_same_result(known):
     assert children == first.propose(few) and torch.equal(first(known), again(known))
 
 
+@pytest.mark.slow
 def test_on_the_table_of_nasbench201(shared_data):
     table = TabularBenchmark.from_npz(shared_data / 'nb201.npz', 'xvalid_c10_200',
                                       decode_nasbench201)
@@ -197,6 +198,7 @@ def test_whatever_is_decoded_is_valid(make):
     assert samples != greedy
 
 
+@pytest.mark.slow
 def test_cells_of_nasbench101():
     """A joint constraint, learned so well that most children need no repair."""
     space = NasBench101(4, 1, 1)

@@ -11,6 +11,8 @@ from torch import nn
 from nni_rankreg.proxy import PROXIES, NetworkFactory, ProxyError, ProxyScorer
 from nni_rankreg.sampler import UniformSampler
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('space', ['NasBench201', 'DARTS', 'ENAS', 'ProxylessNAS', 'MobileNetV3',
                                    'ShuffleNet', 'AutoFormer'])

@@ -272,6 +272,7 @@ def run(search, evaluator, folder):
     return experiment
 
 
+@pytest.mark.slow
 def test_experiment_on_a_table(tmp_path, table):
     samples = UniformSampler(cells(), seed=1).distinct(200)
     weak = WeakLabels(samples, {'convs': convolutions(samples).tolist()})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import nni
 import pytest
 import torch
 from nni.nas.evaluator.pytorch import DataLoader
@@ -19,7 +18,7 @@ from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.host.network.activation import Activator
-from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import ScoredSample
@@ -99,21 +98,6 @@ def test_the_best_choice_becomes_the_most_probable(kind, make_evaluator):
     assert next(one['guess'] for one in trained.best()) == '3' and len(trained.best()) == 5
 
 
-@BOTH
-@pytest.mark.parametrize('seeds, same', [((2, 2), True), ((2, 3), False)])
-def test_same_seed_same_result(kind, seeds, same, train, make_evaluator, make_loader):
-    outcomes = []
-    for seed in seeds:
-        torch.manual_seed(0)
-        trained = train(kind([EqualCostControl(1, schedule=ALWAYS)], seed=seed, candidates=4),
-                         make_evaluator(make_loader(shuffle=True)))
-        outcomes.append((trained.module.state_dict(), trained.best()))
-    equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
-    assert all(equal) is same
-    assert ([(one, one.score) for one in outcomes[0][1]]
-            == [(one, one.score) for one in outcomes[1][1]]) is same
-
-
 def test_half_of_the_data_is_always_held_out(train, make_evaluator, make_loader):
     trained = train(GDAS(candidates=1), make_evaluator(make_loader(16, 4)))
     loaders = trained.module.loaders
@@ -132,15 +116,10 @@ def test_value_choices_are_refused_before_training(train):
         train(GDAS(), name='AutoFormer')
 
 
-def test_filter(train):
-    def accept(sample):
-        return sample['cell/0_3'] in ('skip_connect', 'conv_3x3')
-
-    strategy = GDAS(filter=accept, candidates=10)
+def test_a_filter_that_accepts_nothing(train):
+    strategy = GDAS(candidates=10)
     trained = train(strategy)
-    assert len(trained.best()) == 10 and all(map(accept, trained.best()))
-    assert all(accept(trained.module.draw()) for _ in range(10))
-    strategy.filter, trained._ranked = (lambda sample: False), None
+    strategy.filter = lambda sample: False
     with pytest.raises(RuntimeError, match='one of the 1000 most probable.*Widen its bounds'):
         trained.best()
 
@@ -155,17 +134,7 @@ def test_arguments(make, message):
         make()
 
 
-@pytest.mark.parametrize('strategy', [GDAS(temperature=(5., 1.), seed=4),
-                                      DARTS([EqualCostControl(2)], delta=0.1, candidates=3)])
-def test_a_round_trip_keeps_everything(strategy):
-    copy = nni.load(nni.dump(strategy))
-    assert type(copy) is type(strategy)
-    names = ('seed', 'candidates', 'delta', 'temperature', 'arc_learning_rate')
-    assert [getattr(copy, name, None) for name in names] == [
-        list(value) if isinstance(value, tuple) and isinstance(getattr(copy, name), list)
-        else value for name in names for value in [getattr(strategy, name, None)]]
-
-
+@pytest.mark.slow
 @BOTH
 def test_landmark_search(kind, tmp_path, monkeypatch):
     samples = UniformSampler(NasBench201(2, 1, 10), seed=1).distinct(5 ** 6)

@@ -32,6 +32,7 @@ from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS
 from nni_rankreg.typing import Results
 
+pytestmark = pytest.mark.slow
 EPOCHS, STEPS, BATCH, RATE, WEIGHT = 2, 3, 8, 0.3, 5.
 PATIENCE = 600  # seconds; both take ten on an idle machine
 ALWAYS = Schedule('constant', warmup=0)

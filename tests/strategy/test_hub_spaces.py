@@ -14,6 +14,7 @@ from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.typing import Results
 
+pytestmark = pytest.mark.slow
 OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace', 'own DARTSSpace of any size',
        'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet', 'own ProxylessNAS',
        'own ResNet48']

@@ -29,6 +29,7 @@ from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS, FairNAS
 from nni_rankreg.typing import Results
 
+pytestmark = pytest.mark.slow
 EPOCHS, STOP = 4, 2  # the checkpoint is that of the end of epoch 1
 SMALL = Evolution(4, 8, 2, progress=False)
 ALWAYS = Schedule('constant', warmup=0)

@@ -414,6 +414,7 @@ def search_digits(folder, table):
     return run(search, TableEvaluator(table), folder)
 
 
+@pytest.mark.slow
 def test_supernets_on_digits(tmp_path, table, caplog):
     torch.set_num_threads(1)
     first = search_digits(tmp_path, table)
@@ -454,14 +455,7 @@ def search_and_die(folder, table, number, before):
 
     Archive.record_result = dying
     torch.set_num_threads(1)
-    search_table(Path(folder), table)
-
-
-@pytest.fixture(scope='module')
-def context():
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['nni_rankreg.strategy', 'nni_rankreg.table', 'scipy.stats'])
-    return context
+    search_table(folder, table)
 
 
 @pytest.fixture(scope='module')
@@ -476,8 +470,9 @@ def uninterrupted(tmp_path_factory, table):
     (1, True, 'start'), (3, True, 'landmarks'), (3, False, 'landmarks'), (5, True, 'super-net'),
     (5, False, 'super-net'), (6, False, 'best'), (8, True, 'second super-net'),
     (10, False, 'end')])
-def test_killed_search_is_resumed(tmp_path, table, context, uninterrupted, number, before, stage):
-    child = context.Process(target=search_and_die, args=(str(tmp_path), table, number, before))
+def test_killed_search_is_resumed(tmp_path, table, uninterrupted, number, before, stage):
+    child = multiprocessing.get_context('fork').Process(
+        target=search_and_die, args=(tmp_path, table, number, before))
     child.start()
     child.join()
     assert child.exitcode == -signal.SIGKILL, stage

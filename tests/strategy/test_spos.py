@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import warnings
 
-import nni
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -159,32 +158,7 @@ def test_ranking_batch_size(train, make_evaluator, make_loader):
     assert (loaders.training.batch_size, loaders.ranking.batch_size) == (4, 2)
 
 
-# Reproducibility
-
-@pytest.mark.parametrize('seeds, same', [((2, 2), True), ((2, 3), False)])
-def test_same_seed_same_result(seeds, same, train, make_evaluator, make_loader):
-    outcomes = []
-    for seed in seeds:
-        torch.manual_seed(0)
-        trained = train(SPOS([LandmarkRegularizer(LANDMARKS, schedule=ALWAYS)], seed=seed,
-                              evolution=SMALL), make_evaluator(make_loader(shuffle=True)))
-        outcomes.append((trained.supernet.state_dict(), trained.best()))
-    equal = [torch.equal(value, outcomes[1][0][key]) for key, value in outcomes[0][0].items()]
-    assert all(equal) is same
-    assert ([(one, one.score) for one in outcomes[0][1]]
-            == [(one, one.score) for one in outcomes[1][1]]) is same
-
-
 # Filter
-
-def test_filter(train):
-    def accept(sample):
-        return sample['cell/0_3'] in ('skip_connect', 'none')
-
-    trained = train(SPOS(filter=accept, evolution=SMALL))
-    assert trained.best() and all(accept(one) for one in trained.best())
-    assert all(accept(trained.module.draw()) for _ in range(20))
-
 
 class Convolutions(Profiler):
     """Counts convolutions; NNI's own profilers fail on NAS-Bench-201."""
@@ -325,15 +299,6 @@ def test_bound_results_and_weights(train, make_evaluator, tmp_path):
     assert term.schedule.warmup == 0
     for a, b in zip(first.supernet.parameters(), second.supernet.parameters()):
         assert torch.equal(a, b)
-
-
-def test_strategies_travel_in_jobs():
-    strategy = SPOS([LandmarkRegularizer(weight=3.), EqualCostControl(2)], seed=5,
-                    metric='val_acc', scoring=Scoring(batches=3), evolution=Evolution(5, 6, 2))
-    copy = nni.load(nni.dump(strategy))
-    assert isinstance(copy, RandomOneShot)
-    assert (copy.seed, copy.metric, copy.scoring.batches) == (5, 'val_acc', 3)
-    assert (copy.regularizers[0].weight, copy.evolution.evaluations) == (3., 6)
 
 
 @pytest.mark.parametrize('devices, expected', [(1, 3), (2, 1)])

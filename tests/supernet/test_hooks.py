@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import pytest
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import EqualCostControl
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution
@@ -130,7 +132,8 @@ def test_every_hook_in_its_order():
 
 @pytest.mark.parametrize('strategy', [
     SPOS([EqualCostControl(1, schedule=ALWAYS)], evolution=SMALL), FairNAS(evolution=SMALL),
-    GDAS(candidates=2), DARTS(candidates=2), NAO(pool=2, proposals=1)])
+    GDAS(candidates=2), DARTS(candidates=2),
+    NAO(pool=2, proposals=1, controller=partial(NAOController, steps=10, width=16))])
 def test_hooks_of_every_strategy(strategy):
     """As often for each batch, however many halves and sub-nets there are."""
     own = evaluator()
