@@ -98,7 +98,9 @@ class Reduced(Module):
 
 
 def reduced_by(value):
-    return type(f'Reduced by {value}', (Reduced,), {'reduce_fx': staticmethod(value)})
+    """Return the class, whose name is the same in every process that runs tests."""
+    name = value if isinstance(value, str) else value.__qualname__
+    return type(f'Reduced by {name}', (Reduced,), {'reduce_fx': staticmethod(value)})
 
 
 def weighted_losses(logits):
