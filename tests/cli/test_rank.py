@@ -95,6 +95,7 @@ def test_command_line_of_a_space_of_nni(tmp_path, capsys):
     assert '12 results are too few to hold some out' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_losses_are_ranked_the_other_way(tmp_path):
     samples, metrics, _ = draw(30)
     found = {}

@@ -89,6 +89,7 @@ def test_of_several_processes_the_first_reports(trial, tmp_path, monkeypatch, ra
     assert len(trial['final']) == (0 if rank else 2) and file.exists() == (rank == 0)
 
 
+@pytest.mark.slow
 def test_other_processes_find_the_parameters(tmp_path, monkeypatch):
     """The manager would not answer them."""
     model = StandAloneModelSpace.freeze_from(simplified(Devices(2)), job(3))

@@ -15,6 +15,7 @@ from nni_rankreg.proxy.gradient import synflow
 from nni_rankreg.proxy.static import flops, l2_norm, params
 from nni_rankreg.space import NasBench201, decode_nasbench201
 
+pytestmark = pytest.mark.slow
 COUNT = 24  # of 362; benchmarks/proxies.py compares all
 
 

@@ -294,6 +294,7 @@ def evaluator():
                           enable_progress_bar=False, accelerator='cpu')
 
 
+@pytest.mark.slow
 def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], metric='val_acc')
     search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(),

@@ -20,6 +20,7 @@ def descriptions():
     return [runner.describe(job(3)), runner.describe(supernet())]
 
 
+@pytest.mark.slow
 def test_descriptions_are_the_same_in_every_process():
     code = f'import json, {__name__} as tests; print(json.dumps(tests.descriptions()))'
     path = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
@@ -66,6 +67,7 @@ print(nni.dump(Space))
 """
 
 
+@pytest.mark.slow
 def test_descriptions_of_what_a_script_defines(tmp_path):
     """NNI pickles it by value, which differs in each process."""
     (tmp_path / 'script.py').write_text(SCRIPT)

@@ -43,6 +43,7 @@ def trained(supernet):
     return supernet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', FAMILIES)
 def test_choices_are_those_of_the_benchmark(family):
     operations, nodes, merge = FAMILIES[family]
@@ -205,6 +206,7 @@ def test_freeze_returns_the_network_of_a_trial():
         name: value.shape for name, value in trial_network(space, sample).state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', [DARTSSpace, ENAS])
 def test_differentiable_strategies_of_nni(family):
     supernet = DifferentiableStrategy().mutate_model(family((4, 8), (3, 6)))
