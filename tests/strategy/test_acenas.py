@@ -244,7 +244,7 @@ def test_recipes_of_a_search_file(described):
     assert (search.weak, search.rounds) == (WeakLabelling(200), Rounds(3, explore=0.))
     assert search.candidates.size == 50 and callable(search.candidates.accept)
     assert described(weak='labels.csv').weak == 'labels.csv' and described(weak=None).weak is None
-    for wrong in (5, {'count': 5}):
+    for wrong in (5, {'number': 5}):
         with pytest.raises(ConfigError, match='^strategy.*: .*Rounds'):
             described(rounds=wrong)
 
