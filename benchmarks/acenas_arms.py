@@ -19,7 +19,15 @@ from nni_rankreg.data.cifar10 import load_cifar10
 from nni_rankreg.loss import LambdaRankLoss, MeanSquaredLoss, RankNetLoss
 from nni_rankreg.metric import relevance
 from nni_rankreg.plan import StandAlone
-from nni_rankreg.predictor import Graphs, NasBench201Encoder, Ranker, standardize
+from nni_rankreg.predictor import (
+    Graphs,
+    NasBench101Encoder,
+    NasBench201Encoder,
+    NodeFeatures,
+    Prediction,
+    Ranker,
+    standardize,
+)
 from nni_rankreg.predictor.graph import one_hot
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.search import Evolution
@@ -29,7 +37,18 @@ from nni_rankreg.typing import Sample, sample_key
 
 PROXIES = ('synflow', 'naswot')
 TOP, WEAK = 10, 4000
-PUBLISHED, GREEDY = Rounds(top=TOP), Rounds(10, explore=0., top=TOP)
+
+
+def published(budget: int) -> Rounds:
+    """Return the schedule of the paper."""
+    return Rounds.as_published(budget)
+
+
+def greedy(budget: int) -> Rounds:
+    """Return ten rounds without random draws after the first."""
+    tenth = max(2, budget // 10)
+    return Rounds(tenth, tenth, share=1., spread=0., top=TOP)
+
 
 
 @dataclass
@@ -44,8 +63,9 @@ class Table:
     test: np.ndarray
     weak_rows: np.ndarray
     weak: dict[str, np.ndarray]
+    node_features: NodeFeatures
 
-    def encode(self, samples: Sequence[Sample]) -> Graphs:
+    def __call__(self, samples: Sequence[Sample]) -> Graphs:
         return self.graphs.rows(torch.tensor([sample['row'] for sample in samples]))
 
     @property
@@ -68,7 +88,9 @@ def nasbench201(data: Path, out: Path, metric: str, test: str, pretraining: str)
         # Where nothing connects input and output there is no synflow.
         finite = np.isfinite(np.stack(list(weak.values()))).all(axis=0)
         rows, weak = rows[finite], {name: values[finite] for name, values in weak.items()}
-    return Table(NasBench201Encoder()(samples), columns[metric], columns[test], rows, weak)
+    encoder = NasBench201Encoder()
+    return Table(encoder(samples), columns[metric], columns[test], rows, weak,
+                 encoder.node_features)
 
 
 def proxy_labels(data: Path, out: Path, samples: Sequence[Sample]) -> dict[str, np.ndarray]:
@@ -96,7 +118,8 @@ def nasbench101(data: Path, pretraining: str, *, uniform: bool) -> Table:
         adjacency, ops = file['adj'][kept], file['ops'][kept]
     weak: dict[str, np.ndarray] = {'none': {}, 'size': {'params': params[rows]}}.get(
         pretraining, {'accuracy': accuracy, 'params': params[rows]})
-    return Table(cells(adjacency, ops), metric, test, rows, weak)
+    return Table(cells(adjacency, ops), metric, test, rows, weak,
+                 NasBench101Encoder().node_features)
 
 
 def cells(adjacency: np.ndarray, ops: np.ndarray) -> Graphs:
@@ -120,12 +143,12 @@ class Method(NamedTuple):
     """A search by the predictor: attributes of the ranker, and rounds of the strategy."""
 
     ranker: dict[str, Any] = {}
-    rounds: Rounds = PUBLISHED
+    rounds: Callable[[int], Rounds] = published
 
 
 METHODS = {
     'LambdaRank': Method(),
-    'greedy': Method(rounds=GREEDY),
+    'greedy': Method(rounds=greedy),
     'relevance to 20': Method(dict(target=relevance)),
     'published': Method(dict(loss=LambdaRankLoss(positions='published'), target=relevance)),
     'RankNet': Method(dict(loss=RankNetLoss(), target=standardize)),
@@ -143,7 +166,7 @@ class LightGBM:
                 2. ** gain - 1 for gain in range(21)], random_state=seed, n_jobs=1, verbose=-1)
 
     def _features(self, samples: Sequence[Sample]) -> np.ndarray:
-        graphs = self.table.encode(samples)
+        graphs = self.table(samples)
         return torch.cat([graphs.features.flatten(1), graphs.edges.flatten(1)], dim=1).numpy()
 
     def fit(self, samples: Sequence[Sample], metric: Sequence[float]) -> LightGBM:
@@ -151,17 +174,20 @@ class LightGBM:
         self.model.fit(self._features(samples), labels, group=[len(samples)])
         return self
 
-    def __call__(self, samples: Sequence[Sample]) -> Tensor:
-        return torch.from_numpy(self.model.predict(self._features(samples)))
+    def predict(self, samples: Sequence[Sample]) -> Prediction:
+        mean = torch.from_numpy(self.model.predict(self._features(samples)))
+        return Prediction(mean, torch.zeros_like(mean))
 
 
 def acenas(table: Table, ranker: Callable[[Any], Any], budget: int, seed: int,
-           rounds: Rounds) -> list[int]:
+           rounds: Callable[[int], Rounds]) -> list[int]:
     """Return the rows that the strategy trains, in order."""
     trained: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
-        plan = AceNAS(rounds=rounds, budget=budget, candidates=CandidatePool(table.samples),
-                      ranker=ranker, archive=Path(folder) / 'results.sqlite', seed=seed).plan({})
+        plan = AceNAS(rounds=rounds(budget), budget=budget,
+                      candidates=CandidatePool(table.samples), weak=None,
+                      predictor=lambda space, evidence: ranker(space),
+                      archive=Path(folder) / 'results.sqlite', seed=seed).plan({})
         outcomes: Any = None
         while True:
             try:
@@ -197,9 +223,20 @@ def drawn(table: Table, budget: int, seed: int) -> list[int]:
 
 def pretrained(table: Table, seed: int) -> Ranker:
     """Return a ranker pretrained on the weak labels of random architectures."""
-    ranker = Ranker({}, encoder=table.encode, seed=seed, progress=False)
+    ranker = Ranker({}, encoder=table, seed=seed, progress=False)
     if table.weak:
         chosen = np.random.default_rng([seed, 1]).permutation(len(table.weak_rows))[:WEAK]
         ranker.pretrain(table.graphs.rows(torch.from_numpy(table.weak_rows[chosen])),
                         {name: values[chosen] for name, values in table.weak.items()})
     return ranker
+
+
+class Flat:
+    """An encoder without structure: the operations of a cell, place by place."""
+
+    def __init__(self, table: Table):
+        self.table = table
+        self.node_features = NodeFeatures(table.node_features.names)
+
+    def __call__(self, samples: Sequence[Sample]) -> Graphs:
+        return self.table(samples)

@@ -71,7 +71,7 @@ def rival(name: str, table: arms.Table, data: Path, budget: int, seed: int) -> l
         return arms.evolution(data, table, budget, seed)
     if name == 'random':
         return arms.drawn(table, budget, seed)
-    rounds = {'LightGBM': arms.PUBLISHED, 'LightGBM, greedy': arms.GREEDY}[name]
+    rounds = {'LightGBM': arms.published, 'LightGBM, greedy': arms.greedy}[name]
     return arms.acenas(table, lambda _: arms.LightGBM(table, seed), budget, seed, rounds)
 
 
@@ -98,7 +98,7 @@ def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str, str]
                     rankers[key] = arms.pretrained(table, seed), time.perf_counter() - started
                     started = time.perf_counter()
                 ranker, seconds = copy.deepcopy(rankers[key][0]), rankers[key][1]
-                ranker.encoder = table.encode
+                ranker.encoder = table
                 for name, value in arms.METHODS[method].ranker.items():
                     setattr(ranker, name, value)
                 rows = arms.acenas(table, lambda _: ranker, budget, seed,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import acenas_tables
+import closed_loop
 import depth_ranking
 import gpu_speed
 import nao_controller
@@ -87,6 +88,8 @@ SECTIONS = {
     'AceNAS, ablation': Section('acenas', acenas_tables.ablation),
     'AceNAS, NAS-Bench-101': Section('acenas', partial(
         acenas_tables.report, experiments=acenas_tables.NASBENCH101)),
+    'closed loop': Section('closed_loop', closed_loop.report),
+    'closed loop, reliability': Section('closed_loop', closed_loop.coverage),
     'depth': Section('depth', depth_ranking.report),
     'proxies': Section(proxies.FILE, proxies.report),
     'seconds of proxies': Section(proxies.FILE, proxies.report_seconds),

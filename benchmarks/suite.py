@@ -39,6 +39,8 @@ STEPS = {
     'NAS-Bench-201': Step('ablate', 'nb201_ranking', ('--arms', json.dumps(NB201))),
     'AceNAS': Step('acenas_tables.py', 'acenas',
                    ('--seeds', '10', '--methods', '[LambdaRank,greedy]')),
+    'closed loop': Step('closed_loop.py', 'closed_loop',
+                        ('--seeds', '10', '--methods', '[process]')),
     'predictor': Step('predictor.py'),
     'depth': Step('depth_ranking.py', 'depth', ('--spaces', '[V1]')),
     'NAO controller': Step('nao_controller.py'),

@@ -64,8 +64,8 @@ def main(data: Path, latency: Path | None = None, bounds: tuple[float, float] = 
         LatencyConstraint(TunasLatency(latency.absolute()), minimum=least, maximum=most))
     search = AceNAS(
         SPOS(filter=within, metric='val_acc'), training(ACENAS_SUPERNET, supernet_epochs, 2048),
-        weak=WeakLabelling(weak), rounds=Rounds(rounds, explore=1 / 3, top=top), budget=budget,
-        candidates=CandidatePool(accept=within, size=pool), archive=out / 'results.sqlite')
+        weak=WeakLabelling(weak), candidates=CandidatePool(accept=within, size=pool), budget=budget,
+        rounds=Rounds(*2 * [budget // rounds], top=top), archive=out / 'results.sqlite')
     config = NasExperimentConfig('ts' if trials else 'sequential', 'simplified', 'local')
     config.trial_concurrency = trials or 1
     experiment = NasExperiment(space, training(IMAGENET_LINEAR, epochs, 1024), search, config)

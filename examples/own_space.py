@@ -64,7 +64,7 @@ def main(acenas: bool = False, archive: Path = Path('runs/own.sqlite'), training
                          image_loader(Digits('validation'), 300))
     supernet = SPOS([LandmarkRegularizer(weight=10.)], metric='val_acc'), training(supernet_epochs)
     search = (AceNAS(*supernet, weak=WeakLabelling(200), budget=trainings, archive=archive,
-                     rounds=Rounds(2, top=3, landmarks=trainings // 2)) if acenas else
+                     rounds=Rounds(2, 2, top=3, landmarks=trainings // 2)) if acenas else
               LandmarkSearch(*supernet, landmarks=trainings, iterations=1, top=3, archive=archive))
     config = NasExperimentConfig('sequential', 'simplified', 'local', trial_concurrency=1)
     experiment = NasExperiment(ConvNet(), training(epochs), search, config)

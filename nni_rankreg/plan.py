@@ -24,8 +24,8 @@ from .archive import Archive
 from .search import UniformDraw
 from .typing import Results, Sample, sample_key
 
-__all__ = ['StandAlone', 'SuperNet', 'SuperNetOutcome', 'Failure', 'Job', 'Plan', 'Runner',
-           'SearchError', 'drive']
+__all__ = ['StandAlone', 'SuperNet', 'SuperNetOutcome', 'Failure', 'Job', 'Outcome', 'Plan',
+           'Runner', 'SearchError', 'drive']
 
 _logger = logging.getLogger(__name__)
 

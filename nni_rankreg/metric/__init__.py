@@ -7,11 +7,11 @@ compare depth maps.
 
 from .correlation import concordant_pair_ratio, kendall_tau, pearson, sparse_kendall_tau, spearman
 from .depth import align_least_squares, aligned_delta, aligned_rmse
-from .interval import bootstrap_interval, margin_of_error
+from .interval import bootstrap_interval, kendall_tau_interval, margin_of_error
 from .top import ndcg, relevance, top_k
 
 __all__ = [
     'kendall_tau', 'sparse_kendall_tau', 'spearman', 'pearson', 'concordant_pair_ratio',
-    'top_k', 'ndcg', 'relevance', 'bootstrap_interval', 'margin_of_error',
+    'top_k', 'ndcg', 'relevance', 'bootstrap_interval', 'kendall_tau_interval', 'margin_of_error',
     'align_least_squares', 'aligned_rmse', 'aligned_delta',
 ]

@@ -10,7 +10,7 @@ from scipy import stats
 
 from .values import Array, Values, check, to_array
 
-__all__ = ['bootstrap_interval', 'margin_of_error']
+__all__ = ['bootstrap_interval', 'kendall_tau_interval', 'margin_of_error']
 
 
 def bootstrap_interval(
@@ -64,6 +64,42 @@ def bootstrap_interval(
     if np.isnan(values).all():
         return float('nan'), float('nan')
     low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def kendall_tau_interval(scores: Values, targets: Values, *, confidence: float = 0.95,
+                         resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Return what `bootstrap_interval` finds for `kendall_tau`, a hundred times as fast.
+
+    The signs of all pairs are looked at once; a resample weighs them by how often it has each
+    architecture.
+
+    Parameters
+    ----------
+    scores, targets
+        Predictions and truth, shape (N,), higher is better.
+    confidence, resamples, seed
+        As of `bootstrap_interval`.
+
+    Examples
+    --------
+    >>> low, high = kendall_tau_interval(range(20), [x + 3 * (-1) ** x for x in range(20)])
+    >>> 0.5 < low < high < 0.9
+    True
+    """
+    predicted, truth = check(scores, targets)
+    generator, count = np.random.default_rng(seed), len(truth)
+    weights = np.stack([np.bincount(generator.integers(count, size=count), minlength=count)
+                        for _ in range(resamples)]).astype(np.float64)
+    first, second = (np.sign(values[:, None] - values) for values in (predicted, truth))
+
+    def pairs(signs: Array) -> Array:
+        return ((weights @ signs) * weights).sum(axis=1)
+    with np.errstate(invalid='ignore'):   # no order in a resample of equal ones
+        taus = pairs(first * second) / np.sqrt(pairs(first ** 2) * pairs(second ** 2))
+    if np.isnan(taus).all():
+        return float('nan'), float('nan')
+    low, high = np.nanquantile(taus, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 

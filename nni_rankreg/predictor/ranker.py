@@ -18,8 +18,10 @@ from ..metric import relevance
 from ..metric.values import Array, Values
 from ..typing import Sample, Space
 from .encoder import default_encoder
-from .graph import GraphEncoder, Graphs
+from .evidence import Evidence, EvidenceEncoder
+from .graph import GraphEncoder, Graphs, StructuredEncoder
 from .network import DGCNN, SMALLEST_POOL, head
+from .prediction import Prediction
 from .target import label_values, standardize
 from .training import Training, train
 
@@ -48,6 +50,9 @@ class Ranker:
         An NNI space, or the dict that its ``simplify()`` returns.
     encoder
         From architectures to graphs; None takes that of the space, see `default_encoder`.
+    evidence
+        What is known before any training; its features join the graph's embedding as
+        hyper-parameters of the network do. None for nothing.
     loss
         Of lists of scores; None is `LambdaRankLoss()`.
     target
@@ -102,12 +107,15 @@ class Ranker:
 
     def __init__(
         self, space: Space, *,
-        encoder: GraphEncoder | None = None, loss: ListLoss | None = None,
+        encoder: StructuredEncoder | None = None, evidence: Evidence | None = None,
+        loss: ListLoss | None = None,
         target: Callable[[Array], Array] | None = None, pretraining: Training | None = None,
         fitting: Training | None = None, transfer_head: bool = False,
         dropout: float = 0.5, seed: int = 0, progress: bool = True, **network: Any,
     ):
-        self.encoder = default_encoder(space) if encoder is None else encoder
+        encoder = default_encoder(space) if encoder is None else encoder
+        self.encoder: GraphEncoder = (
+            encoder if evidence is None else EvidenceEncoder(encoder, evidence))
         self.loss, self.target = loss or LambdaRankLoss(), target or _RELEVANCE
         self.pretraining, self.fitting = pretraining or self.PRETRAINING, fitting or self.FITTING
         self.transfer_head, self.dropout = transfer_head, dropout
@@ -207,6 +215,11 @@ class Ranker:
         return torch.cat(parts).double()
 
     __call__ = score
+
+    def predict(self, samples: Sequence[Sample] | Graphs) -> Prediction:
+        """Return the scores of N architectures; how uncertain they are is not known."""
+        scores = self.score(samples)
+        return Prediction(scores, torch.zeros_like(scores))
 
     def _encode(self, samples: Sequence[Sample] | Graphs) -> Graphs:
         graphs = samples if isinstance(samples, Graphs) else self.encoder(samples)

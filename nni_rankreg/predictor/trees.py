@@ -7,37 +7,31 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import norm, rankdata
 from sklearn.ensemble import ExtraTreesRegressor
 from torch import Tensor
 
 from ..metric.values import Values
 from ..typing import Sample, Space
-from .encoder import default_encoder
-from .graph import Graphs, StructuredEncoder
-from .structure import structure_features
-from .target import label_values
+from .description import Description
+from .prediction import Prediction
+from .target import metric_scores
 
 __all__ = ['Trees']
-
-Architectures = Sequence[Sample] | Graphs | Tensor
 
 
 class Trees:
     """Rank architectures after a few have been trained, without pretraining; a `Scorer`.
 
-    Extremely randomised trees (Geurts et al., 2006), averaged, predict a metric from
-    `structure_features` and from the hyper-parameters and evidence that are beside the graphs,
-    `Graphs.extras`. They learn normal scores: the values that as many numbers of a standard normal
-    distribution would have at the ranks of the results. In place of architectures every method
-    takes their graphs or their `features`, which saves time where they are needed again.
+    Extremely randomised trees (Geurts et al., 2006), averaged, predict performance from structure
+    and evidence. They learn normal scores: the values that as many numbers of a standard normal
+    distribution would have at the ranks of the results.
 
     Parameters
     ----------
     space
         An NNI space, or the dict that its ``simplify()`` returns.
-    encoder
-        From architectures to graphs; None takes that of the space, see `default_encoder`.
+    description
+        From architectures to numbers; None is `Description` of the space.
     estimators
         Number of trees.
     max_features
@@ -59,21 +53,15 @@ class Trees:
     """
 
     def __init__(
-        self, space: Space, *, encoder: StructuredEncoder | None = None, estimators: int = 200,
+        self, space: Space, *, description: Description | None = None, estimators: int = 100,
         max_features: float = 0.2, seed: int = 0, **options: Any,
     ):
-        self.encoder = default_encoder(space) if encoder is None else encoder
+        self.description = Description(space) if description is None else description
         self._options = dict(n_estimators=estimators, max_features=max_features,
                              random_state=seed, **options)
         self._forest: ExtraTreesRegressor | None = None
 
-    def features(self, samples: Sequence[Sample] | Graphs) -> Tensor:
-        """Return what the trees see of N architectures, shape (N, K), float32."""
-        graphs = samples if isinstance(samples, Graphs) else self.encoder(samples)
-        structure = structure_features(graphs, self.encoder.node_features)
-        return torch.cat([structure, graphs.extras], dim=1)
-
-    def fit(self, samples: Architectures, metric: Values) -> Trees:
+    def fit(self, samples: Sequence[Sample], metric: Values) -> Trees:
         """Learn the order of trained architectures; earlier fits are forgotten.
 
         Parameters
@@ -88,16 +76,11 @@ class Trees:
         ValueError
             If there are too few, shapes do not fit, or a metric is not finite.
         """
-        features = self._numbers(samples)
-        if len(features) < 2:
-            raise ValueError(f'Expected at least 2 architectures to learn from, got '
-                             f'{len(features)}.')
-        ranks = rankdata(label_values('metric', metric, len(features)))
-        scores = norm.ppf((ranks - 0.5) / len(features))
-        self._forest = ExtraTreesRegressor(**self._options).fit(features, scores)
+        scores = metric_scores(metric, len(samples))
+        self._forest = ExtraTreesRegressor(**self._options).fit(self.description(samples), scores)
         return self
 
-    def predict(self, samples: Architectures) -> tuple[Tensor, Tensor]:
+    def predict(self, samples: Sequence[Sample]) -> Prediction:
         """Return mean and standard deviation over the trees, each of shape (N,), float64.
 
         The unit is the standard deviation of the results of `fit`, as normal scores.
@@ -106,23 +89,15 @@ class Trees:
         ------
         RuntimeError
             If the trees have not been fitted.
-        ValueError
-            If there are other features than in `fit`.
         """
         if self._forest is None:
             raise RuntimeError('Expected fitted trees; call fit first.')
-        features, expected = self._numbers(samples), self._forest.n_features_in_
-        if features.shape[1] != expected:                  # a single tree does not look
-            raise ValueError(f'Expected {expected} features, as in fit, got {features.shape[1]}.')
+        features = self.description(samples)
         each = np.stack([tree.tree_.predict(features)[:, 0] for tree in self._forest.estimators_])
-        return torch.from_numpy(each.mean(axis=0)), torch.from_numpy(each.std(axis=0))
+        return Prediction(torch.from_numpy(each.mean(axis=0)), torch.from_numpy(each.std(axis=0)))
 
-    def score(self, samples: Architectures) -> Tensor:
+    def score(self, samples: Sequence[Sample]) -> Tensor:
         """Return the mean over the trees for N architectures, shape (N,), float64."""
-        return self.predict(samples)[0]
+        return self.predict(samples).mean
 
     __call__ = score
-
-    def _numbers(self, samples: Architectures) -> np.ndarray:
-        features = samples if isinstance(samples, Tensor) else self.features(samples)
-        return np.ascontiguousarray(features.numpy(), dtype=np.float32)

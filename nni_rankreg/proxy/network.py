@@ -57,7 +57,7 @@ class NetworkFactory:
         with seeded(seed, self.device):
             template: ModelSpace = space.trace_copy().get(traceable=False)
         self._trials = SimplifiedModelSpace.from_model(template)
-        self._varying: set[int] = set()
+        self._varying: set[nn.Module] = set()  # by themselves: a copy has copies of them
         self._template = template if all(map(_is_plain, template.modules())) else None
         if self._template is not None:
             self._find_varying(template.to(self.device))
@@ -74,12 +74,12 @@ class NetworkFactory:
         """Remember which modules have a choice inside."""
         found = [self._find_varying(child) for child in module.children()]
         if any(found) or isinstance(module, LayerChoice):
-            self._varying.add(id(module))
-        return id(module) in self._varying
+            self._varying.add(module)
+        return module in self._varying
 
     def _choose(self, module: nn.Module, sample: Sample, memo: dict[int, object]) -> nn.Module:
         """Return a copy of the modules around the choices; all below them is shared."""
-        if id(module) not in self._varying:
+        if module not in self._varying:
             return module
         if isinstance(module, LayerChoice):
             return self._choose(module[sample[module.label]], sample, memo)

@@ -8,7 +8,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import nni
@@ -17,6 +17,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from .._util.fork import fork_map
 from .._util.random import seeded
 from ..archive import Archive
 from ..typing import Sample, sample_key
@@ -54,6 +55,8 @@ class ProxyScorer:
     cache
         Where scores are kept, so that an interrupted scoring goes on. They are found again by
         proxy, options, seed, kind of device, space, and content of the batch.
+    processes
+        That score, copies of this process; on a GPU one.
     progress
         Whether to show a progress bar.
 
@@ -75,7 +78,7 @@ class ProxyScorer:
     def __init__(self, name: str, space: ModelSpace, batch: Batch | Iterable[Batch], *,
                  options: Mapping[str, Any] | None = None, seed: int = 0,
                  device: str | torch.device | None = None, cache: Archive | None = None,
-                 progress: bool = False):
+                 processes: int = 1, progress: bool = False):
         self.name, self.proxy, self.seed = name, find_proxy(name), seed
         self.options = dict(options or {})
         _check_options(name, self.proxy, self.options)
@@ -84,6 +87,7 @@ class ProxyScorer:
         self.device = images.device if device is None else torch.device(device)
         self.batch = images.to(self.device), labels.to(self.device)
         self.cache, self.progress = cache, progress
+        self.processes = processes if self.device.type == 'cpu' else 1
         self.key = '' if cache is None else self._identity(space)
         self._known: dict[str, float] | None = None
         self._space = type(space).__name__
@@ -122,14 +126,19 @@ class ProxyScorer:
     def _compute(self, samples: Mapping[str, Sample], known: dict[str, float]) -> None:
         """Add the scores of `samples` to `known`, and every second to the cache."""
         kept: dict[str, float] = {}
-        flushed = time.monotonic()
-        try:
-            for key, sample in tqdm(samples.items(), self.name, disable=not self.progress,
-                                    leave=False):
-                known[key] = kept[key] = self.score(sample)
+
+        def keep(scores: Iterable[float]) -> Iterator[float]:
+            flushed = time.monotonic()
+            bar = tqdm(scores, self.name, len(samples), disable=not self.progress, leave=False)
+            for key, score in zip(samples, bar):
+                known[key] = kept[key] = score
                 if time.monotonic() - flushed > _FLUSH:
                     self._keep(kept)
                     flushed = time.monotonic()
+                yield score
+
+        try:
+            fork_map(self.score, list(samples.values()), self.processes, keep)
         finally:
             self._keep(kept)
 

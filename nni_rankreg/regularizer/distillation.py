@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import nni
@@ -18,7 +17,7 @@ from ..typing import Sample
 from .among import all_pairs_loss, check_among
 from .base import Regularizer
 from .known import check_landmarks, known_results
-from .teaching import Learner, Teacher, Teaching
+from .teaching import Teacher, Teaching, learns
 from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
 __all__ = ['DistillationTerm', 'RankingDistillation']
@@ -40,8 +39,9 @@ class RankingDistillation(Regularizer):
     ----------
     teacher
         Name of a zero-cost proxy (see `ProxyScorer`), any `Scorer`, or several of them, which
-        vote on the order of each pair. One with a method ``fit(samples, metrics)``, such as a
-        `Ranker`, learns from the landmarks before the first step of each training.
+        vote on the order of each pair. A `LearnedTeacher`, or one with a method ``fit(samples,
+        metrics)`` such as a `Ranker`, learns from the landmarks before the first step of each
+        training.
     sampler
         Draws the pairs; None draws them uniformly.
     weight
@@ -84,7 +84,7 @@ class RankingDistillation(Regularizer):
     2.0
     """
 
-    def __init__(self, teacher: Teacher | Sequence[Teacher] = 'naswot',
+    def __init__(self, teacher: Teacher | list[Teacher] | tuple[Teacher, ...] = 'naswot',
                  sampler: MarginPairSampler | None = None, *, weight: float = 2., pairs: int = 1,
                  landmark_pairs: int = 0, landmarks: ResultsSource | None = None,
                  among: str = 'drawn', criterion: PairwiseRankingLoss | None = None,
@@ -102,8 +102,7 @@ class RankingDistillation(Regularizer):
             warnings.warn(f'With a weight of {weight:g} above 1 and detach={detach!r}, a sub-net '
                           'that is too good is trained to a higher loss.', stacklevel=2)
         self.teachers: list[Teacher] = (
-            [teacher] if isinstance(teacher, (str, Learner)) or callable(teacher)
-            else list(teacher))
+            list(teacher) if isinstance(teacher, (list, tuple)) else [teacher])
         self.sampler, self.pairs, self.detach = sampler or MarginPairSampler(), pairs, detach
         self.landmark_pairs, self.landmarks = landmark_pairs, landmarks
         self.among = check_among(among)
@@ -144,7 +143,7 @@ class DistillationTerm(Term):
         known = known_results(recipe.landmarks, context)
         if recipe.landmark_pairs:
             check_landmarks(known, type(recipe).__name__)
-        if recipe.landmark_pairs or any(isinstance(one, Learner) for one in recipe.teachers):
+        if recipe.landmark_pairs or any(map(learns, recipe.teachers)):
             self.results = known
         self.teaching = Teaching(recipe.teachers, context, recipe.sampler.seed, self.results)
 

@@ -9,12 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from ..predictor import LearnedTeacher
 from ..proxy import ProxyScorer, find_proxy
 from ..sampler import UniformSampler
 from ..typing import Results, Sample, Scorer, sample_key
 from .term import TermContext
 
-__all__ = ['Learner', 'Teacher', 'Teaching']
+__all__ = ['Learner', 'Teacher', 'Teaching', 'learns']
 
 
 @runtime_checkable
@@ -26,8 +27,14 @@ class Learner(Protocol):
         ...
 
 
-Teacher = str | Scorer | Learner
-"""Name of a zero-cost proxy, any `Scorer`, or a `Learner`."""
+Teacher = str | Scorer | Learner | LearnedTeacher
+"""Name of a zero-cost proxy, any `Scorer`, a `Learner`, or the recipe of one."""
+
+
+def learns(teacher: Any) -> bool:
+    """Return whether a teacher learns from the results of the search."""
+    return isinstance(teacher, (Learner, LearnedTeacher))
+
 
 _PROBED = 20  # architectures on which a teacher must not be constant
 
@@ -68,13 +75,13 @@ class Teaching:
         self._truth: dict[str, tuple[float, ...]] = {
             sample_key(sample): (metric,) for sample, metric in results.pairs()}
         for one in self.teachers:
-            if isinstance(one, Learner) and len(self._truth) < 2:
+            if learns(one) and len(self._truth) < 2:
                 raise ValueError(f'Expected results for {one!r} to learn from, got '
                                  f'{len(self._truth)}. Give RankingDistillation landmarks, or use '
                                  'it in a LandmarkSearch; of one that has learnt already, give '
                                  'the method that scores.')
         self.batch: list[Tensor] = []
-        self._loss = context.loss
+        self._loss, self._accept = context.loss, context.accept
         self._space = context.space  # a proxy builds it anew, whatever has become of it
         probe = UniformSampler(context.space, seed, accept=context.accept)
         self._probed = [probe.sample() for _ in range(_PROBED)]
@@ -136,13 +143,24 @@ class Teaching:
     def _scorer(self, teacher: Teacher, batch: Any) -> Scorer:
         if isinstance(teacher, str):
             return self._proxy(teacher, batch)
+        if isinstance(teacher, LearnedTeacher):
+            return self._over_space(teacher, batch).fit(*self._results[:2])
         if isinstance(teacher, Learner):
-            return deepcopy(teacher).fit(self._results.samples, self._results.metrics)
+            return deepcopy(teacher).fit(*self._results[:2])
         return teacher
 
+    def _over_space(self, teacher: LearnedTeacher, batch: Any) -> Learner:
+        first = self._first(batch) if teacher.scorers else None
+        if first is not None:
+            self.batch = list(first)
+        return teacher.over(self._space, first, self._accept)
+
+    def _first(self, batch: Any) -> Any:
+        """Return the batch that proxies see: that of before an interruption, if there was one."""
+        return [one.to(batch[0].device) for one in self.batch] or batch
+
     def _proxy(self, name: str, batch: Any) -> ProxyScorer:
-        first: Any = [one.to(batch[0].device) for one in self.batch]
-        scorer = ProxyScorer(name, self._space, first or batch)
+        scorer = ProxyScorer(name, self._space, self._first(batch))
         loss = self._loss
         if loss is not None and 'loss' in inspect.signature(find_proxy(name)).parameters:
             scorer.options['loss'] = lambda outputs, _: loss(outputs, scorer.batch)

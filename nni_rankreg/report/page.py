@@ -23,7 +23,7 @@ img { max-width: 100% } code { font-size: 13px } h2 { margin-top: 2em }
 
 
 def search_page(title: str, state: str, best: Results, outcomes: Mapping[str, Mapping[str, Any]],
-                pictures: Sequence[Path]) -> str:
+                reliability: pd.DataFrame, pictures: Sequence[Path]) -> str:
     """Return the page as a text.
 
     Parameters
@@ -36,6 +36,8 @@ def search_page(title: str, state: str, best: Results, outcomes: Mapping[str, Ma
         Architectures, best first.
     outcomes
         Of the super-nets by name, each with its metrics.
+    reliability
+        What predictions were worth, a row for each source, as of `Reliability.table`.
     pictures
         Files; their names are the headings.
     """
@@ -44,6 +46,7 @@ def search_page(title: str, state: str, best: Results, outcomes: Mapping[str, Ma
             f'<h1>{html.escape(title)}</h1><p>{html.escape(state)}</p>'
             f'<h2>Best architectures</h2>{_best(best)}'
             f'<h2>Super-nets, last epoch</h2>{_last_epochs(outcomes)}'
+            f'<h2>Predictions and what trainings showed</h2>{_grid(reliability)}'
             f'{"".join(map(_picture, pictures))}</body></html>')
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..archive import Archive
+from ..predictor import read_reliability
 from ..typing import Results, Sample
 from .cell import draw_cell
 from .page import search_page
@@ -43,7 +44,8 @@ def report_search(archive: Archive, folder: Path, top: int = 5) -> str:
     state = (f'{len(archive)} architectures trained stand-alone, {len(outcomes)} super-nets. '
              f'{_pending(archive)}')
     (folder / 'index.html').write_text(
-        search_page(archive.path.name, state, best, outcomes, pictures), encoding='utf-8')
+        search_page(archive.path.name, state, best, outcomes, read_reliability(archive).table(),
+                    pictures), encoding='utf-8')
     return f'{len(archive)} architectures, {len(outcomes)} super-nets'
 
 

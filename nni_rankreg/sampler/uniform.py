@@ -70,6 +70,10 @@ class UniformSampler(OwnsGenerator):
         check_different(count, len(samples), what)
         return samples
 
+    def up_to(self, count: int) -> list[Sample]:
+        """Return `count` different architectures, or fewer if the space does not hold as many."""
+        return self._space.distinct(self._draw, count, once(), self._random)
+
     def mutate(self, sample: Sample) -> Sample:
         """Return a copy of `sample` with one label, drawn uniformly, changed to another choice.
 

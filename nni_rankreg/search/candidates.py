@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -16,6 +17,8 @@ from ..typing import Accept, Results, Sample, Scorer, Space, sample_key
 from .generations import evolve
 
 __all__ = ['Candidates']
+
+_NEIGHBOURS = 200  # of the best, at most, each time
 
 
 class Candidates:
@@ -32,6 +35,9 @@ class Candidates:
     pool
         A space of up to this size is scored as a whole; of a larger one, so many architectures
         are scored each time.
+    fixed
+        Whether the architectures of a larger space are drawn once, for scorers that take long;
+        then only neighbours of the best come to them.
     seed
         Of all draws.
     form
@@ -54,17 +60,33 @@ class Candidates:
     """
 
     def __init__(self, space: Space, *, given: Sequence[Sample] | None = None,
-                 accept: Accept | None = None, pool: int = 100_000, seed: int = 0,
-                 form: CanonicalForm | None = None):
+                 accept: Accept | None = None, pool: int = 100_000, fixed: bool = False,
+                 seed: int = 0, form: CanonicalForm | None = None):
         if pool < 1:
             raise ValueError(f'Expected a pool of at least 1 architecture, got {pool}.')
-        self.pool = pool
+        self.pool, self.seed = pool, seed
         self._accept, self._random = accept, np.random.default_rng(seed)
         self._form = form or sample_key
-        self._sampler = UniformSampler(space, seed)
+        self._space = space
         listed = (ChoiceSpace(space, accept).every(pool) if given is None
                   else [one for one in given if accept is None or accept(one)])
+        self._grows = fixed and listed is None
+        if self._grows:
+            listed = self._draw(pool, self._new())
         self._listed = None if listed is None else self._first_of_each(listed)
+
+    @cached_property
+    def _sampler(self) -> UniformSampler:
+        """What draws; given architectures may be of no space, such as the rows of a table."""
+        return UniformSampler(self._space, self.seed)
+
+    def sample(self, count: int) -> list[Sample]:
+        """Return up to `count` random architectures, the same ones each time."""
+        if self._listed is None:
+            return deepcopy(self)._draw(count, self._new())
+        every = list(self._listed.values())
+        rows = np.random.default_rng(self.seed).permutation(len(every))[:count]
+        return [every[row] for row in rows]
 
     def random(self, count: int, exclude: Collection[Sample] = ()) -> list[Sample]:
         """Return `count` different architectures, or fewer if there are no more.
@@ -77,12 +99,31 @@ class Candidates:
             Architectures to leave out.
         """
         if self._listed is None:
-            return self._draw(count, once(exclude, self._accept, self._form))
+            return self._draw(count, self._new(exclude))
         rest = self._others(self._listed, exclude)
         return [rest[row] for row in self._random.permutation(len(rest))[:count]]
 
+    def random_of_best(self, scorer: Scorer, count: int, share: float,
+                       exclude: Collection[Sample] = ()) -> list[Sample]:
+        """Return `count` random architectures of the share with the highest scores.
+
+        Parameters
+        ----------
+        scorer
+            Scores architectures, higher is better.
+        count
+            Number of architectures; if the share has no more, it is that much larger.
+        share
+            Of the architectures that are not excluded, above 0, up to 1.
+        exclude
+            Architectures to leave out.
+        """
+        size = self.pool if self._listed is None else len(self._others(self._listed, exclude))
+        best = self.best(scorer, max(count, round(share * size)), exclude)
+        return [best[row] for row in self._random.permutation(len(best))[:count]]
+
     def best(self, scorer: Scorer, count: int, exclude: Collection[Sample] = (), *,
-             generations: int = 1) -> list[Sample]:
+             around: Sequence[Sample] = (), generations: int = 1) -> list[Sample]:
         """Return the `count` architectures with the highest scores, best first.
 
         Parameters
@@ -93,19 +134,39 @@ class Candidates:
             Number of architectures; fewer are returned if there are no more.
         exclude
             Architectures to leave out.
+        around
+            Architectures with whose neighbours, one choice changed, the candidates begin where not
+            all of a space are listed.
         generations
             Of an evolution over a huge space (see `evolve`), which score `pool` architectures in
             all; each after the first has children of the best so far, with one choice changed. 1
             scores random ones only.
         """
+        if self._grows:
+            assert self._listed is not None
+            new = self._new(self._listed.values())
+            self._listed.update(self._first_of_each(self._neighbours(around, new)))
         if self._listed is None:
-            size, new = max(1, self.pool // generations), once(exclude, self._accept, self._form)
-            scored = evolve(self._draw(size, new), scorer, self._sampler.mutate, new, size=size,
-                            generations=generations, random=self._random)
+            size, new = max(1, self.pool // generations), self._new(exclude)
+            near = self._neighbours(around, new)[:size // 2]
+            scored = evolve([*near, *self._draw(size - len(near), new)], scorer,
+                            self._sampler.mutate, new, size=size, generations=generations,
+                            random=self._random)
         else:
             rest = self._others(self._listed, exclude)
             scored = Results(rest, scorer(rest).tolist())
         return scored.best_first().samples[:count]
+
+    def _new(self, exclude: Iterable[Sample] = ()) -> Accept:
+        """Return a filter that accepts each function once, and none of those excluded."""
+        return once(exclude, self._accept, self._form)
+
+    def _neighbours(self, around: Sequence[Sample], new: Accept) -> list[Sample]:
+        """Return new architectures that differ from one of `around` in one choice."""
+        if not around:
+            return []
+        rows = self._random.integers(len(around), size=_NEIGHBOURS).tolist()
+        return list(filter(new, (self._sampler.mutate(around[row]) for row in rows)))
 
     def _draw(self, count: int, new: Accept) -> list[Sample]:
         """Return random architectures of a huge space; raise if the filter accepts none at all."""

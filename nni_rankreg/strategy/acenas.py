@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..archive import Archive
 from ..plan import Plan, SuperNet, SuperNetOutcome
-from ..predictor import Ranker, WeakLabels, read_weak
+from ..predictor import (
+    Description,
+    Ensemble,
+    Evidence,
+    GaussianProcess,
+    Predictor,
+    Ranker,
+    Reliability,
+    WeakLabels,
+    read_reliability,
+    read_weak,
+    record_predictions,
+)
 from ..predictor.weak import WeakSource
-from ..search import Candidates, UniformDraw
+from ..search import UniformDraw
 from ..supernet.weak_label import LABELS
 from ..table import ResultsSource
-from ..typing import Results, Sample
+from ..typing import Results
 from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
-from .ledger import Ledger
+from .loop import Chosen, ClosedLoop
 from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
@@ -33,12 +46,15 @@ _logger = logging.getLogger(__name__)
 class AceNAS(PlanStrategy):
     """Rank all architectures by a predictor that is trained on few; train the best of them.
 
+    All that is known is evidence: zero-cost proxies and costs, the structure of architectures, a
+    super-net, and the results so far. A first round of architectures is drawn from the best by the
+    evidence. In each further round the predictor learns from all results, and the architectures of
+    which it expects most are trained stand-alone. What is predicted before each training is
+    compared with what it shows, so that the search ends with an honest number, `reliability`.
+    Every training is a trial.
+
     Source: Zhang et al., "AceNAS: Learning to Rank Ace Neural Architectures with Weak Supervision
-    of Weight Sharing", 2021, Algorithm 1. A super-net gives weak labels of random architectures, on
-    which the predictor is pretrained. Architectures are then trained stand-alone in rounds, the
-    first at random, the others partly those predicted best; after each round the predictor learns
-    to rank all that have been trained. Those predicted best in the end are trained, too. Every
-    training is a trial.
+    of Weight Sharing", 2021, Algorithm 1; `as_published` is the search of this paper.
 
     Parameters
     ----------
@@ -47,17 +63,21 @@ class AceNAS(PlanStrategy):
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
+    evidence
+        What is known of architectures before any training, such as zero-cost proxies; None for
+        nothing.
     weak
         A `WeakLabelling`, whose architectures the super-net labels; or weak labels from elsewhere,
         the path of a CSV file for example: then no super-net is trained; None for none.
     rounds
-        In which the stand-alone trainings go on, and how many follow in the end.
+        In which the stand-alone trainings go on.
     budget
         Number of stand-alone trainings in all rounds together.
     candidates
         Which architectures may be trained, and how many of them the predictor looks at.
-    ranker
-        Makes the predictor of a space; None is `Ranker`, with the seed.
+    predictor
+        Makes the predictor from space and evidence; None is a `GaussianProcess`, in an `Ensemble`
+        with a `Ranker` if there are weak labels.
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
         an interrupted search: what it holds is not run again.
@@ -77,7 +97,7 @@ class AceNAS(PlanStrategy):
     supernet_outcome
         Of the super-net training of the last `plan`, None before it.
     predictor
-        The `Ranker` of the last `plan`, None before it.
+        Of the last `plan`, None before it.
 
     Raises
     ------
@@ -86,29 +106,20 @@ class AceNAS(PlanStrategy):
     ValueError
         If the budget does not fit the rounds.
 
-    Notes
-    -----
-    .. note::
-        In the published code, the best of the end may be among those already trained; here all of
-        them are new, so that budget + top architectures are trained. On the table of
-        NAS-Bench-201, ``Rounds(10, explore=0)`` finds the best with fewer trainings than the
-        paper's schedule, the default; there metrics are means of three trainings, see
-        docs/results.md.
-
     Examples
     --------
     >>> from nni_rankreg.strategy import SPOS
-    >>> search = AceNAS(supernet=SPOS(metric='val_acc'), supernet_evaluator=None,
-    ...                 rounds=Rounds(count=5, explore=0.5, top=10), budget=100,
+    >>> search = AceNAS(supernet=SPOS(metric='val_acc'), supernet_evaluator=None, budget=50,
     ...                 archive='runs/acenas.sqlite')
     >>> # NasExperiment(space, evaluator, search).run()
     """
 
-    def __init__(self, supernet: SuperNetStrategy | None = None, supernet_evaluator: Any = None, *,
+    def __init__(self, supernet: SuperNetStrategy | None = None,  # noqa: PLR0913
+                 supernet_evaluator: Any = None, *, evidence: Evidence | None = None,
                  weak: WeakLabelling | WeakSource | None = WeakLabelling(),
                  rounds: Rounds = Rounds(), budget: int = 100,
                  candidates: CandidatePool = CandidatePool(),
-                 ranker: Callable[[Any], Ranker] | None = None,
+                 predictor: Callable[[Any, Evidence | None], Predictor] | None = None,
                  archive: Archive | str | Path = 'runs/acenas.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
                  work_dir: str | Path | None = None, seed: int = 0):
@@ -116,14 +127,39 @@ class AceNAS(PlanStrategy):
         _check('weak', weak, WeakLabelling, WeakLabels, str, Path, type(None))
         _check('rounds', rounds, Rounds)
         _check('candidates', candidates, CandidatePool)
-        if budget < 2 * rounds.count or rounds.landmarks > budget:
-            raise ValueError('Expected a budget of at least 2 architectures a round, and no more '
-                             f'landmarks than that, got {budget} for {rounds.count} rounds and '
-                             f'{rounds.landmarks} landmarks.')
-        self.supernet, self.weak, self.rounds, self.budget = supernet, weak, rounds, budget
-        self.candidates, self.ranker, self.seed = candidates, ranker, seed
+        if max(rounds.first, rounds.landmarks) > budget:
+            raise ValueError('Expected a budget of at least the first round and the landmarks, got '
+                             f'{budget} for {rounds.first} and {rounds.landmarks}.')
+        self.supernet, self.evidence, self.weak = supernet, evidence, weak
+        self.rounds, self.budget = rounds, budget
+        self.candidates, self.make_predictor, self.seed = candidates, predictor, seed
         self.supernet_outcome: SuperNetOutcome | None = None
-        self.predictor: Ranker | None = None
+        self.predictor: Predictor | None = None
+
+    @classmethod
+    def as_published(cls, supernet: SuperNetStrategy | None = None, supernet_evaluator: Any = None,
+                     *, budget: int = 100, landmarks: int = 0, seed: int = 0,
+                     **arguments: Any) -> AceNAS:
+        """Return the search of the paper: a `Ranker` alone, five rounds, half of each at random.
+
+        Parameters
+        ----------
+        supernet, supernet_evaluator, budget, seed
+            As of `AceNAS`.
+        landmarks
+            As of `Rounds`.
+        **arguments
+            Further arguments of `AceNAS`.
+
+        Notes
+        -----
+        .. note::
+            In the published code, the best of the end may be among those already trained; here all
+            of them are new, so that budget + 10 architectures are trained.
+        """
+        rounds = Rounds.as_published(budget, landmarks=landmarks)
+        return cls(supernet, supernet_evaluator, budget=budget, seed=seed, **{
+            'rounds': rounds, 'predictor': partial(_ranker, seed=seed), **arguments})
 
     def plan(self, space: Any) -> Plan[Results]:
         """Yield the jobs of the search; the answer is all results, best first.
@@ -134,39 +170,42 @@ class AceNAS(PlanStrategy):
             Model space, or label -> mutable.
         """
         self.supernet_outcome = None
-        candidates = self.candidates.of(space, self.seed)
-        ledger, rounds = Ledger(self.known_results()), self.rounds
-        if rounds.landmarks:
-            landmarks = candidates.random(rounds.landmarks, ledger.tried)
-            yield from self.train_stand_alone(landmarks, ledger, 'landmark')
-        ranker = self.predictor = (self.ranker or self._default_ranker)(space)
-        weak = yield from self._weak_labels(space, ledger.so_far())
+        evidence = None if self.evidence is None else self.evidence.kept_in(self.archive)
+        predictor = self.predictor = (self.make_predictor or self._ensemble)(space, evidence)
+        candidates = self.candidates.of(space, self.seed, evidence)
+        loop = ClosedLoop(candidates, predictor, evidence, self.rounds, self.known_results())
+        if self.rounds.landmarks:
+            yield from self._train(loop.first(self.rounds.landmarks), loop, 'landmark')
+        weak = yield from self._weak_labels(space, loop.ledger.so_far())
         if weak is not None:
-            ranker.pretrain(weak.samples, weak.labels)
-        for number in range(1, rounds.count + 1):
-            count = max(0, self.budget * number // rounds.count - ledger.trainings)
-            chosen = self._choose(count, candidates, ranker, ledger)
-            yield from self.train_stand_alone(chosen, ledger, f'round {number}')
-        if _can_learn(ledger):
-            ranker.fit(ledger.results.samples, ledger.results.metrics)
-            best = candidates.best(ranker, rounds.top, exclude=ledger.tried,
-                                   generations=self.candidates.generations)
-            yield from self.train_stand_alone(best, ledger, 'best')
-        return ledger.results.best_first().in_mode(self.mode)
+            loop.use(weak)
+        for number, end in enumerate(self.rounds.ends(self.budget), 1):
+            count = max(0, end - loop.ledger.trainings)
+            yield from self._train(loop.next(count), loop, f'round {number}')
+        last = loop.last(self.rounds.top, self.candidates.generations)
+        yield from self._train(last, loop, 'best')
+        return loop.ledger.results.best_first().in_mode(self.mode)
 
-    def _default_ranker(self, space: Any) -> Ranker:
-        return Ranker(space, seed=self.seed)
+    def reliability(self) -> Reliability:
+        """Return how far predictions could be trusted, from the archive, also while it runs."""
+        return read_reliability(self.archive)
 
-    def _choose(self, count: int, candidates: Candidates, ranker: Ranker, ledger: Ledger
-                ) -> list[Sample]:
-        """Return new architectures: those predicted best, and others at random."""
-        best: list[Sample] = []
-        if _can_learn(ledger):
-            ranker.fit(ledger.results.samples, ledger.results.metrics)
-            number = count - round(self.rounds.explore * count)
-            best = candidates.best(ranker, number, exclude=ledger.tried)
-        others = candidates.random(count - len(best), exclude=[*ledger.tried, *best])
-        return [*best, *others]
+    def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
+        description = Description(space, evidence=evidence)
+        process = GaussianProcess(space, description=description)
+        return Ensemble(space, members={'process': process}, description=description,
+                        seed=self.seed)
+
+    def _train(self, chosen: Chosen, loop: ClosedLoop, stage: str) -> Plan[None]:
+        """Train architectures; keep what is predicted of them before, say what it was worth."""
+        samples = [*chosen.best, *chosen.random]
+        if not samples:
+            return
+        random = [False] * len(chosen.best) + [True] * len(chosen.random)
+        record_predictions(self.archive, stage, samples, random, loop.forecast(samples))
+        yield from self.train_stand_alone(samples, loop.ledger, stage)
+        if known := str(self.reliability()):
+            _logger.info('Prospective rank correlation over the space: %s', known)
 
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""
@@ -216,5 +255,5 @@ def _check(name: str, value: Any, *kinds: type) -> None:
                         f'got {value!r}.')
 
 
-def _can_learn(ledger: Ledger) -> bool:
-    return len(ledger.results.samples) > 1
+def _ranker(space: Any, evidence: Evidence | None, *, seed: int) -> Ranker:
+    return Ranker(space, evidence=evidence, seed=seed)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..predictor import Evidence
 from ..search import Candidates
 from ..space import canonical_form
 from ..typing import Accept, Sample, Scorer
@@ -15,20 +16,31 @@ __all__ = ['CandidatePool', 'Rounds', 'WeakLabelling']
 
 @dataclass(frozen=True)
 class Rounds:
-    """When architectures are trained stand-alone; the defaults are those of the AceNAS paper.
+    """In which rounds architectures are trained stand-alone.
 
     Parameters
     ----------
-    count
-        Number of rounds, which share the budget equally.
+    first
+        Number of architectures of the first round, before there is a result to learn from.
+    size
+        Number of architectures of each further round; as many as run at a time is best, as each
+        round learns from all before.
+    share
+        Share of the candidates, the best by the evidence, from which the first round is drawn at
+        random; without evidence it is drawn from all.
     explore
-        Share of a round after the first that is drawn at random, 0 to 1; the others are those
-        predicted best.
+        Share of the trainings that are of architectures drawn at random from all, 0 to 1; the
+        others are those predicted best. The random ones tell how far predictions can be trusted,
+        see `Reliability`, and what the predictor does not know.
+    spread
+        What is predicted of an architecture is the mean and so many times the spread: more looks
+        where less is known.
     top
-        Number of architectures that are trained in the end, in addition to the budget.
+        Number of architectures that are trained in the end, in addition to the budget: those whose
+        predicted mean is best.
     landmarks
         How many architectures of the budget are trained before the super-net, as landmarks of its
-        regularisers; they are drawn at random.
+        regularisers; they are drawn as the first round is.
 
     Raises
     ------
@@ -37,23 +49,45 @@ class Rounds:
 
     Examples
     --------
-    >>> greedy = Rounds(10, explore=0.)
+    >>> Rounds(first=8, size=4).ends(budget=18)
+    [8, 12, 16, 18]
     """
 
-    count: int = 5
-    explore: float = 0.5
-    top: int = 10
+    first: int = 10
+    size: int = 5
+    share: float = 0.06
+    explore: float = 0.1
+    spread: float = 0.5
+    top: int = 0
     landmarks: int = 0
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f'Expected a count of rounds of at least 1, got {self.count}.')
+        for name, least in (('first', 2), ('size', 1), ('top', 0), ('landmarks', 0), ('spread', 0)):
+            if not getattr(self, name) >= least:
+                raise ValueError(f'Expected {name} of at least {least}, got '
+                                 f'{getattr(self, name)}.')
         if not 0 <= self.explore <= 1:
             raise ValueError(f'Expected a share explore from 0 to 1, got {self.explore}.')
-        if self.top < 1:
-            raise ValueError(f'Expected top of at least 1, got {self.top}.')
-        if self.landmarks < 0:
-            raise ValueError(f'Expected landmarks of at least 0, got {self.landmarks}.')
+        if not 0 < self.share <= 1:
+            raise ValueError(f'Expected a share above 0, up to 1, got {self.share}.')
+
+    @classmethod
+    def as_published(cls, budget: int = 100, *, landmarks: int = 0) -> Rounds:
+        """Return the rounds of the AceNAS paper: five, half of each but the first at random.
+
+        Parameters
+        ----------
+        budget
+            Of the search; the ten architectures predicted best are trained in addition.
+        landmarks
+            As of the rounds.
+        """
+        fifth = -(-budget // 5)
+        return cls(fifth, fifth, share=1., explore=0.5, spread=0., top=10, landmarks=landmarks)
+
+    def ends(self, budget: int) -> list[int]:
+        """Return the number of trainings after which each round ends."""
+        return [*range(self.first, budget, self.size), budget]
 
 
 @dataclass(frozen=True)
@@ -97,7 +131,11 @@ class CandidatePool:
         Which architectures count, a function of a sample; the others are neither scored nor
         trained. It travels to the super-net's trial, so it must be serialisable by NNI.
     size
-        How many architectures of a larger space are scored each time, random ones in the rounds.
+        How many architectures of a larger space are scored each time, random ones and neighbours
+        of the best in the rounds.
+    scored
+        How many architectures of a larger space are looked at if the evidence is dear, such as
+        zero-cost proxies: random ones, drawn once, to which the neighbours of the best come.
     generations
         Of the evolution that finds the best in the end; it scores `size` architectures in all.
     merge_twins
@@ -113,15 +151,16 @@ class CandidatePool:
     given: Sequence[Sample] | None = None
     accept: Accept | None = None
     size: int = 100_000
+    scored: int = 2000
     generations: int = 10
     merge_twins: bool = True
 
     def __post_init__(self) -> None:
-        for name in ('size', 'generations'):
+        for name in ('size', 'scored', 'generations'):
             if getattr(self, name) < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {getattr(self, name)}.')
 
-    def of(self, space: Any, seed: int) -> Candidates:
+    def of(self, space: Any, seed: int, evidence: Evidence | None = None) -> Candidates:
         """Return the candidates of a space.
 
         Parameters
@@ -130,6 +169,10 @@ class CandidatePool:
             An NNI space, or the dict that its ``simplify()`` returns.
         seed
             Of all draws.
+        evidence
+            By which they are looked at.
         """
-        return Candidates(space, given=self.given, accept=self.accept, pool=self.size, seed=seed,
+        dear = evidence is not None and evidence.dear
+        return Candidates(space, given=self.given, accept=self.accept, fixed=dear,
+                          pool=self.scored if dear else self.size, seed=seed,
                           form=canonical_form(space) if self.merge_twins else None)

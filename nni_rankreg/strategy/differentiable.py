@@ -11,9 +11,10 @@ from nni.nas.nn.pytorch import ModelSpace
 from ..host.network.mixture import Mixer
 from ..regularizer import Regularizer
 from ..search import ScoredSample, best_first
-from ..supernet import SuperNetModule, SuperNetScorer
+from ..supernet import SuperNetModule
 from ..supernet.architecture import ArchitectureParameters
 from ..supernet.differentiable import DifferentiableModule
+from ..typing import Scorer
 from .oneshot import SuperNetStrategy
 
 __all__ = ['DifferentiableStrategy']
@@ -67,7 +68,7 @@ class DifferentiableStrategy(SuperNetStrategy):
         Mixer(supernet)
         return ArchitectureParameters(supernet, self.seed)
 
-    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return the most probable architectures that the filter accepts, by their scores.
 
         Raises

@@ -14,8 +14,9 @@ from ..regularizer import Regularizer, TermContext
 from ..sampler import PoolSampler
 from ..schedule import Schedule
 from ..search import ScoredSample
-from ..supernet import SuperNetModule, SuperNetScorer
+from ..supernet import SuperNetModule
 from ..supernet.nao import NAOModule
+from ..typing import Scorer
 from .oneshot import SuperNetStrategy
 
 __all__ = ['NAO']
@@ -95,7 +96,7 @@ class NAO(SuperNetStrategy):
                          proposals=self.proposals, refit_every=self.refit_every,
                          schedule=schedule, **options)
 
-    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return the pool and one more generation of children, best first."""
         assert isinstance(module, NAOModule)
         return module.ranked_pool(scorer)

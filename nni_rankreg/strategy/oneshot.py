@@ -18,7 +18,9 @@ from nni.nas.strategy import RandomOneShot
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
 from ..host.run.distributed import prepare_distributed
+from ..predictor import LearnedTeacher, RankAverage
 from ..regularizer import Regularizer, Term, TermContext
+from ..sampler import UniformSampler
 from ..search import ScoredSample
 from ..supernet import (
     RankingProbe,
@@ -31,11 +33,13 @@ from ..supernet.checkpoint import keep_checkpoints
 from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
-from ..typing import Results, metric_sign
+from ..typing import Results, Scorer, metric_sign
 
 __all__ = ['SuperNetStrategy']
 
 _logger = logging.getLogger(__name__)
+
+_REFERENCE = 200  # random architectures among which scores and evidence are ranked
 
 
 class SuperNetStrategy(RandomOneShot):
@@ -62,6 +66,9 @@ class SuperNetStrategy(RandomOneShot):
     scoring
         How architectures are scored: on how many batches, in how many processes, with which
         statistics. None scores on all validation batches.
+    evidence
+        What the final scores are averaged with, by rank: scorers, such as an `Evidence`, or a
+        `LearnedTeacher`, which learns from the results that the training knows. None for nothing.
     held_out
         Where the batches of the regularisers, and of a learned architecture, come from. None holds
         out a random half of the training data if they are needed; else all of it trains the
@@ -95,7 +102,9 @@ class SuperNetStrategy(RandomOneShot):
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
                  truth: ResultsSource | None = None, metric: str | None = None, mode: str = 'max',
-                 scoring: Scoring | None = None, held_out: HeldOut | None = None,
+                 scoring: Scoring | None = None,
+                 evidence: Scorer | LearnedTeacher | list[Scorer | LearnedTeacher] | tuple[()] = (),
+                 held_out: HeldOut | None = None,
                  checkpoint_folder: str | Path | None = None, filter: Any = None, seed: int = 0,
                  same_paths: bool = True, cuda_graphs: bool = False, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
@@ -103,6 +112,8 @@ class SuperNetStrategy(RandomOneShot):
         self.regularizers, self.truth = list(regularizers), truth
         self.metric, self.mode = metric, mode
         self.scoring, self.held_out = scoring or Scoring(), held_out or HeldOut()
+        self.evidence: list[Scorer | LearnedTeacher] = (
+            list(evidence) if isinstance(evidence, (list, tuple)) else [evidence])
         self.checkpoint_folder, self.seed = checkpoint_folder, seed
         self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
         self.trained: TrainedSuperNet | None = None
@@ -128,7 +139,7 @@ class SuperNetStrategy(RandomOneShot):
         """
         raise NotImplementedError
 
-    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return different architectures that the filter accepts with their scores, best first.
 
         Parameters
@@ -136,7 +147,7 @@ class SuperNetStrategy(RandomOneShot):
         module
             The trained super-net.
         scorer
-            Its scores.
+            Its scores, averaged with evidence if there is any.
         """
         raise NotImplementedError
 
@@ -205,6 +216,7 @@ class SuperNetStrategy(RandomOneShot):
         terms = [one.term(context) for one in self.regularizers]
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))
+        sampler = UniformSampler(space, self.seed, accept=self.filter)
         supernet = self.mutate_model(space)  # in place: all others have looked at the space
         module = self.make_module(
             evaluator.module, supernet, context, terms=terms, loaders=loaders,
@@ -216,7 +228,20 @@ class SuperNetStrategy(RandomOneShot):
         if weights is not None:
             supernet.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
         return TrainedSuperNet(model_space, supernet, evaluator, module,
-                               lambda scorer: self.search(module, scorer))
+                               lambda scorer: self.search(module, self._with_evidence(
+                                   scorer, sampler, context, terms)))
+
+    def _with_evidence(self, scorer: SuperNetScorer, sampler: UniformSampler,
+                       context: TermContext, terms: Sequence[Term]) -> Scorer:
+        """Return the scores of a trained super-net, averaged by rank with what else is known."""
+        if not self.evidence:
+            return scorer
+        known = max([context.results, *(one.results for one in terms)],
+                    key=lambda one: len(one.samples))
+        others = [one.over(context.space, scorer.batches[0], context.accept).fit(
+            known.samples, known.metrics) if isinstance(one, LearnedTeacher) else one
+            for one in self.evidence]
+        return RankAverage([scorer, *others], sampler.up_to(_REFERENCE))
 
     def _probe(self, results: Results, terms: Sequence[Term]) -> RankingProbe:
         """Return what measures the ranking, on architectures that the training does not know."""

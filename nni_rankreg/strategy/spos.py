@@ -12,7 +12,8 @@ from nni.nas.nn.pytorch import ModelSpace
 from ..regularizer import Regularizer, TermContext
 from ..sampler import PathSampler
 from ..search import Evolution, ScoredSample
-from ..supernet import SuperNetModule, SuperNetScorer
+from ..supernet import SuperNetModule
+from ..typing import Scorer
 from .oneshot import SuperNetStrategy
 
 __all__ = ['SPOS']
@@ -60,6 +61,6 @@ class SPOS(SuperNetStrategy):
         sampler = None if self.sampler is None else self.sampler(supernet, self.seed)
         return SuperNetModule(training_module, sampler=sampler, **options)
 
-    def search(self, module: SuperNetModule, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return all architectures that the evolution has met, best first."""
         return self.evolution.search(scorer, module.model, accept=self.filter)

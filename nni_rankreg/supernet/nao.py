@@ -16,9 +16,8 @@ from ..predictor import NAOController
 from ..sampler import PoolSampler
 from ..schedule import Schedule
 from ..search import ScoredSample, best_first, score_samples
-from ..typing import Sample
+from ..typing import Sample, Scorer
 from .module import SuperNetModule
-from .scorer import SuperNetScorer
 
 __all__ = ['NAOModule']
 
@@ -79,7 +78,7 @@ class NAOModule(SuperNetModule):
             self.next_generation(self.probe.scorer(self))
         super().on_train_epoch_start()
 
-    def next_generation(self, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def next_generation(self, scorer: Scorer) -> list[ScoredSample]:
         """Score the pool, teach the controller, and add children; return the scored pool.
 
         Parameters
@@ -98,7 +97,7 @@ class NAOModule(SuperNetModule):
                      ranked[0].score, len(children))
         return scored
 
-    def ranked_pool(self, scorer: SuperNetScorer) -> list[ScoredSample]:
+    def ranked_pool(self, scorer: Scorer) -> list[ScoredSample]:
         """Return the pool and one more generation of children, best first."""
         scored = self.next_generation(scorer)
         return best_first([*scored, *score_samples(self.pool.pool[len(scored):], scorer)])

@@ -66,7 +66,7 @@ def test_page_of_a_running_search(tmp_path):
     archive.record_job('stand-alone x', 'StandAlone', {})
     report(archive.path, tmp_path / 'out')
     page = (tmp_path / 'out' / 'index.html').read_text()
-    assert '1 jobs are pending' in page and page.count('None yet.') == 2 and not pictures(page)
+    assert '1 jobs are pending' in page and page.count('None yet.') == 3 and not pictures(page)
 
 
 def test_space_of_another_form(tmp_path):

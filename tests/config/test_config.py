@@ -63,14 +63,14 @@ def test_recipes_need_no_class_path(write, tmp_path):
     assert isinstance(copy, Scoring) and copy.processes == 3
     oneshot = yaml.safe_load(SEARCH)['strategy']
     stages = {'AceNAS': {'supernet': oneshot, 'archive': str(tmp_path / 'a.sqlite'),
-                         'rounds': {'count': 3}, 'weak': {'count': 7, 'scorers': {}}},
+                         'rounds': {'first': 3}, 'weak': {'count': 7, 'scorers': {}}},
               'LandmarkSearch': {'oneshot': oneshot, 'landmarks': {'count': 4, 'pairwise': True},
                                  'archive': {'path': str(tmp_path / 'b.sqlite')}}}
     acenas, landmark_search = (build_search(read_config(write({'strategy': {
         'class_path': f'nni_rankreg.strategy.{name}',
         'init_args': {'supernet_evaluator': EVALUATOR, **arguments}}})
     )).strategy for name, arguments in stages.items())
-    assert acenas.rounds == Rounds(count=3) and acenas.weak == WeakLabelling(7, {})
+    assert acenas.rounds == Rounds(first=3) and acenas.weak == WeakLabelling(7, {})
     assert landmark_search.landmarks == Landmarks(4, pairwise=True)
     assert landmark_search.archive.path == tmp_path / 'b.sqlite'
 

@@ -19,6 +19,8 @@ from nni_rankreg import predictor as room
 from nni_rankreg.predictor import (
     ChainEncoder,
     ChoiceEncoder,
+    Evidence,
+    EvidenceEncoder,
     Graphs,
     NasBench101Encoder,
     NasBench201Encoder,
@@ -41,6 +43,13 @@ class Entry(NamedTuple):
     """What leaves some labels without use, if the encoder says that they then do not matter."""
     unused: dict[str, Any] = {}
     """Choices of these labels."""
+    make: Callable[[Any], Any] = default_encoder
+    """From the space to the encoder."""
+
+
+def length(samples):
+    """Return the length of the architectures as text, a score."""
+    return torch.tensor([float(len(str(one))) for one in samples])
 
 
 CONV, POOL = 'conv3x3-bn-relu', 'maxpool3x3'
@@ -68,6 +77,9 @@ ENCODERS = {
     'ResNet48': Entry(ChainEncoder, lambda: ResNet48(10, (8,) * 4), {'s1_width': 0.1},
                       dead={'s3_depth': 2}, unused={'s3_i2': 0.7, 's3_i3': 1.}),
     'any': Entry(ChoiceEncoder, lambda: ANY, {'kernel': {'a': 1}}),
+    'any, with evidence': Entry(
+        EvidenceEncoder, lambda: ANY, {'kernel': {'a': 1}}, make=lambda space: EvidenceEncoder(
+            ChoiceEncoder(space), Evidence(space, scorers=[length], reference=50))),
 }
 EVERY = pytest.mark.parametrize('name', ENCODERS)
 
@@ -76,7 +88,7 @@ EVERY = pytest.mark.parametrize('name', ENCODERS)
 def encoder_and_samples(name):
     """Return the encoder of a space, and random architectures."""
     space = ENCODERS[name].make_space()
-    return default_encoder(space), UniformSampler(space, seed=0).distinct(30)
+    return ENCODERS[name].make(space), UniformSampler(space, seed=0).distinct(30)
 
 
 def missing():
@@ -111,7 +123,8 @@ def test_shapes_and_padding(name):
     assert graphs.edges.shape == (30, cells, nodes, nodes) and len(graphs.extras) == 30
     for part in (graphs.features, graphs.edges, graphs.extras):
         assert part.dtype == torch.float32 and part.isfinite().all()
-        assert part.numel() == 0 or 0 <= part.min() <= part.max() <= 1
+        normal = part is graphs.extras and 'evidence' in name      # normal scores
+        assert part.numel() == 0 or normal or 0 <= part.min() <= part.max() <= 1
     assert (graphs.features[~graphs.mask] == 0).all() and graphs.mask.any(dim=2).all()
     assert (graphs.edges * ~graphs.mask[..., None] == 0).all()
     assert (graphs.edges * ~graphs.mask[..., None, :] == 0).all()
@@ -152,7 +165,8 @@ def test_different_architectures_have_different_graphs(name):
 @pytest.mark.parametrize('name', [name for name, entry in ENCODERS.items() if entry.dead])
 def test_labels_without_use_do_not_matter(name):
     """They do matter where they are of use."""
-    (encoder, samples), (*_, dead, unused) = encoder_and_samples(name), ENCODERS[name]
+    (encoder, samples), entry = encoder_and_samples(name), ENCODERS[name]
+    dead, unused = entry.dead, entry.unused
     first, second = ([{**sample, **dead, **changes} for sample in samples]
                      for changes in ({}, unused))
     assert first != second and equal(encoder(first), encoder(second))

@@ -19,6 +19,7 @@ from nni.mutable import Categorical
 from nni_rankreg import strategy as room
 from nni_rankreg.archive import Archive
 from nni_rankreg.plan import Failure, StandAlone, SuperNet, SuperNetOutcome, drive
+from nni_rankreg.predictor import Prediction
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.strategy import SPOS, AceNAS, CandidatePool, LandmarkSearch, Rounds, WeakLabelling
 from nni_rankreg.strategy.multistage import PlanStrategy
@@ -39,7 +40,7 @@ def metric_of(sample):
 class Constant:
     """A predictor that has learnt the sum of the metrics, and so orders by the text."""
 
-    def __init__(self, space):
+    def __init__(self):
         self.total = 0.
 
     def pretrain(self, samples, labels):
@@ -49,9 +50,10 @@ class Constant:
         self.total = sum(metrics)
         return self
 
-    def __call__(self, samples):
-        return torch.tensor([zlib.crc32(f'{self.total:.6f} {sample_key(one)}'.encode())
+    def predict(self, samples):
+        mean = torch.tensor([zlib.crc32(f'{self.total:.6f} {sample_key(one)}'.encode())
                              for one in samples], dtype=torch.float64)
+        return Prediction(mean, torch.zeros_like(mean))
 
 
 SUPERNET = SPOS(filter=accept)
@@ -59,8 +61,9 @@ SEARCHES = {
     'LandmarkSearch': lambda **options: LandmarkSearch(
         SUPERNET, None, iterations=2, landmarks=3, top=2, **options),
     'AceNAS': lambda **options: AceNAS(
-        SUPERNET, weak=WeakLabelling(20), rounds=Rounds(2, landmarks=2, top=2),
-        budget=6, candidates=CandidatePool(accept=accept), ranker=Constant, **options),
+        SUPERNET, weak=WeakLabelling(20), rounds=Rounds(3, 3, landmarks=2, top=2),
+        budget=6, candidates=CandidatePool(accept=accept),
+        predictor=lambda space, evidence: Constant(), **options),
 }
 every_search = pytest.mark.parametrize('make', SEARCHES.values(), ids=SEARCHES)
 

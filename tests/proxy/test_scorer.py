@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import warnings
 
 import pytest
@@ -13,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from nni_rankreg.archive import Archive
 from nni_rankreg.proxy import ProxyScorer, registry
 from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.space import NasBench201
 from nni_rankreg.typing import sample_key
 
 NONE = {f'cell/{a}_{b}': 'none' for a, b in ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))}
@@ -188,3 +191,14 @@ def test_the_cache_is_keyed_by_architecture(space, samples, batch, tmp_path):
     scores = scorer(samples)
     assert archive.scores(scorer.key) == dict(zip(map(sample_key, samples), scores.tolist()))
     assert len(archive) == 0                   # a proxy is no stand-alone result
+
+
+@pytest.mark.parametrize('copied', [
+    copy.deepcopy, lambda scorer: pickle.loads(pickle.dumps(scorer))], ids=['copy', 'pickle'])
+def test_copies_score_alike(copied):
+    space = NasBench201(4, 1, 10)
+    scorer = ProxyScorer('params', space, (torch.rand(4, 3, 8, 8), torch.arange(4)))
+    samples = UniformSampler(space, seed=1).distinct(9)
+    again = copied(scorer)
+    expected = scorer(samples)
+    assert torch.equal(again(samples), expected) and len(set(expected.tolist())) > 3

@@ -9,9 +9,11 @@ import pytest
 import torch
 from helpers.toy import NAMES, SAMPLES, SPACE
 
+from nni_rankreg.predictor import LearnedTeacher
 from nni_rankreg.regularizer import TermContext
 from nni_rankreg.regularizer.teaching import Teaching
 from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.typing import Results, sample_key
 
 
 def ranks(**scores):
@@ -81,3 +83,26 @@ def test_proxies_see_the_first_batch_also_after_an_interruption(make_space, make
     assert all(map(torch.equal, state, first))
     assert orders(first)[0] == expected != orders(other)[0]
     assert orders(other, state)[0] == expected
+
+
+def test_a_learned_teacher_is_fitted_to_the_results(make_space, make_batches):
+    """What has a result is ordered by it, all else by an ensemble that has learnt from these."""
+    space, (batch,) = make_space(), make_batches([6])
+    every = UniformSampler(space, seed=3).distinct(16)
+    worth = {sample_key(one): sum('conv' in str(choice) for choice in one.values()) + index / 100
+             for index, one in enumerate(every)}
+    results = Results(every[:8], [worth[sample_key(one)] for one in every[:8]])
+    teacher = LearnedTeacher(reference=8, seed=5)
+    for _ in range(2):                               # the recipe keeps nothing
+        teaching = Teaching([teacher], TermContext(space), seed=0, results=results)
+        teaching.start(lambda: batch)
+        scores = teacher.over(make_space(), batch).fit(*results[:2]).score(every)
+        for one, other in combinations(range(16), 2):
+            known = results.metrics if other < 8 else scores.tolist()
+            expected = (known[one] > known[other]) - (known[one] < known[other])
+            assert teaching.order(every[one], every[other]) == expected
+
+
+def test_a_learned_teacher_needs_results(make_space):
+    with pytest.raises(ValueError, match='Expected results for .*LearnedTeacher.* to learn from'):
+        Teaching([LearnedTeacher()], TermContext(make_space()), seed=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,7 +36,9 @@ WORTH = {'none': -1., 'skip_connect': .5, 'conv_1x1': 1., 'conv_3x3': 2., 'avg_p
 QUICK = functools.partial(
     Ranker, progress=False, hidden=16, embedding=32, fitting=Training(20, 20, learning_rate=.005),
     pretraining=Training(8, 50, learning_rate=.005, weight_decay=0.))
-ARGUMENTS = dict(rounds=Rounds(3, top=4), budget=18, ranker=QUICK, weak=WeakLabelling(200))
+ROUNDS = Rounds(6, 6, explore=0.5, spread=0., top=4)
+ARGUMENTS = dict(rounds=ROUNDS, budget=18, predictor=lambda space, evidence: QUICK(space),
+                 weak=WeakLabelling(200))
 
 
 SPACE = {f'op{i}': Categorical(list(WORTH), label=f'op{i}') for i in range(4)}
@@ -121,7 +124,7 @@ def test_share_of_random_architectures(tmp_path, explore, shared):
     """What is drawn at random does not depend on the metrics; what is predicted best does."""
     def reverse(job):
         return -answer_of(job)
-    stages = [play(make(tmp_path, rounds=Rounds(3, explore, 4)), answer)[1]
+    stages = [play(make(tmp_path, rounds=replace(ROUNDS, explore=explore)), answer)[1]
               for answer in (answer_of, reverse)]
     first, second = (set(map(sample_key, samples_of(one[1]))) for one in stages)
     assert stages[0][0] == stages[1][0] and len(first & second) == shared
@@ -131,7 +134,7 @@ def test_only_feasible_architectures(tmp_path):
     def constraint(sample):
         return convolutions([sample]) <= 2
     search = make(tmp_path, supernet=SPOS(), candidates=CandidatePool(accept=constraint),
-                  rounds=Rounds(3, top=4, landmarks=2))
+                  rounds=replace(ROUNDS, landmarks=2))
     answer, stages = play(search)
     assert len(stages[0]) == 2 and stages[1][0].results.samples == samples_of(stages[0])
     assert len(stages[2]) == 4 and len(answer.samples) == 22
@@ -143,7 +146,7 @@ def test_candidates_of_a_table(tmp_path):
     pool = CandidatePool(given)
     answer, _ = play(make(tmp_path, candidates=pool))
     assert all(sample in given for sample in answer.samples) and len(answer.samples) == 22
-    search = make(tmp_path, candidates=pool, rounds=Rounds(3, top=99))
+    search = make(tmp_path, candidates=pool, rounds=replace(ROUNDS, top=99))
     assert len(play(search)[0].samples) == 25
 
 
@@ -192,11 +195,13 @@ def test_further_labels_by_any_scorer(tmp_path, caplog):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (lambda: {'rounds': Rounds(0)}, 'rounds of at least 1, got 0'),
-    (lambda: {'rounds': Rounds(top=0)}, 'top of at least 1'),
-    (lambda: {'budget': 5},
-     'at least 2 architectures a round.*got 5 for 3 rounds and 0 landmarks'),
-    (lambda: {'rounds': Rounds(3, landmarks=19)}, 'no more landmarks than that'),
+    (lambda: {'rounds': Rounds(1)}, 'first of at least 2, got 1'),
+    (lambda: {'rounds': Rounds(size=0)}, 'size of at least 1, got 0'),
+    (lambda: {'rounds': Rounds(top=-1)}, 'top of at least 0'),
+    (lambda: {'rounds': Rounds(spread=-1.)}, 'spread of at least 0, got -1'),
+    (lambda: {'rounds': Rounds(share=0.)}, 'a share above 0, up to 1, got 0'),
+    (lambda: {'budget': 5}, 'at least the first round and the landmarks, got 5 for 6 and 0'),
+    (lambda: {'rounds': Rounds(landmarks=19)}, 'landmarks, got 18 for 10 and 19'),
     (lambda: {'rounds': Rounds(landmarks=-1)}, 'landmarks of at least 0, got -1'),
     (lambda: {'rounds': Rounds(explore=1.5)}, 'a share explore from 0 to 1, got 1.5'),
     (lambda: {'weak': WeakLabelling(0)}, 'at least 1 architecture, got 0; weak=None is for none'),
@@ -239,9 +244,9 @@ def described(tmp_path):
 def test_recipes_of_a_search_file(described):
     search = described(
         weak=recipe('strategy.WeakLabelling', count=200), rounds=recipe(
-            'strategy.Rounds', count=3, explore=0.), candidates=recipe(
+            'strategy.Rounds', first=6, explore=0.), candidates=recipe(
             'strategy.CandidatePool', size=50, accept=recipe('evaluator.digits.digits_space')))
-    assert (search.weak, search.rounds) == (WeakLabelling(200), Rounds(3, explore=0.))
+    assert (search.weak, search.rounds) == (WeakLabelling(200), Rounds(6, explore=0.))
     assert search.candidates.size == 50 and callable(search.candidates.accept)
     assert described(weak='labels.csv').weak == 'labels.csv' and described(weak=None).weak is None
     for wrong in (5, {'number': 5}):
@@ -298,7 +303,8 @@ def evaluator():
 def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], metric='val_acc')
     search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(),
-                  weak=WeakLabelling(12), budget=9, rounds=Rounds(3, top=1, landmarks=3))
+                  weak=WeakLabelling(12), budget=9,
+                  rounds=replace(ROUNDS, first=3, size=3, top=1, landmarks=3))
     experiment = run(search, TableEvaluator(table), tmp_path)
     strategy = experiment.strategy
     weak = read_weak(tmp_path / 'x-weak.csv')
@@ -313,6 +319,7 @@ def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     assert len(set(weak.labels['supernet'])) > 3
     assert (tmp_path / 'x-supernet.pt').exists()
     assert strategy.supernet_outcome.weak == weak.labels
-    names = Archive(tmp_path / 'x.sqlite').jobs()['key'].tolist()
+    jobs = Archive(tmp_path / 'x.sqlite').jobs()['key']
+    names = [name for name in jobs if not name.startswith('prediction')]
     assert [name.startswith('super-net') for name in names[1:5]] == [False] * 3 + [True]
     assert len(Archive(tmp_path / 'x.sqlite')) == 10

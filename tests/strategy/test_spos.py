@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.data import HeldOut
+from nni_rankreg.predictor import LearnedTeacher
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
@@ -307,3 +308,25 @@ def test_processes_that_score(devices, expected, train, monkeypatch):
     trained = train(SPOS(evolution=SMALL, scoring=Scoring(processes=3)))
     monkeypatch.setattr(type(trained.module.trainer), 'world_size', devices)
     assert trained.scorer().processes == expected
+
+
+def test_scores_are_averaged_with_evidence(train):
+    """By rank: what is far better by the evidence comes first, whatever the super-net says."""
+    def evidence(samples):
+        return torch.tensor([float(sum('3x3' in str(one) for one in sample.values()))
+                             for sample in samples])
+    plain, averaged = (train(SPOS(evolution=SMALL, evidence=given)) for given in ((), evidence))
+    alone, both = plain.best(), averaged.best()
+    assert {sample_key(one) for one in alone} & {sample_key(one) for one in both}
+    scores = [one.score for one in both]
+    assert scores == sorted(scores, reverse=True)
+    assert kendalltau(scores, evidence(both)).statistic > kendalltau(
+        [one.score for one in alone], evidence(alone)).statistic + .2
+    assert torch.equal(averaged.scorer()(both[:3]), plain.scorer()(both[:3]))   # its own scores
+
+
+def test_scores_are_averaged_with_what_learns_from_landmarks(train):
+    strategy = SPOS([LandmarkRegularizer(LANDMARKS)], evolution=SMALL,
+                    evidence=LearnedTeacher(reference=10))
+    first, second = (train(strategy).best() for _ in range(2))
+    assert first and [one.score for one in first] == [one.score for one in second]

@@ -1,0 +1,51 @@
+"""The average of several scorers, whatever their units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..typing import Sample, Scorer
+from .target import normal_scores_among
+
+__all__ = ['RankAverage']
+
+
+class RankAverage:
+    """Average the ranks of several scorers, as normal scores among the same architectures.
+
+    Parameters
+    ----------
+    scorers
+        What is averaged.
+    reference
+        Architectures among which all are ranked.
+
+    Examples
+    --------
+    >>> width = lambda samples: torch.tensor([float(sample['width']) for sample in samples])
+    >>> cheap = lambda samples: -1000 * width(samples)
+    >>> samples = [{'width': 8}, {'width': 16}, {'width': 32}]
+    >>> RankAverage([width, cheap], samples)(samples)
+    tensor([0., 0., 0.], dtype=torch.float64)
+    """
+
+    def __init__(self, scorers: Sequence[Scorer], reference: Sequence[Sample]):
+        if not scorers:
+            raise ValueError('Expected at least one scorer to average, got none.')
+        self.scorers = list(scorers)
+        self._reference = [_finite(scorer(reference)) for scorer in self.scorers]
+
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the average of N architectures, shape (N,), float64, higher is better."""
+        ranked = [torch.from_numpy(normal_scores_among(_finite(scorer(samples)), reference))
+                  for scorer, reference in zip(self.scorers, self._reference)]
+        return torch.stack(ranked).mean(dim=0)
+
+
+def _finite(scores: Tensor) -> Tensor:
+    """Return scores of which those that are no numbers are lower than all others."""
+    return scores.detach().cpu().double().nan_to_num(nan=-math.inf, posinf=-math.inf)

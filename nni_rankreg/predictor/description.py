@@ -1,0 +1,85 @@
+"""Architectures in numbers: their structure, and the evidence of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..sampler import UniformSampler
+from ..typing import Sample, Space, sample_key
+from .encoder import default_encoder
+from .evidence import Evidence, EvidenceEncoder
+from .graph import StructuredEncoder
+from .structure import structure_features
+
+__all__ = ['Description']
+
+_REFERENCE = 1000
+
+
+class Description:
+    """Structure, hyper-parameters and evidence of architectures, each feature of unit scale.
+
+    Features have mean 0 and standard deviation 1 over random architectures of the space. Those
+    that do not vary there are left out. An architecture is described once.
+
+    Parameters
+    ----------
+    space
+        An NNI space, or the dict that its ``simplify()`` returns.
+    evidence
+        What is known before any training; None for the structure alone.
+    encoder
+        From architectures to graphs; None takes that of the space, see `default_encoder`.
+    reference
+        Architectures over which features are scaled; None draws 1,000.
+
+    Examples
+    --------
+    >>> from nni.mutable import Categorical
+    >>> space = {'width': Categorical([8, 16], label='width')}
+    >>> Description(space)([{'width': 8}, {'width': 16}])[:, :3]     # two choices, their value
+    array([[ 1., -1., -1.],
+           [-1.,  1.,  1.]], dtype=float32)
+    """
+
+    def __init__(self, space: Space, *, evidence: Evidence | None = None,
+                 encoder: StructuredEncoder | None = None,
+                 reference: Sequence[Sample] | None = None):
+        encoder = default_encoder(space) if encoder is None else encoder
+        self.encoder = encoder if evidence is None else EvidenceEncoder(encoder, evidence)
+        self._space, self._reference = space, reference
+        self._scale: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._rows: dict[str, np.ndarray] = {}
+
+    def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Return the features of N architectures, shape (N, K), float32."""
+        if self._scale is None:
+            self._scale = self._scale_of(self._raw(self.reference))
+        keys = [sample_key(sample) for sample in samples]
+        missing = {key: sample for key, sample in zip(keys, samples) if key not in self._rows}
+        if missing:
+            kept, mean, deviation = self._scale
+            rows = (self._raw(list(missing.values()))[:, kept] - mean) / deviation
+            self._rows.update(zip(missing, rows.astype(np.float32)))
+        empty = np.zeros((0, len(self._scale[0])), dtype=np.float32)
+        return np.stack([self._rows[key] for key in keys]) if keys else empty
+
+    @property
+    def reference(self) -> Sequence[Sample]:
+        """The architectures over which features are scaled."""
+        if self._reference is None:
+            self._reference = UniformSampler(self._space).up_to(_REFERENCE)
+        return self._reference
+
+    def _raw(self, samples: Sequence[Sample]) -> np.ndarray:
+        graphs = self.encoder(samples)
+        structure = structure_features(graphs, self.encoder.node_features)
+        return torch.cat([structure, graphs.extras], dim=1).double().numpy()
+
+    @staticmethod
+    def _scale_of(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        kept = np.flatnonzero(raw.std(axis=0) > 0)
+        return kept, raw[:, kept].mean(axis=0), raw[:, kept].std(axis=0)

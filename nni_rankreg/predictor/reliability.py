@@ -1,0 +1,217 @@
+"""How far predictions could be trusted: what was predicted, and what trainings showed then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..archive import Archive
+from ..metric import kendall_tau, kendall_tau_interval
+from ..metric.values import Values
+from ..typing import Sample, metric_sign
+
+__all__ = ['RankCorrelation', 'Reliability', 'correct_for_selection', 'read_reliability',
+           'record_predictions']
+
+_KIND = 'Prediction'  # of the job in the archive
+_FEWEST = 5           # trainings that an interval needs
+_UPPER = math.sqrt(1 - 2 / math.pi)  # deviation of the upper half of a standard normal variable
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Kendall's tau-b with its 95 % interval; NaN where there are too few trainings.
+
+    Parameters
+    ----------
+    tau, low, high
+        Estimate and ends of the interval.
+    """
+
+    tau: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f'{self.tau:+.2f} ({self.low:+.2f} .. {self.high:+.2f})'
+
+
+@dataclass
+class _Compared:
+    """What a source has predicted, what was measured, and what of it was drawn at random."""
+
+    predicted: list[float] = field(default_factory=list)
+    metrics: list[float] = field(default_factory=list)
+    random: list[bool] = field(default_factory=list)
+
+
+class Reliability:
+    r"""The prospective rank correlation of each source of predictions, with an interval.
+
+    What a source, such as a predictor, a super-net or a piece of evidence, predicts of
+    architectures is recorded before these are trained, and compared with their metrics afterwards:
+    never on an architecture that the source has learnt from.
+
+    A search trains what it predicts to be good. Among these alone predictions vary little, and what
+    looks good by chance is among them, so that the correlation says little of the space. Therefore
+    some of the trainings are of architectures drawn at random, whatever is predicted of them: these
+    alone tell what is true `over_all`. That among the better half of the space follows if
+    predictions and metrics are jointly normal (Thorndike, "Personnel Selection", 1949), see
+    `correct_for_selection`.
+
+    Examples
+    --------
+    >>> reliability = Reliability()
+    >>> reliability.add({'vote': [-1., 0., 1., 2., 0.5]}, [0.1, 0.3, 0.4, 0.9, 0.6], [True] * 5)
+    >>> round(reliability.over_all('vote').tau, 2)
+    0.8
+    """
+
+    def __init__(self) -> None:
+        self._sources: dict[str, _Compared] = {}
+
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources."""
+        return list(self._sources)
+
+    def add(self, predictions: Mapping[str, Values], metrics: Values,
+            random: Sequence[bool]) -> None:
+        """Add what was predicted of N architectures, and what their trainings showed.
+
+        Parameters
+        ----------
+        predictions
+            Source -> predictions, shape (N,), higher is better; NaN where a source has none.
+        metrics
+            Shape (N,), higher is better; NaN of a training that has failed.
+        random
+            Which of the architectures were drawn at random from all, shape (N,).
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit.
+        """
+        found = np.asarray(metrics, dtype=np.float64)
+        for source, values in predictions.items():
+            predicted = np.asarray(values, dtype=np.float64)
+            if not predicted.shape == found.shape == (len(random),):
+                raise ValueError(f'Expected {len(random)} metrics and predictions of {source}, '
+                                 f'got {len(found)} and {len(predicted)}.')
+            kept = np.isfinite(found) & np.isfinite(predicted)
+            compared = self._sources.setdefault(source, _Compared())
+            compared.predicted.extend(predicted[kept].tolist())
+            compared.metrics.extend(found[kept].tolist())
+            compared.random.extend(np.asarray(random)[kept].tolist())
+
+    def count(self, source: str) -> int:
+        """Return the number of random architectures that a source has been compared on."""
+        return sum(self._sources[source].random)
+
+    def among_trained(self, source: str) -> RankCorrelation:
+        """Return the correlation among all that the search has trained."""
+        compared = self._sources[source]
+        return _correlation(compared.predicted, compared.metrics)
+
+    def over_all(self, source: str) -> RankCorrelation:
+        """Return the correlation over the whole space, from the random architectures alone."""
+        compared = self._sources[source]
+        rows = np.flatnonzero(compared.random)
+        return _correlation(*(np.array(values)[rows] for values in (compared.predicted,
+                                                                    compared.metrics)))
+
+    def over_upper_half(self, source: str) -> RankCorrelation:
+        """Return the correlation that is expected among the truly better half of the space."""
+        every = self.over_all(source)
+        return RankCorrelation(*(correct_for_selection(tau, _UPPER)
+                                 for tau in (every.tau, every.low, every.high)))
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each source: random architectures, and each correlation."""
+        return pd.DataFrame([
+            {'source': source, 'random': self.count(source),
+             **{f'{column} {end}'.strip(): value
+                for column, correlation in (('tau', self.among_trained(source)),
+                                            ('tau over all', self.over_all(source)),
+                                            ('tau over upper half', self.over_upper_half(source)))
+                for end, value in (('', correlation.tau), ('low', correlation.low),
+                                   ('high', correlation.high))}}
+            for source in self.sources])
+
+    def __str__(self) -> str:
+        return '; '.join(f'{source} {self.over_all(source)}' for source in self.sources
+                         if self.count(source) >= _FEWEST)
+
+
+def record_predictions(archive: Archive, stage: str, samples: Sequence[Sample],
+                       random: Sequence[bool], predictions: Mapping[str, Values]) -> None:
+    """Keep what is predicted of N architectures before they are trained; what is kept stays.
+
+    Parameters
+    ----------
+    archive
+        Of the search.
+    stage
+        Of the search; it has one set of predictions.
+    samples
+        N architectures.
+    random
+        Which of the architectures were drawn at random from all, shape (N,).
+    predictions
+        Source -> predictions, shape (N,), higher is better.
+    """
+    key = f'prediction {stage}'
+    archive.record_job(key, _KIND, {})
+    archive.record_result(key, {
+        'samples': list(samples), 'random': list(random), 'predictions': {
+            source: np.asarray(values, dtype=np.float64).tolist()
+            for source, values in predictions.items()}})
+
+
+def read_reliability(archive: Archive) -> Reliability:
+    """Return the reliability of a search from what its archive keeps, also while it runs."""
+    reliability, sign = Reliability(), metric_sign(archive.mode or 'max')
+    for key in archive.jobs().query(f"kind == '{_KIND}' and status == 'done'")['key']:
+        kept = archive.job_result(key) or {}
+        metrics = [archive.metric(sample) for sample in kept['samples']]
+        reliability.add(kept['predictions'], [
+            math.nan if metric is None else sign * metric for metric in metrics], kept['random'])
+    return reliability
+
+
+def correct_for_selection(tau: float, ratio: float) -> float:
+    r"""Return Kendall's tau with another range of one variable, of a joint normal distribution.
+
+    .. math:: r = \sin \frac{\pi \tau}{2}, \qquad
+              r' = \frac{u r}{\sqrt{1 + r^2 (u^2 - 1)}}, \qquad
+              \tau' = \frac{2}{\pi} \arcsin r'
+
+    Source: Thorndike, "Personnel Selection", 1949, case 2.
+
+    Parameters
+    ----------
+    tau
+        Where it was measured.
+    ratio
+        u, standard deviation of that variable where tau is wanted over that where it was measured.
+
+    Examples
+    --------
+    >>> round(correct_for_selection(0.2, ratio=3.), 2)
+    0.49
+    """
+    correlation = math.sin(math.pi / 2 * tau)
+    variance = 1 + correlation ** 2 * (ratio ** 2 - 1)
+    return float(2 / np.pi * np.arcsin(np.clip(ratio * correlation / np.sqrt(variance), -1, 1)))
+
+
+def _correlation(predicted: Values, metrics: Values) -> RankCorrelation:
+    if len(np.unique(np.asarray(metrics))) < 2 or len(np.asarray(metrics)) < _FEWEST:
+        return RankCorrelation(math.nan, math.nan, math.nan)
+    return RankCorrelation(kendall_tau(predicted, metrics),
+                           *kendall_tau_interval(predicted, metrics))

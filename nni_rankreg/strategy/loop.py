@@ -1,0 +1,151 @@
+"""The loop of a search: what is known, what is trained next, and how far that can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..predictor import Evidence, Predictor, WeakLabels, normal_scores_among
+from ..search import Candidates
+from ..typing import Results, Sample, sample_key
+from .acenas_recipe import Rounds
+from .ledger import Ledger
+
+__all__ = ['Chosen', 'ClosedLoop']
+
+_REFERENCE = 1000  # random candidates among which predictions are normal scores
+_LEADERS = 10      # results whose neighbours are candidates
+
+
+class Chosen(NamedTuple):
+    """The architectures of a round."""
+
+    best: list[Sample]
+    """Those of which most is expected."""
+    random: list[Sample]
+    """Those drawn at random from all others."""
+
+
+class ClosedLoop:
+    """One search: it proposes architectures, says what it predicts of them, and learns.
+
+    Parameters
+    ----------
+    candidates
+        What may be trained.
+    predictor
+        Learns from the results.
+    evidence
+        What is known before any training, None for nothing.
+    rounds
+        How the rounds choose.
+    known
+        Results from elsewhere, higher is better.
+
+    Attributes
+    ----------
+    ledger
+        The results, and the architectures that have failed.
+    """
+
+    def __init__(self, candidates: Candidates, predictor: Predictor, evidence: Evidence | None,
+                 rounds: Rounds, known: Results):
+        self.ledger = Ledger(known)
+        self._candidates, self._predictor, self._evidence = candidates, predictor, evidence
+        self._rounds = rounds
+        self._supernet: dict[str, float] = {}
+        self._reference: list[Sample] = []
+        self._fitted = 0
+        self._guided = self._drawn = 0   # trainings, and random ones of these
+
+    def use(self, weak: WeakLabels) -> None:
+        """Let the predictor learn weak labels, and compare the super-net's with the results."""
+        pretrain = getattr(self._predictor, 'pretrain', None)
+        if pretrain is not None:
+            pretrain(weak.samples, weak.labels)
+        if 'supernet' in weak.labels:
+            scores = torch.tensor(weak.labels['supernet'])
+            ranked = normal_scores_among(scores, scores).tolist()
+            self._supernet = dict(zip(map(sample_key, weak.samples), ranked))
+
+    def first(self, count: int) -> Chosen:
+        """Return new architectures, random ones of the best by the evidence, and of all."""
+        if self._evidence is None:
+            return self._filled([], count)
+        best = self._candidates.random_of_best(
+            self._evidence, count - self._random_of(count), self._rounds.share, self.ledger.tried)
+        return self._filled(best, count)
+
+    def next(self, count: int) -> Chosen:
+        """Return new architectures: those of which most is expected, and random ones."""
+        if not self.learn():
+            return self.first(count)
+        best = self._candidates.best(self._expected, count - self._random_of(count),
+                                     exclude=self.ledger.tried, around=self._leaders())
+        return self._filled(best, count)
+
+    def last(self, count: int, generations: int) -> Chosen:
+        """Return the new architectures whose predicted mean is best."""
+        if not count or not self.learn():
+            return Chosen([], [])
+        return Chosen(self._candidates.best(
+            self._mean, count, exclude=self.ledger.tried, around=self._leaders(),
+            generations=generations), [])
+
+    def forecast(self, samples: Sequence[Sample]) -> dict[str, list[float]]:
+        """Return what each source predicts of N architectures: normal scores among candidates.
+
+        Sources are the predictor, once it has learnt, the super-net, whose scores are known of the
+        architectures with weak labels (NaN of others), each piece of evidence, and their vote.
+        """
+        found: dict[str, list[float]] = {}
+        if self._fitted:
+            among = self._mean(self._sample())
+            found['predictor'] = normal_scores_among(self._mean(samples), among).tolist()
+        if self._supernet:
+            found['supernet'] = [self._supernet.get(sample_key(one), math.nan) for one in samples]
+        if self._evidence is not None:
+            columns = self._evidence.features(samples).T.tolist()
+            found.update(zip([*self._evidence.names, 'vote'], columns))
+        return found
+
+    def learn(self) -> bool:
+        """Fit the predictor to all results; return whether there are enough."""
+        results = self.ledger.results
+        if len(results.samples) < 2:
+            return False
+        if self._fitted < len(results.samples):
+            self._predictor.fit(results.samples, results.metrics)
+            self._fitted = len(results.samples)
+        return True
+
+    def _random_of(self, count: int) -> int:
+        """Return how many of the next trainings are of random architectures, with those before."""
+        self._guided += count
+        number = round(self._rounds.explore * self._guided) - self._drawn
+        self._drawn += number
+        return number
+
+    def _filled(self, best: list[Sample], count: int) -> Chosen:
+        return Chosen(best, self._candidates.random(count - len(best),
+                                                    exclude=[*self.ledger.tried, *best]))
+
+    def _expected(self, samples: Sequence[Sample]) -> Tensor:
+        mean, spread = self._predictor.predict(samples)
+        return mean + self._rounds.spread * spread
+
+    def _mean(self, samples: Sequence[Sample]) -> Tensor:
+        return self._predictor.predict(samples).mean
+
+    def _leaders(self) -> list[Sample]:
+        """Return the architectures whose neighbours are candidates, too."""
+        return self.ledger.results.best_first().samples[:_LEADERS]
+
+    def _sample(self) -> list[Sample]:
+        if not self._reference:
+            self._reference = self._candidates.sample(_REFERENCE)
+        return self._reference

@@ -1,0 +1,179 @@
+"""Tests of `nni_rankreg.predictor.ensemble`, `average`, `description`, `gaussian_process`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm, rankdata
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+from nni_rankreg.metric import kendall_tau
+from nni_rankreg.predictor import (
+    Description,
+    Ensemble,
+    Evidence,
+    GaussianProcess,
+    Prediction,
+    RankAverage,
+    Training,
+    default_encoder,
+    structure_features,
+)
+from nni_rankreg.predictor.ranker import Ranker
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.space import NasBench201
+
+SPACE = NasBench201(4, 1, 10).simplify()
+WORTH = {'none': -1., 'skip_connect': .5, 'conv_1x1': 1., 'conv_3x3': 2., 'avg_pool_3x3': 0.}
+FEW = UniformSampler(SPACE, seed=0).distinct(40)
+UNSEEN = UniformSampler(SPACE, seed=1).distinct(200)
+
+
+def worth(samples):
+    return np.array([sum(map(WORTH.get, sample.values())) for sample in samples])
+
+
+def noisy(samples):
+    noise = np.random.default_rng(0).normal(size=len(samples))
+    return torch.from_numpy(worth(samples) + noise)
+
+
+class Fixed:
+    """A predictor that has learnt nothing but what it is given."""
+
+    def __init__(self, mean, spread):
+        self.mean, self.spread = mean, spread
+
+    def fit(self, samples, metric):
+        return self
+
+    def predict(self, samples):
+        return Prediction(torch.tensor([self.mean(one) for one in samples]).double(),
+                          torch.full((len(samples),), self.spread).double())
+
+
+def number(sample):
+    return float(sum(len(choice) for choice in sample.values()))
+
+
+# The ensemble
+
+def test_mean_and_spread_are_those_of_a_mixture():
+    """The law of total variance, in the unit of each member over the reference."""
+    members = {'first': Fixed(number, 2.), 'second': Fixed(lambda one: -.1 * number(one), .5)}
+    ensemble = Ensemble(SPACE, members=members).fit(FEW, worth(FEW))
+    values = np.array([number(one) for one in ensemble.description.reference])
+    center, deviation = values.mean(), values.std(ddof=1)
+    mean, spread = ensemble.predict(UNSEEN[:9])
+    for row, one in enumerate(UNSEEN[:9]):
+        first = (number(one) - center) / deviation
+        draws = np.random.default_rng(row).normal(
+            [first, -first], [2. / deviation, .5 / (.1 * deviation)], (200_000, 2)).ravel()
+        assert mean[row] == pytest.approx(0, abs=1e-6)
+        assert spread[row] == pytest.approx(draws.std(), rel=.01)
+
+
+def test_a_member_that_knows_nothing_has_no_say():
+    members = {'process': GaussianProcess(SPACE), 'constant': Fixed(lambda one: 3., 0.)}
+    ensemble = Ensemble(SPACE, members=members).fit(FEW, worth(FEW))
+    alone = Ensemble(SPACE, members={'process': members['process']}).fit(FEW, worth(FEW))
+    torch.testing.assert_close(ensemble(UNSEEN), alone(UNSEEN) / 2)
+
+
+def test_two_are_better_than_one():
+    truth = worth(UNSEEN)
+    ensemble = Ensemble(SPACE).fit(FEW, worth(FEW))
+    found = [kendall_tau(member.predict(UNSEEN).mean, truth)
+             for member in ensemble.members.values()]
+    assert kendall_tau(ensemble(UNSEEN), truth) > min(found)
+
+
+def test_weak_labels_add_a_ranker():
+    ensemble = Ensemble(SPACE, progress=False)
+    weak = {'accuracy': noisy(UNSEEN).numpy()}
+    training = Training(10, 50, learning_rate=.005, weight_decay=0.)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ranker, 'PRETRAINING', training)
+        patch.setattr(Ranker, 'FITTING', training)
+        ensemble.pretrain(UNSEEN, weak).fit(FEW, worth(FEW))
+    assert list(ensemble.members) == ['process', 'trees', 'ranker']
+    assert ensemble.predict(UNSEEN).mean.isfinite().all()
+
+
+def test_none_is_an_error():
+    with pytest.raises(ValueError, match='at least one predictor'):
+        Ensemble(SPACE, members={})
+
+
+# The Gaussian process
+
+def test_process_is_that_of_scikit_learn():
+    description = Description(SPACE)
+    seen, unseen = description(FEW), description(UNSEEN)
+    kernel = (ConstantKernel() * Matern(math.sqrt(seen.shape[1]), (1e-1, 1e4), nu=2.5)
+              + WhiteKernel(.1, (1e-4, 1.)))
+    scores = norm.ppf((rankdata(worth(FEW)) - .5) / 40)
+    expected = GaussianProcessRegressor(kernel, normalize_y=True).fit(seen, scores).predict(
+        unseen, return_std=True)
+    mean, spread = GaussianProcess(SPACE).fit(FEW, worth(FEW)).predict(UNSEEN)
+    np.testing.assert_allclose(mean, expected[0], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(spread, expected[1], rtol=0, atol=1e-9)
+    assert kendall_tau(mean, worth(UNSEEN)) > .6
+
+
+def test_process_learns_from_the_best_of_many():
+    metric = worth(UNSEEN)
+    best = np.argsort(-metric, kind='stable')[:50]
+    limited = GaussianProcess(SPACE, results=50).fit(UNSEEN, metric)
+    assert limited._model.X_train_.shape[0] == 50
+    expected = Description(SPACE)([UNSEEN[row] for row in best])
+    np.testing.assert_allclose(np.sort(limited._model.X_train_, axis=0), np.sort(expected, axis=0))
+
+
+# What architectures are described by
+
+def test_description_is_structure_and_evidence_of_unit_scale():
+    evidence = Evidence(SPACE, scorers={'worth': noisy}, reference=FEW)
+    description = Description(SPACE, evidence=evidence, reference=FEW)
+    encoder = default_encoder(SPACE)
+    structure = structure_features(encoder(FEW), encoder.node_features).numpy()
+    raw = np.concatenate([structure, evidence.features(FEW).numpy()], axis=1)
+    varies = raw.std(axis=0) > 0
+    expected = (raw - raw.mean(axis=0))[:, varies] / raw.std(axis=0)[varies]
+    np.testing.assert_allclose(description(FEW), expected, atol=1e-5)
+    assert not varies.all() and description([]).shape == (0, varies.sum())
+
+
+def test_an_architecture_is_described_once():
+    asked = []
+
+    class Counting:
+        encoder = default_encoder(SPACE)
+        node_features = encoder.node_features
+
+        def __call__(self, samples):
+            asked.extend(map(str, samples))
+            return self.encoder(samples)
+    description = Description(SPACE, encoder=Counting(), reference=FEW)
+    first = description(UNSEEN[:50])
+    again = description([*UNSEEN[:50][::-1], *UNSEEN[:60]])
+    np.testing.assert_array_equal(again[:50][::-1], first)
+    assert len(asked) == 40 + 60
+
+
+# The average of scorers
+
+def test_average_of_ranks():
+    def second(samples):
+        return torch.tensor([math.nan if number(one) % 2 else number(one) for one in samples])
+    average = RankAverage([noisy, second], FEW)
+    found = average(FEW)
+    columns = [noisy(FEW).numpy(), [-math.inf if number(one) % 2 else number(one) for one in FEW]]
+    expected = np.mean([norm.ppf(rankdata(column) / 41) for column in columns], axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    with pytest.raises(ValueError, match='at least one scorer'):
+        RankAverage([], FEW)
