@@ -8,8 +8,8 @@ random, from which `reliability` is known. Of functional twins one is trained.
 
 Methods, each with the same evidence and the same first round:
 
-* process: the default of the strategy, a Gaussian process on structure and evidence; trees:
-  scikit-learn's ExtraTrees on the same; ensemble: both, averaged; boosted: LightGBM's LambdaRank;
+* process: a Gaussian process on structure and evidence; trees: scikit-learn's ExtraTrees on the
+  same; ensemble: both, averaged, the default of the strategy; boosted: LightGBM's LambdaRank;
 * one-hot trees, uniform: randomised trees on operations alone, and a uniform first round: what a
   predictor gains without evidence and structure.
 
@@ -230,13 +230,11 @@ def report(out: Path) -> str:
 
 def coverage(out: Path) -> str:
     """Return how often the intervals of `reliability` hold the truth, as Markdown."""
-    frame, lines = results(out), []
-    frame = frame[frame['method'] == 'process']
-    rows = [(one['experiment'], row, one['truth'][row['source']])
-            for _, one in frame.iterrows() for row in one['reliability']]
-    for experiment, source in dict.fromkeys((where, row['source']) for where, row, _ in rows):
-        part = [(row, truth) for where, row, truth in rows
-                if (where, row['source']) == (experiment, source)]
+    lines = []
+    rows = [((one['experiment'], one['method'], row['source']), row, one['truth'][row['source']])
+            for _, one in results(out).iterrows() for row in one['reliability']]
+    for group in dict.fromkeys(group for group, _, _ in rows):
+        part = [(row, truth) for of, row, truth in rows if of == group]
         cells = []
         for place, name in enumerate(('tau over all', 'tau over upper half')):
             inside = [row[f'{name} low'] <= truth[place] <= row[f'{name} high']
@@ -245,10 +243,11 @@ def coverage(out: Path) -> str:
             cells += [f'{np.mean([truth[place] for _, truth in part]):.2f}',
                       f'{np.nanmean([row[name] for row, _ in part]):.2f}',
                       f'{np.nanmean(widths):.2f}', f'{np.mean(inside):.0%}']
-        lines.append([experiment, source, *cells])
+        lines.append([*group, *cells])
     return markdown_table(
-        ['experiment', 'source', *(f'{what}{where}' for where in ('', ', upper half')
-                                   for what in ('tau', 'estimate', 'width', 'covered'))], lines)
+        ['experiment', 'method', 'source', *(f'{what}{where}' for where in ('', ', upper half')
+                                             for what in ('tau', 'estimate', 'width', 'covered'))],
+        lines)
 
 
 def main(data: Path, out: Path = Path('benchmarks/results/closed_loop'), seeds: int = 50,

@@ -16,10 +16,8 @@ from typing import Any
 from ..archive import Archive
 from ..plan import Plan, SuperNet, SuperNetOutcome
 from ..predictor import (
-    Description,
     Ensemble,
     Evidence,
-    GaussianProcess,
     Predictor,
     Ranker,
     Reliability,
@@ -76,8 +74,7 @@ class AceNAS(PlanStrategy):
     candidates
         Which architectures may be trained, and how many of them the predictor looks at.
     predictor
-        Makes the predictor from space and evidence; None is a `GaussianProcess`, in an `Ensemble`
-        with a `Ranker` if there are weak labels.
+        Makes the predictor from space and evidence; None is `Ensemble`, with the seed.
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
         an interrupted search: what it holds is not run again.
@@ -191,10 +188,7 @@ class AceNAS(PlanStrategy):
         return read_reliability(self.archive)
 
     def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
-        description = Description(space, evidence=evidence)
-        process = GaussianProcess(space, description=description)
-        return Ensemble(space, members={'process': process}, description=description,
-                        seed=self.seed)
+        return Ensemble(space, evidence=evidence, seed=self.seed)
 
     def _train(self, chosen: Chosen, loop: ClosedLoop, stage: str) -> Plan[None]:
         """Train architectures; keep what is predicted of them before, say what it was worth."""

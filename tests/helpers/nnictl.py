@@ -73,9 +73,11 @@ class Search:
         write_table(folder / 'table.csv')
 
     def nnictl(self, *words):
-        return subprocess.run([sys.executable, '-W', 'ignore', '-c', NNICTL, *words],
-                              cwd=self.folder, check=True, timeout=PATIENCE, text=True,
-                              capture_output=True).stdout
+        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', NNICTL, *words],
+                              cwd=self.folder, check=False, timeout=PATIENCE, text=True,
+                              capture_output=True)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        return done.stdout
 
     def create(self):
         output = self.nnictl('create', '--config', 'experiment.yml', '--port', str(self.port))
