@@ -61,12 +61,17 @@ def test_ranks_unseen_architectures(few, loss, target):
     assert kendall_tau(ranker(unseen), worth(unseen)) > .3
 
 
-def test_pretraining_helps(pretrained, few):
-    unseen = draw(300, seed=3)
-    plain = Ranker(SPACE, **QUICK).fit(few[0][:15], few[1][:15])
-    helped = copy.deepcopy(pretrained).fit(few[0][:15], few[1][:15])
-    gain = kendall_tau(helped(unseen), worth(unseen)) - kendall_tau(plain(unseen), worth(unseen))
-    assert gain > .1
+def test_pretraining_helps(weak, few):
+    """On average: a release of PyTorch draws other dropout, which is as much as another seed."""
+    unseen, gains = draw(300, seed=3), []
+    for seed in range(4):
+        plain = Ranker(SPACE, seed=seed, **QUICK)
+        helped = Ranker(SPACE, seed=seed, **QUICK).pretrain(*weak)
+        before, after = (
+            kendall_tau(ranker.fit(few[0][:15], few[1][:15])(unseen), worth(unseen))
+            for ranker in (plain, helped))
+        gains.append(after - before)
+    assert np.mean(gains) > .1
 
 
 def test_same_seed_same_scores(pretrained, weak, few):
