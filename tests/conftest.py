@@ -64,30 +64,19 @@ def pytest_configure():
 def pytest_collection_modifyitems(items):
     """Mark what reads the real data; skip what this machine has not got.
 
-    Of several processes, one has all tests of managers, one after the other, and tests that share
-    a fixture of their module stay together. What takes long begins first, lest one process is
-    still at it when the others have ended.
+    What takes long begins first, lest one process is still at it when the others have ended.
+    A process has all tests of a file, so that what these share is made once.
     """
     absent = {'data': not DATA.exists() and f'There are no real data in {DATA}.',
               'gpu': not torch.cuda.is_available() and 'There is no GPU.'}
     for item in items:
         if 'shared_data' in getattr(item, 'fixturenames', ()):
             item.add_marker('data')
-        group = 'manager' if item.get_closest_marker('manager') else shared_fixtures(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
         for name, reason in absent.items():
             if reason and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
     items.sort(key=lambda item: [item.get_closest_marker(name) is None
                                  for name in ('manager', 'slow')])
-
-
-def shared_fixtures(item):
-    """Return the module of a test if any of its fixtures is made once for all of it."""
-    fixtures = getattr(item, '_fixtureinfo', None)
-    made = fixtures.name2fixturedefs.values() if fixtures else ()
-    return item.nodeid.split('::')[0] if any(one.scope == 'module' for (*_, one) in made) else None
 
 
 @pytest.hookimpl(wrapper=True)
