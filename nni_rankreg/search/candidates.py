@@ -83,7 +83,8 @@ class Candidates:
     def sample(self, count: int) -> list[Sample]:
         """Return up to `count` random architectures, the same ones each time."""
         if self._listed is None:
-            return deepcopy(self)._draw(count, self._new())
+            again = UniformSampler(self._space, self.seed)
+            return list(islice(accepted(again.sample, self._new()), count))
         every = list(self._listed.values())
         rows = np.random.default_rng(self.seed).permutation(len(every))[:count]
         return [every[row] for row in rows]

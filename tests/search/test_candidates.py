@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 from helpers.spaces import grid
-from nni.mutable import CategoricalMultiple, ExpressionConstraint, MutableDict
+from nni.mutable import Categorical, CategoricalMultiple, ExpressionConstraint, MutableDict
 
 from nni_rankreg.search import Candidates
 from nni_rankreg.space import NasBench201, canonical_form
@@ -149,3 +149,20 @@ def test_nothing_is_accepted():
 def test_pool_must_be_positive():
     with pytest.raises(ValueError, match='pool of at least 1 architecture, got 0'):
         Candidates(grid(9), pool=0)
+
+
+def test_sample_is_the_same_each_time_and_accepted():
+    """Also of a huge space, whatever has been drawn, with a filter that cannot be copied."""
+    class Even:
+        def __call__(self, sample):
+            return sample['x0'] % 2 == 0
+
+        def __deepcopy__(self, memo):
+            raise TypeError('This filter cannot be copied.')
+    space = {f'x{i}': Categorical(list(range(9)), label=f'x{i}') for i in range(9)}
+    candidates = Candidates(space, accept=Even(), pool=10)
+    first = candidates.sample(20)
+    candidates.random(5)
+    assert candidates.sample(20) == first and all(map(Even(), first)) and len(first) == 20
+    listed = Candidates(space, given=first)
+    assert listed.sample(5) == listed.sample(5) and len(listed.sample(99)) == 20
