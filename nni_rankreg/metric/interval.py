@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral
 
 import numpy as np
@@ -54,17 +54,9 @@ def bootstrap_interval(
     True
     """
     predicted, truth = check(scores, targets)
-    if not 0 < confidence < 1:
-        raise ValueError(f'Expected confidence in (0, 1), got {confidence}.')
-    if not isinstance(resamples, Integral) or resamples < 1:
-        raise ValueError(f'Expected resamples to be a positive integer, got {resamples}.')
-    generator = np.random.default_rng(seed)
-    draws = (generator.integers(len(truth), size=len(truth)) for _ in range(resamples))
+    draws = _draws(len(truth), confidence, resamples, seed)
     values = np.array([metric(predicted[drawn], truth[drawn]) for drawn in draws])
-    if np.isnan(values).all():
-        return float('nan'), float('nan')
-    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return _percentiles(values, confidence)
 
 
 def kendall_tau_interval(scores: Values, targets: Values, *, confidence: float = 0.95,
@@ -88,19 +80,15 @@ def kendall_tau_interval(scores: Values, targets: Values, *, confidence: float =
     True
     """
     predicted, truth = check(scores, targets)
-    generator, count = np.random.default_rng(seed), len(truth)
-    weights = np.stack([np.bincount(generator.integers(count, size=count), minlength=count)
-                        for _ in range(resamples)]).astype(np.float64)
+    draws = _draws(len(truth), confidence, resamples, seed)
+    weights = np.stack([np.bincount(drawn, minlength=len(truth)) for drawn in draws]).astype(float)
     first, second = (np.sign(values[:, None] - values) for values in (predicted, truth))
 
     def pairs(signs: Array) -> Array:
         return ((weights @ signs) * weights).sum(axis=1)
     with np.errstate(invalid='ignore'):   # no order in a resample of equal ones
         taus = pairs(first * second) / np.sqrt(pairs(first ** 2) * pairs(second ** 2))
-    if np.isnan(taus).all():
-        return float('nan'), float('nan')
-    low, high = np.nanquantile(taus, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    return _percentiles(taus, confidence)
 
 
 def margin_of_error(values: Values, confidence: float = 0.95) -> float:
@@ -133,3 +121,21 @@ def margin_of_error(values: Values, confidence: float = 0.95) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f'Expected confidence in (0, 1), got {confidence}.')
     return float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * stats.sem(sample))
+
+
+def _draws(count: int, confidence: float, resamples: int, seed: int) -> Iterator[Array]:
+    """Return the rows of each resample; raise ValueError if a number is out of range."""
+    if not 0 < confidence < 1:
+        raise ValueError(f'Expected confidence in (0, 1), got {confidence}.')
+    if not isinstance(resamples, Integral) or resamples < 1:
+        raise ValueError(f'Expected resamples to be a positive integer, got {resamples}.')
+    generator = np.random.default_rng(seed)
+    return (generator.integers(count, size=count) for _ in range(resamples))
+
+
+def _percentiles(values: Array, confidence: float) -> tuple[float, float]:
+    """Return the ends of the interval; (NaN, NaN) if no resample has a value."""
+    if np.isnan(values).all():
+        return float('nan'), float('nan')
+    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -12,7 +12,7 @@ import pandas as pd
 from ..archive import Archive
 from ..metric import kendall_tau, kendall_tau_interval
 from ..metric.values import Values
-from ..typing import Sample, metric_sign
+from ..typing import Sample, metric_sign, sample_key
 
 __all__ = ['RankCorrelation', 'Reliability', 'correct_for_selection', 'read_reliability',
            'record_predictions']
@@ -176,11 +176,12 @@ def record_predictions(archive: Archive, stage: str, samples: Sequence[Sample],
 def read_reliability(archive: Archive) -> Reliability:
     """Return the reliability of a search from what its archive keeps, also while it runs."""
     reliability, sign = Reliability(), metric_sign(archive.mode or 'max')
+    metrics = {sample_key(sample): sign * metric for sample, metric in archive.results().pairs()}
     for key in archive.jobs().query(f"kind == '{_KIND}' and status == 'done'")['key']:
         kept = archive.job_result(key) or {}
-        metrics = [archive.metric(sample) for sample in kept['samples']]
         reliability.add(kept['predictions'], [
-            math.nan if metric is None else sign * metric for metric in metrics], kept['random'])
+            metrics.get(sample_key(sample), math.nan) for sample in kept['samples']],
+            kept['random'])
     return reliability
 
 
