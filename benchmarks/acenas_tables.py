@@ -31,10 +31,8 @@ Each seed has a file of its own, written after each search: an interrupted bench
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -45,8 +43,7 @@ import pandas as pd
 import torch
 from jsonargparse import CLI
 from quiet import quiet
-from stored import read
-from tqdm.auto import tqdm
+from stored import each_seed, read
 
 from nni_rankreg.ablation.run import write_json
 from nni_rankreg.metric import margin_of_error
@@ -229,11 +226,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/acenas'), seeds: int =
     wanted = [*product(experiments, methods, pretraining),
               *((experiment, name, '') for experiment, name in product(experiments, rivals)
                 if not (name == 'evolution' and experiment in NASBENCH101))]
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
-        futures = [pool.submit(run_seed, seed, data, out, wanted, budgets)
-                   for seed in range(first, first + seeds)]
-        for future in tqdm(futures, 'Seeds'):
-            future.result()
+    each_seed(run_seed, range(first, first + seeds), jobs, data, out, wanted, budgets)
     print(report(out))
 
 

@@ -26,11 +26,9 @@ Each seed has a file of its own, written after each search: an interrupted bench
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -43,8 +41,7 @@ import pandas as pd
 import torch
 from jsonargparse import CLI
 from quiet import quiet
-from stored import read
-from tqdm.auto import tqdm
+from stored import each_seed, read
 
 from nni_rankreg.ablation.run import write_json
 from nni_rankreg.metric import kendall_tau, relevance
@@ -276,11 +273,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/closed_loop'), seeds: 
     """
     out.mkdir(parents=True, exist_ok=True)
     wanted = list(product(experiments, methods))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context('spawn')) as pool:
-        futures = [pool.submit(run_seed, seed, data, out, wanted, budget)
-                   for seed in range(first, first + seeds)]
-        for future in tqdm(futures, 'Seeds'):
-            future.result()
+    each_seed(run_seed, range(first, first + seeds), jobs, data, out, wanted, budget)
     print(report(out))
     print(coverage(out))
 
