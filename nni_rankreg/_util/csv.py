@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..typing import Sample
+from .path import user_path
 
 __all__ = ['parse_sample', 'read_csv_header', 'read_csv_rows']
 
@@ -45,7 +46,7 @@ def read_csv_rows(path: str | os.PathLike[str], columns: Iterable[str]
 @contextmanager
 def _reader(path: str | os.PathLike[str]) -> Iterator[csv.DictReader[str]]:
     """Open a file; an error tells if it is no CSV file."""
-    with open(path, newline='', encoding='utf-8-sig') as file:
+    with open(user_path(path), newline='', encoding='utf-8-sig') as file:
         try:
             yield csv.DictReader(file)
         except (csv.Error, UnicodeDecodeError) as error:

@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from .error import one_line
+from .path import user_path
 
 __all__ = ['named_arrays']
 
@@ -27,7 +28,7 @@ def named_arrays(path: str | os.PathLike[str], names: tuple[str, ...]) -> dict[s
         If it is no such archive, or lacks one of the arrays.
     """
     try:
-        arrays = np.load(path, allow_pickle=False)
+        arrays = np.load(user_path(path), allow_pickle=False)
         if isinstance(arrays, np.ndarray):
             raise ValueError('a single array')
         with arrays:

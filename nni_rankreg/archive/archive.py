@@ -7,12 +7,12 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .._util.csv import parse_sample, read_csv_rows
+from .._util.path import user_path
 from ..typing import Results, Sample, metric_sign, sample_key
 from .sqlite import SCORE_SCHEMA, ArchiveError, open_file, result_row, to_json, transaction
 
@@ -53,7 +53,7 @@ class Archive:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path).absolute()
+        self.path = user_path(path).absolute()
         open_file(self.path)
 
     def add(self, sample: Sample, metric: float, *, seed: int | None = None,

@@ -6,11 +6,13 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from .._util.error import one_line
 from .._util.log import quiet_host
+from .._util.path import user_path
 
 __all__ = ['main']
 
@@ -51,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         subcommands.add_subcommand(name, subparser, help=(function.__doc__ or '').split('\n')[0])
     try:
         config = parser.parse_args(words)
-        commands[config.subcommand](**config[config.subcommand].as_dict())
+        values = config[config.subcommand].as_dict().items()
+        commands[config.subcommand](**{name: user_path(value) if isinstance(value, Path) else value
+                                       for name, value in values})
     except (ArgumentError, ValueError, OSError) as error:
         print('nni-rankreg:', one_line(error), file=sys.stderr)
         return 2

@@ -13,6 +13,7 @@ from typing import Any
 from nni.experiment.config import ExperimentConfig, utils
 
 from .._util.import_path import import_object
+from .._util.path import user_path
 from ..config import ConfigError, build_search, load_yaml, placeholders, read_config
 from ..host.run.registry import algorithm_path
 from ..host.run.tuner import PlanTuner, check_strategy
@@ -77,7 +78,7 @@ def _check_trial(words: list[str], folder: Path, search_space: Any) -> None:
         raise ConfigError('trialCommand: Expected nni-rankreg trial --config FILE with a tuner '
                           f'of hyper-parameters, got {" ".join(words)}.')
     name = words[words.index('--config') + 1]
-    content = _check_search(folder / name, f'trialCommand: {name}', '--trust' in words, folder)
+    content = _check_search(name, f'trialCommand: {name}', '--trust' in words, folder)
     asked = placeholders(content)
     for one in sorted(set(search_space) ^ set(asked)):
         where = 'the search space only' if one in search_space else f'{name} only'
@@ -108,14 +109,15 @@ def _check_plan(tuner: type[PlanTuner], arguments: Mapping[str, Any], folder: Pa
     if not isinstance(name, str) or not isinstance(trust, bool):
         raise ConfigError('tuner.classArgs: Expected the path of a file and true or false, got '
                           f'{dict(arguments)}.')
-    content = _check_search(folder / name, f'tuner.classArgs.config: {name}', trust, folder)
+    content = _check_search(name, f'tuner.classArgs.config: {name}', trust, folder)
     check_strategy(content, tuner.strategy)
 
 
-def _check_search(path: Path, key: str, trust: bool, folder: Path = Path()) -> dict[str, Any]:
+def _check_search(path: str | Path, key: str, trust: bool,
+                  folder: Path = Path()) -> dict[str, Any]:
     before = os.getcwd()
     try:
-        content = read_config(path, trust=trust)
+        content = read_config(folder / user_path(path), trust=trust)
         os.chdir(folder)
         build_search(content)
     except ConfigError as error:

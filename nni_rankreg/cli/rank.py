@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from nni.mutable import Categorical, LabeledMutable
 
+from .._util.path import user_path
 from ..metric import relevance
 from ..predictor import Ranker, held_out_ranking, read_weak
 from ..report import markdown_table
@@ -81,7 +82,7 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
 def _choices(space: ImportPath) -> Any:
     if not str(space).endswith('.json'):
         return make_space(space)
-    choices = json.loads(Path(str(space)).read_text(encoding='utf-8'))
+    choices = json.loads(user_path(str(space)).read_text(encoding='utf-8'))
     if not isinstance(choices, dict) or not all(isinstance(one, list) for one in choices.values()):
         raise ValueError(f'Expected label -> list of choices in {space}, got {choices}.')
     return {label: Categorical(values, label=label) for label, values in choices.items()}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from .._util.error import one_line
 from .._util.import_path import check_import_path
+from .._util.path import user_path
 
 __all__ = ['TRUSTED', 'KEYS', 'ConfigError', 'read_config', 'load_yaml', 'placeholders',
            'check_path', 'children', 'is_placeholder', 'is_trusted']
@@ -64,7 +64,7 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
 def load_yaml(path: str | os.PathLike[str], what: str = 'YAML file') -> Any:
     """Return what a YAML file holds, or raise ConfigError that `what` was expected."""
     try:
-        return yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+        return yaml.safe_load(user_path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f'{path}: Expected a {what}, got: {one_line(error)}') from error
 

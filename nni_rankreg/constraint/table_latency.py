@@ -7,6 +7,7 @@ from pathlib import Path
 import nni
 import yaml
 
+from .._util.path import user_path
 from ..space.proxyless import OPERATIONS, SKIP, block_positions
 from .additive_latency import AdditiveLatency
 
@@ -48,7 +49,7 @@ class TableLatency(AdditiveLatency):
                      32, 16, 24, 40, 80, 96, 192, 320, 1280),
                  blocks: tuple[int, ...] = (4, 4, 4, 4, 4, 1), pixels: int = 224,
                  num_labels: int = 1000):
-        table = yaml.safe_load(Path(file).read_text(encoding='utf-8'))
+        table = yaml.safe_load(user_path(file).read_text(encoding='utf-8'))
 
         def look_up(key: str) -> float:
             if key not in table:

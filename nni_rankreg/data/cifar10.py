@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from .._util.path import user_path
+
 __all__ = ['check_cifar10', 'load_cifar10']
 
 _IMAGES = 2_000  # of a montage, in 40 rows of 50
@@ -19,6 +21,7 @@ _LAYOUTS = ('cifar10/train_y.npy with cifar10/train_00.webp ..., or cifar-10-bat
 
 def check_cifar10(data: Path) -> None:
     """Raise a FileNotFoundError that says what is expected if CIFAR-10 is not in a folder."""
+    data = user_path(data)
     if not (_is_montage(data) or (data / 'cifar-10-batches-py').is_dir()):
         raise FileNotFoundError(f'Expected CIFAR-10 in {data}: {_LAYOUTS}, got neither.')
 
@@ -45,6 +48,7 @@ def load_cifar10(data: Path, start: int, count: int, pixels: int) -> tuple[Tenso
     FileNotFoundError, ValueError
         If the folder has neither, or a damaged or smaller data set.
     """
+    data = user_path(data)
     check_cifar10(data)
     read = _read_montages if _is_montage(data) else _read_batches
     arrays = read(data, start, count)

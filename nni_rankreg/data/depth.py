@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .._util.npz import named_arrays
+from .._util.path import user_path
 
 __all__ = ['DepthImages']
 
@@ -64,8 +65,8 @@ class DepthImages(Dataset):
     def __init__(self, path: str | Path, split: str, *, size: tuple[int, int] = (96, 128),
                  flip: bool = False):
         self.size, self.flip = (int(size[0]), int(size[1])), flip
-        pairs = (_read_archive(Path(path), split) if Path(path).is_file()
-                 else _read_folder(Path(path), split))
+        path = user_path(path)
+        pairs = _read_archive(path, split) if path.is_file() else _read_folder(path, split)
         colours, depths = zip(*(self._resized(*pair) for pair in pairs))
         self.colours, self.depths = torch.stack(colours), torch.stack(depths)
 

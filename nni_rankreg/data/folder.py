@@ -12,6 +12,8 @@ from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+from .._util.path import user_path
+
 __all__ = ['FolderImages']
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the colours of ImageNet
@@ -62,7 +64,7 @@ class FolderImages(Dataset):
     def __init__(self, root: str | Path, *, pixels: int = 224, augment: bool = False,
                  jitter: tuple[float, float, float, float] | None = None,
                  part: tuple[float, float] = (0., 1.), seed: int = 0):
-        self.folder = ImageFolder(str(root), _transform(pixels, augment, jitter))
+        self.folder = ImageFolder(str(user_path(root)), _transform(pixels, augment, jitter))
         self.classes: list[str] = self.folder.classes
         order = torch.randperm(len(self.folder), generator=torch.Generator().manual_seed(seed))
         start, end = (round(share * len(order)) for share in part)

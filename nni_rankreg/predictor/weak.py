@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._util.csv import parse_sample, read_csv_rows
+from .._util.path import user_path
 from ..typing import Sample, sample_key
 
 __all__ = ['WeakLabels', 'WeakSource', 'read_weak']
@@ -41,7 +42,7 @@ class WeakLabels(NamedTuple):
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a CSV file, which `read_weak` reads: sample, as JSON, and a column for each."""
         pd.DataFrame({'sample': list(map(sample_key, self.samples)), **self.labels}
-                     ).to_csv(path, index=False)
+                     ).to_csv(user_path(path), index=False)
 
 
 WeakSource = WeakLabels | str | Path

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .._util.path import user_path
 from ..archive import Archive
 from ..predictor import read_reliability
 from ..typing import Results, Sample
@@ -37,6 +38,7 @@ def report_search(archive: Archive, folder: Path, top: int = 5) -> str:
     str
         How much there is, in words.
     """
+    folder = user_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     best, outcomes = archive.best(top), supernet_outcomes(archive)
     pictures = [*_draw_rankings(folder, outcomes, archive.mode or 'max'),

@@ -11,6 +11,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .._util.path import user_path
+
 __all__ = ['COLOURS', 'MARKERS', 'INK', 'GREY', 'FAINT', 'tidy', 'save']
 
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
@@ -35,7 +37,7 @@ def save(figure: Figure, path: str | Path) -> None:
     ValueError
         If the name ends in another suffix than .png, .pdf or .svg.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.suffix not in ('.png', '.pdf', '.svg'):
         raise ValueError(f'Expected a file name that ends in .png, .pdf or .svg, got {path.name}.')
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from nni.nas.execution import ExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 from nni.nas.strategy.base import Strategy
 
+from .._util.path import user_path
 from ..archive import Archive
 from ..host.run.engine import EngineRunner
 from ..host.run.resume import install_resume
@@ -51,7 +52,8 @@ class PlanStrategy(Strategy):
                  work_dir: str | Path | None = None, known: ResultsSource | None = None):
         super().__init__()
         install_resume()  # now: an experiment makes its engine before it calls the strategy
-        self.work_dir = None if work_dir is None else Path(os.path.abspath(work_dir))
+        self.work_dir = None if work_dir is None else Path(
+            os.path.abspath(user_path(work_dir)))
         self.mode, self._sign, self.known = mode, metric_sign(mode), known
         self.supernet_evaluator = supernet_evaluator
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)

@@ -15,6 +15,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
+from .._util.path import user_path
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
 from ..host.run.distributed import prepare_distributed
@@ -226,7 +227,8 @@ class SuperNetStrategy(RandomOneShot):
         if self.checkpoint_folder is not None:
             keep_checkpoints(evaluator, Path(self.checkpoint_folder, name or ''))
         if weights is not None:
-            supernet.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True))
+            supernet.load_state_dict(torch.load(user_path(weights), map_location='cpu',
+                                                weights_only=True))
         return TrainedSuperNet(model_space, supernet, evaluator, module,
                                lambda scorer: self.search(module, self._with_evidence(
                                    scorer, sampler, context, terms)))

@@ -19,6 +19,7 @@ from nni.nas.evaluator.pytorch import Lightning, LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 
 from .._util.files import replaced_file
+from .._util.path import user_path
 from .._util.random import global_state, set_global_state
 from ..data import Loaders
 
@@ -134,7 +135,7 @@ def keep_checkpoints(evaluator: Lightning, folder: str | Path) -> None:
     folder
         Created if missing.
     """
-    path = Path(folder) / 'last.ckpt'
+    path = user_path(folder) / 'last.ckpt'
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluator.trainer.callbacks.append(LastCheckpoint(path))
     if path.exists():

@@ -10,6 +10,7 @@ import nni
 from nni.nas.evaluator import Evaluator
 from nni.nas.space import ExecutableModelSpace
 
+from .._util.path import user_path
 from ..typing import Sample
 from .reader import Decode
 from .tabular import TabularBenchmark
@@ -74,7 +75,7 @@ class TableEvaluator(LookupEvaluator):
     def __init__(self, path: str, *, column: str | None = None, decode: Decode | None = None,
                  delay: float = 0.):
         super().__init__(delay)
-        modified = os.stat(path).st_mtime_ns   # a file that was rewritten is read again
+        modified = os.stat(user_path(path)).st_mtime_ns   # a file that was rewritten is read again
         self._table = _cached_table(path, column, decode, modified)
 
     def lookup(self, sample: Sample) -> float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .._util.path import user_path
 from ..metric import kendall_tau
 from ..typing import Results, Sample, sample_key, without
 from .reader import Decode, read_csv, read_npz
@@ -188,7 +189,7 @@ class TabularBenchmark:
         values = self.values.reshape(len(self), -1)
         names = (['metric'] if values.shape[1] == 1
                  else [f'metric_seed{seed}' for seed in range(values.shape[1])])
-        with open(path, 'w', newline='', encoding='utf-8') as file:
+        with open(user_path(path), 'w', newline='', encoding='utf-8') as file:
             writer = csv.writer(file)
             writer.writerow(['sample', *names])
             writer.writerows([sample_key(sample), *row]

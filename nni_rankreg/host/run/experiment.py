@@ -11,6 +11,7 @@ from nni.experiment.config import AlgorithmConfig
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
+from ..._util.path import user_path
 from .resume import install_resume
 
 __all__ = ['local_experiment', 'minimise', 'free_port']
@@ -34,7 +35,7 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
     install_resume()
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // concurrency)))
     config = NasExperimentConfig.default(space, evaluator, strategy)
-    config.experiment_working_directory = folder.absolute()
+    config.experiment_working_directory = user_path(folder).absolute()
     config.experiment_name = type(strategy).__name__
     config.trial_concurrency = concurrency
     if getattr(strategy, 'mode', 'max') == 'min':

@@ -23,6 +23,7 @@ from nni.experiment import Experiment, rest
 from nni.runtime.env_vars import dispatcher_env_vars
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 
+from ..._util.path import user_path
 from ...config import ConfigError, build_search, read_config
 
 __all__ = ['PlanTuner', 'check_strategy', 'readable_space']
@@ -57,7 +58,7 @@ class PlanTuner(MsgDispatcherBase):
         self._experiment: Any = _connect(url)
         try:
             self._folder = Path(_profile(self._experiment)['params'].get('trialCodeDirectory', '.'))
-            self._config = read_config(self._folder / config, trust=trust)
+            self._config = read_config(self._folder / user_path(config), trust=trust)
             check_strategy(self._config, self.strategy)
         except ConfigError as error:
             _logger.error('Wrong arguments of the tuner: %s', error)
