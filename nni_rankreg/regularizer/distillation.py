@@ -142,9 +142,9 @@ class DistillationTerm(Term):
         self.landmark_sampler = PairSampler(recipe.sampler.seed)
         known = known_results(recipe.landmarks, context)
         if recipe.landmark_pairs:
-            check_landmarks(known, type(recipe).__name__)
+            check_landmarks(known.seen, type(recipe).__name__)
         if recipe.landmark_pairs or any(map(learns, recipe.teachers)):
-            self.results = known
+            self.results, self.held_out = known
         self.teaching = Teaching(recipe.teachers, context, recipe.sampler.seed, self.results)
 
     def active(self, epoch: int, epochs: int) -> bool:

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..table.source import ResultsSource, read_results
 from ..typing import Results
 from .term import TermContext
 
-__all__ = ['check_landmarks', 'known_results']
+__all__ = ['Known', 'check_landmarks', 'known_results']
+
+
+class Known(NamedTuple):
+    """Stand-alone results, higher is better: what a term sees, and what is kept from it."""
+
+    seen: Results
+    held_out: Results
 
 
 def known_results(given: ResultsSource | None, context: TermContext,
-                  mode: str | None = None) -> Results:
-    """Return the results given, and those of the search for other architectures; 'max'.
+                  mode: str | None = None) -> Known:
+    """Return the results given, and those of the search for other architectures.
+
+    Where results are held out, they are evenly spread in the order in which results came: those
+    of one super-net of a search are held out of the next ones, too, which start from its weights.
 
     Parameters
     ----------
     given
         Where the first ones are; None is nowhere.
     context
-        Has the others.
+        Has the others, and says which share is held out.
     mode
         Of the given ones, as of `read_results`.
 
     Examples
     --------
     >>> context = TermContext(results=Results([{'op': 'conv'}, {'op': 'pool'}], [0.9, 0.5], 'max'))
-    >>> known_results(Results([{'op': 'conv'}], [0.8]), context).metrics
+    >>> known_results(Results([{'op': 'conv'}], [0.8]), context).seen.metrics
     [0.8, 0.5]
+    >>> known_results(None, context._replace(held_out=0.5)).held_out.samples
+    [{'op': 'pool'}]
     """
     first = Results([], [], 'max') if given is None else read_results(given, mode)
     others = context.results.without(first.samples)
-    return Results(first.samples + others.samples, first.metrics + others.metrics, 'max')
+    every = Results(first.samples + others.samples, first.metrics + others.metrics, 'max')
+    held_out = [row for row in range(len(every.samples))
+                if int((row + 1) * context.held_out) > int(row * context.held_out)]
+    seen = sorted({*range(len(every.samples))} - {*held_out})
+    return Known(every.take(seen), every.take(held_out))
 
 
 def check_landmarks(results: Results, name: str) -> None:
-    """Raise a ValueError if there are not two landmarks.
+    """Raise a ValueError if there are not two landmarks to learn from.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import nni
@@ -12,10 +13,10 @@ from ..loss import PairwiseRankingLoss
 from ..sampler import PairSampler
 from ..schedule import Schedule
 from ..table.source import ResultsSource
-from ..typing import Results, metric_sign
+from ..typing import metric_sign
 from .among import all_pairs_loss, check_among
 from .base import Regularizer
-from .known import check_landmarks, known_results
+from .known import Known, check_landmarks, known_results
 from .term import SupportsSubnetLoss, Term, TermContext, effective_term
 
 __all__ = ['LandmarkRegularizer', 'LandmarkTerm']
@@ -69,6 +70,7 @@ class LandmarkRegularizer(Regularizer):
 
     Examples
     --------
+    >>> from nni_rankreg.typing import Results
     >>> landmarks = Results([{'op': 'conv'}, {'op': 'none'}], [0.9, 0.1])
     >>> regularizer = LandmarkRegularizer(landmarks, weight=10., pairs=1)
     >>> regularizer.term(TermContext()).results.metrics
@@ -95,9 +97,9 @@ class LandmarkRegularizer(Regularizer):
         ValueError
             If these are fewer than two.
         """
-        results = known_results(self.landmarks, context, self.mode)
-        check_landmarks(results, type(self).__name__)
-        return LandmarkTerm(self.weight, self.schedule_in(context), results, pairs=self.pairs,
+        known = known_results(self.landmarks, context, self.mode)
+        check_landmarks(known.seen, type(self).__name__)
+        return LandmarkTerm(self.weight, self.schedule_in(context), known, pairs=self.pairs,
                             among=self.among, criterion=self.criterion, seed=self.seed)
 
 
@@ -108,19 +110,19 @@ class LandmarkTerm(Term):
     ----------
     weight, schedule
         As of `Term`.
-    results
-        The landmarks, higher is better.
+    known
+        The landmarks that it sees, and those held out.
     pairs, among, criterion, seed
         As of `LandmarkRegularizer`.
     """
 
-    def __init__(self, weight: float, schedule: Schedule, results: Results, *, pairs: int | None,
+    def __init__(self, weight: float, schedule: Schedule, known: Known, *, pairs: int | None,
                  among: str, criterion: PairwiseRankingLoss, seed: int):
         super().__init__(weight, schedule)
-        self.results, self.among, self.criterion = results, among, criterion
-        self.sampler = PairSampler(seed)
-        self._pairs = pairs or len(results.samples) * (len(results.samples) - 1) // 2
-        self._targets = torch.tensor(results.metrics, dtype=torch.float64)
+        self.results, self.held_out = known
+        self.among, self.criterion, self.sampler = among, criterion, PairSampler(seed)
+        self._pairs = pairs or math.comb(len(known.seen.samples), 2)
+        self._targets = torch.tensor(known.seen.metrics, dtype=torch.float64)
 
     def loss(self, supernet: SupportsSubnetLoss, batch: Any, epoch: int) -> Tensor | None:
         """Return the weighted term, or None if it has no gradient in this step."""

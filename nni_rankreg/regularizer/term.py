@@ -54,6 +54,9 @@ class TermContext(NamedTuple):
     loss
         The evaluator's training loss, a scalar, of what a network returns for a batch and of the
         batch, images and labels; None if it is not known.
+    held_out
+        Share of the stand-alone results that no term sees, so that rankings can be measured on
+        them.
     """
 
     space: ModelSpace | None = None
@@ -61,6 +64,7 @@ class TermContext(NamedTuple):
     results: Results = Results([], [], 'max')
     warmed_up: bool = False
     loss: Callable[[Any, Any], Tensor] | None = None
+    held_out: float = 0.
 
 
 class Term(ABC):
@@ -77,9 +81,12 @@ class Term(ABC):
     ----------
     results
         Stand-alone results that the term has seen; no ranking is measured on them.
+    held_out
+        Stand-alone results that the term was given and does not see.
     """
 
     results = Results([], [], 'max')
+    held_out = Results([], [], 'max')
 
     def __init__(self, weight: float, schedule: Schedule):
         self.weight, self.schedule = weight, schedule

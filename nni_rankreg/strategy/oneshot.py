@@ -21,6 +21,7 @@ from ..host.network.convolution import AnyKernelConv2d
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage
 from ..regularizer import Regularizer, Term, TermContext
+from ..regularizer.known import known_results
 from ..sampler import UniformSampler
 from ..search import ScoredSample
 from ..supernet import (
@@ -56,8 +57,10 @@ class SuperNetStrategy(RandomOneShot):
         Ranking terms of the training loss.
     truth
         Stand-alone results against which the ranking is measured after each validation epoch, for
-        example a table. Landmarks and other known architectures are left out. Without it the
-        ranking is measured on those, which is optimistic and named so.
+        example a table. Landmarks and other known architectures are left out. A number above 0 and
+        below 1 holds out that share of the landmarks from the regularisers, and measures on these:
+        an honest number where nothing else has been trained. None measures on the landmarks,
+        which is optimistic and named so.
     metric
         Score of an architecture: None for minus the validation loss, or the name of a metric that
         the evaluator logs in validation, for example ``val_acc``.
@@ -102,14 +105,17 @@ class SuperNetStrategy(RandomOneShot):
     """
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
-                 truth: ResultsSource | None = None, metric: str | None = None, mode: str = 'max',
-                 scoring: Scoring | None = None,
+                 truth: ResultsSource | float | None = None, metric: str | None = None,
+                 mode: str = 'max', scoring: Scoring | None = None,
                  evidence: Scorer | LearnedTeacher | list[Scorer | LearnedTeacher] | tuple[()] = (),
                  held_out: HeldOut | None = None,
                  checkpoint_folder: str | Path | None = None, filter: Any = None, seed: int = 0,
                  same_paths: bool = True, cuda_graphs: bool = False, **kwargs: Any):
         super().__init__(filter=filter, **kwargs)
         metric_sign(mode)  # refuses another
+        if isinstance(truth, (int, float)) and not 0 < truth < 1:
+            raise ValueError('Expected a share of the landmarks above 0 and below 1 as truth, got '
+                             f'{truth}.')
         self.regularizers, self.truth = list(regularizers), truth
         self.metric, self.mode = metric, mode
         self.scoring, self.held_out = scoring or Scoring(), held_out or HeldOut()
@@ -213,7 +219,8 @@ class SuperNetStrategy(RandomOneShot):
         space, evaluator = model_space.model_space, model_space.evaluator
         check_evaluator(evaluator)
         context = TermContext(space, self.filter, results or Results([], [], 'max'),
-                              weights is not None, partial(outputs_loss, evaluator.module))
+                              weights is not None, partial(outputs_loss, evaluator.module),
+                              self.truth if isinstance(self.truth, float) else 0.)
         terms = [one.term(context) for one in self.regularizers]
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))
@@ -221,7 +228,7 @@ class SuperNetStrategy(RandomOneShot):
         supernet = self.mutate_model(space)  # in place: all others have looked at the space
         module = self.make_module(
             evaluator.module, supernet, context, terms=terms, loaders=loaders,
-            probe=self._probe(context.results, terms), accept=self.filter, seed=self.seed,
+            probe=self._probe(context, terms), accept=self.filter, seed=self.seed,
             same_paths=self.same_paths, cuda_graphs=self.cuda_graphs)
         evaluator = supernet_evaluator(evaluator, module, loaders)
         if self.checkpoint_folder is not None:
@@ -238,16 +245,34 @@ class SuperNetStrategy(RandomOneShot):
         """Return the scores of a trained super-net, averaged by rank with what else is known."""
         if not self.evidence:
             return scorer
-        known = max([context.results, *(one.results for one in terms)],
-                    key=lambda one: len(one.samples))
+        known = max([context.results, *(one.results for one in terms)], key=_size)
         others = [one.over(context.space, scorer.batches[0], context.accept).fit(
             known.samples, known.metrics) if isinstance(one, LearnedTeacher) else one
             for one in self.evidence]
         return RankAverage([scorer, *others], sampler.up_to(_REFERENCE))
 
-    def _probe(self, results: Results, terms: Sequence[Term]) -> RankingProbe:
+    def _probe(self, context: TermContext, terms: Sequence[Term]) -> RankingProbe:
         """Return what measures the ranking, on architectures that the training does not know."""
         seen = [one.results for one in terms]
-        truth = None if self.truth is None else read_results(self.truth, self.mode)
-        return RankingProbe(truth, seen if truth is None else [results, *seen],
-                            scoring=self.scoring, metric=self.metric, mode=self.mode)
+        if self.truth is None:
+            truth = None
+        elif isinstance(self.truth, float):
+            truth = _held_out(context, terms)
+        else:
+            truth, seen = read_results(self.truth, self.mode), [context.results, *seen]
+        return RankingProbe(truth, seen, scoring=self.scoring, metric=self.metric, mode=self.mode)
+
+
+def _held_out(context: TermContext, terms: Sequence[Term]) -> Results:
+    """Return the results that no term sees; raise a ValueError if these make no pair."""
+    results = max([known_results(None, context).held_out, *(one.held_out for one in terms)],
+                  key=_size)
+    if _size(results) < 2:
+        raise ValueError(f'Expected a truth that holds out at least 2 landmarks, got '
+                         f'{context.held_out:g}, which holds out {_size(results)}. Raise it, or '
+                         'give the regularisers more landmarks.')
+    return results
+
+
+def _size(results: Results) -> int:
+    return len(results.samples)

@@ -19,7 +19,11 @@ from torch.utils.data import DataLoader, TensorDataset
 from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.data import HeldOut
 from nni_rankreg.predictor import LearnedTeacher
-from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer
+from nni_rankreg.regularizer import (
+    EqualCostControl,
+    LandmarkRegularizer,
+    RankingDistillation,
+)
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
 from nni_rankreg.search import Evolution, ScoredSample
@@ -226,6 +230,36 @@ def test_without_truth_the_landmarks_are_measured_and_named_so(train):
     expected, _ = kendalltau(trained.scorer()(LANDMARKS.samples), LANDMARKS.metrics)
     assert history['kendall_tau_landmarks'] == history['default'] == pytest.approx(expected)
     assert 'kendall_tau' not in history
+
+
+def test_a_share_of_the_landmarks_is_held_out_as_truth(train):
+    """Of both regularisers the same ones, though one has them from the search."""
+    regularizers = [LandmarkRegularizer(TRUTH, schedule=ALWAYS),
+                    RankingDistillation('flops', landmark_pairs=1)]
+    trained = train(SPOS(regularizers, truth=0.3), results=TRUTH)
+    held_out = TRUTH.take([3, 6, 9])
+    assert trained.measured['metrics'] == held_out.metrics
+    assert trained.history[0]['kendall_tau'] == pytest.approx(
+        kendalltau(trained.scorer()(held_out.samples), held_out.metrics)[0])
+    for term in trained.module.terms:
+        assert term.results.samples == TRUTH.without(held_out.samples).samples
+
+
+def test_the_control_is_measured_on_the_same_held_out_landmarks(train):
+    trained = train(SPOS([EqualCostControl(1)], truth=0.3), results=TRUTH)
+    other = train(SPOS([LandmarkRegularizer()], truth=0.3), results=TRUTH)
+    assert trained.measured['metrics'] == other.measured['metrics']
+
+
+@pytest.mark.parametrize('share', [0., 1., 2, -0.5])
+def test_a_share_that_holds_out_none_or_all(share):
+    with pytest.raises(ValueError, match='share of the landmarks above 0 and below 1 as truth'):
+        SPOS(truth=share)
+
+
+def test_a_share_that_holds_out_one_landmark(train):
+    with pytest.raises(ValueError, match=r'at least 2 landmarks, got 0\.3, which holds out 1'):
+        train(SPOS([LandmarkRegularizer(LANDMARKS)], truth=0.3))
 
 
 def test_without_results_accuracy_is_reported(train):
