@@ -42,7 +42,7 @@ from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, Regul
 from nni_rankreg.report import depth_maps, markdown_table, rank_scatter
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import encode_depth
-from nni_rankreg.strategy import SPOS, LandmarkSearch
+from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch
 
 SETTING = dict(pixels=64, channels=16, batch_size=16, learning_rate=2e-3, epochs=5,
                supernet_epochs=10, truth=40, truth_seeds=2, landmarks=10, top=3, iterations=2,
@@ -71,8 +71,8 @@ def search(place: Place, name: str, arm: str, seed: int, seeds: int) -> dict[str
              evolution=Evolution(min(20, setting['evaluations']), setting['evaluations'], 5,
                                  seed=seed, progress=False)),
         place.evaluator(epochs, seed, check_val_every_n_epoch=epochs), mode='min',
-        iterations=setting['iterations'], landmarks=setting['landmarks'], top=setting['top'],
-        archive=archive, seed=seed)
+        iterations=setting['iterations'], landmarks=Landmarks(setting['landmarks'], random=0),
+        top=setting['top'], archive=archive, seed=seed)
     strategy.initialize(SimplifiedModelSpace.from_model(
         place.space(name), place.evaluator(setting['epochs'])), SequentialExecutionEngine())
     strategy.run()

@@ -106,7 +106,7 @@ class SuperNetOutcome:
         ``scores``, higher is better, and ``metrics``, in the user's own sign, of the architectures
         that the ranking was measured on.
     weak
-        Name -> labels of the job's `weak` architectures.
+        Name -> labels of the job's `weak` architectures, and then of the best ones.
     """
 
     best: list[Sample]

@@ -20,9 +20,7 @@ from ..predictor import (
     Evidence,
     Predictor,
     Ranker,
-    Reliability,
     WeakLabels,
-    read_reliability,
     read_weak,
     record_predictions,
 )
@@ -183,10 +181,6 @@ class AceNAS(PlanStrategy):
         yield from self._train(last, loop, 'best')
         return loop.ledger.results.best_first().in_mode(self.mode)
 
-    def reliability(self) -> Reliability:
-        """Return how far predictions could be trusted, from the archive, also while it runs."""
-        return read_reliability(self.archive)
-
     def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
         return Ensemble(space, evidence=evidence, seed=self.seed)
 
@@ -198,8 +192,7 @@ class AceNAS(PlanStrategy):
         random = [False] * len(chosen.best) + [True] * len(chosen.random)
         record_predictions(self.archive, stage, samples, random, loop.forecast(samples))
         yield from self.train_stand_alone(samples, loop.ledger, stage)
-        if known := str(self.reliability()):
-            _logger.info('Prospective rank correlation over the space: %s', known)
+        self.log_reliability()
 
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""

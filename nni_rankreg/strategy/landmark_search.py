@@ -10,9 +10,11 @@ from typing import Any
 
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
+from ..predictor import normal_scores_among, record_predictions
 from ..sampler import LandmarkSampler
+from ..search import UniformDraw
 from ..table import ResultsSource
-from ..typing import Results, Sample, without
+from ..typing import Results, Sample, sample_key, without
 from .ledger import Ledger
 from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
@@ -21,22 +23,28 @@ __all__ = ['LandmarkSearch', 'Landmarks']
 
 _logger = logging.getLogger(__name__)
 
+_REFERENCE = 100  # random architectures among which the scores of a super-net are normal scores
+
 
 @dataclass(frozen=True)
 class Landmarks:
-    """How many landmarks a search trains first, and how diverse they are.
+    """How many landmarks a search trains, beside what its super-nets find best.
 
     Parameters
     ----------
     count
-        M, their number.
+        M, the number of the first ones, which are diverse.
     threshold, pairwise
         See `LandmarkSampler`: which distance is too small, and whether it holds between any two.
+    random
+        Number of landmarks that are drawn at random and trained with the best architectures of
+        each iteration: what the super-net predicted of them tells how far it can be trusted, see
+        `Reliability`. The paper has none.
 
     Raises
     ------
     ValueError
-        If the count is not positive.
+        If the count is not positive, or `random` is negative.
 
     Examples
     --------
@@ -47,10 +55,13 @@ class Landmarks:
     count: int = 10
     threshold: int | None = None
     pairwise: bool = False
+    random: int = 2
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f'Expected landmarks of at least 1, got {self.count}.')
+        if self.random < 0:
+            raise ValueError(f'Expected random landmarks of at least 0, got {self.random}.')
 
 
 class LandmarkSearch(PlanStrategy):
@@ -59,7 +70,8 @@ class LandmarkSearch(PlanStrategy):
     Source: Yu, Ranftl and Salzmann, "Landmark Regularization", CVPR 2021, Algorithm 1 and Fig. 2.
     Diverse landmarks are trained stand-alone; the super-net is trained with all results so far
     and continues from the weights of the iteration before; its best new architectures are trained
-    stand-alone. Every training is a trial.
+    stand-alone, and some random ones, by which the super-net is judged, see `reliability`. Every
+    training is a trial.
 
     Parameters
     ----------
@@ -150,7 +162,10 @@ class LandmarkSearch(PlanStrategy):
             top = self.top + len(ledger.failed)  # as those may be among the best
             supernet = yield from self._train_supernets(ledger.so_far(), iteration, top)
             best = without(supernet.best, ledger.failed)[:self.top]
-            yield from self.train_stand_alone(best, ledger, f'best {iteration + 1}')
+            stage = f'best {iteration + 1}'
+            random = self._predict(space, iteration, supernet, best, ledger, stage)
+            yield from self.train_stand_alone([*best, *random], ledger, stage)
+            self.log_reliability()
         return ledger.results.best_first().in_mode(self.mode)
 
     def _replace(self, landmarks: Sequence[Sample], ledger: Ledger,
@@ -166,17 +181,40 @@ class LandmarkSearch(PlanStrategy):
             _logger.warning('Going on with fewer landmarks: %s', error)
             ledger.failed.extend(others)
 
+    def _predict(self, space: Any, iteration: int, supernet: SuperNetOutcome,
+                 best: Sequence[Sample], ledger: Ledger, stage: str) -> list[Sample]:
+        """Return random architectures; record what is predicted of them and of the best."""
+        draw = self._draw(iteration)
+        if draw is None:
+            return []
+        drawn, labels = draw.samples(space), supernet.weak['supernet']
+        random = without(drawn, [*ledger.tried, *best])[:self.landmarks.random]
+        score = dict(zip(map(sample_key, [*drawn, *supernet.best]), labels))
+        chosen = [*best, *random]
+        record_predictions(
+            self.archive, stage, chosen, [False] * len(best) + [True] * len(random),
+            {'supernet': normal_scores_among([score[sample_key(one)] for one in chosen],
+                                             labels[:len(drawn)])})
+        return random
+
+    def _draw(self, iteration: int) -> UniformDraw | None:
+        """Return what draws the random architectures of an iteration, here and in its trial."""
+        if not self.landmarks.random:
+            return None
+        return UniformDraw(_REFERENCE, self.seed + 1 + iteration, self.oneshot.filter)
+
     def _train_supernets(self, results: Results, iteration: int,
                          top: int) -> Plan[SuperNetOutcome]:
         """Train the super-net, and that of the control, on all results so far."""
-        arms = [('supernet', self.oneshot, self.supernets, top)]
+        arms = [('supernet', self.oneshot, self.supernets, top, self._draw(iteration))]
         if self.control is not None:
-            arms.append(('control', self.control, self.controls, 0))
+            arms.append(('control', self.control, self.controls, 0, None))
         outcomes = yield [
             SuperNet(oneshot, results, count, before[-1].weights if before else None,
-                     self.shared_file(f'{name}-{iteration + 1}.pt'), f'{name} {iteration + 1}')
-            for name, oneshot, before, count in arms]
-        for (name, _, before, _), outcome in zip(arms, outcomes):
+                     self.shared_file(f'{name}-{iteration + 1}.pt'), f'{name} {iteration + 1}',
+                     weak)
+            for name, oneshot, before, count, weak in arms]
+        for (name, _, before, *_), outcome in zip(arms, outcomes):
             if isinstance(outcome, Failure):
                 raise SearchError(f'Expected the {name} of iteration {iteration + 1} to be '
                                   f'trained, got:\n{outcome.error}')
@@ -184,6 +222,8 @@ class LandmarkSearch(PlanStrategy):
         return outcomes[0]
 
     def supernet_jobs(self) -> list[SuperNet]:
-        """Return a job of the super-net and one of the control."""
-        return [SuperNet(oneshot, Results([], [], 'max'), self.top)
-                for oneshot in filter(None, [self.oneshot, self.control])]
+        """Return a job of each super-net and one of the control."""
+        none = Results([], [], 'max')
+        return [*(SuperNet(self.oneshot, none, self.top, weak=self._draw(iteration))
+                  for iteration in range(self.iterations)),
+                *([SuperNet(self.control, none, 0)] if self.control is not None else [])]

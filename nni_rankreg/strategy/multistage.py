@@ -18,6 +18,7 @@ from ..archive import Archive
 from ..host.run.engine import EngineRunner
 from ..host.run.resume import install_resume
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
+from ..predictor import Reliability, read_reliability
 from ..sampler import UniformSampler
 from ..table import ResultsSource, read_results
 from ..typing import Results, Sample, metric_sign
@@ -88,6 +89,15 @@ class PlanStrategy(Strategy):
         outcomes = yield [StandAlone(sample, stage) for sample in samples]
         ledger.enter(samples, [outcome if isinstance(outcome, Failure) else self._sign * outcome
                                for outcome in outcomes])
+
+    def reliability(self) -> Reliability:
+        """Return how far predictions could be trusted, from the archive, also while it runs."""
+        return read_reliability(self.archive)
+
+    def log_reliability(self) -> None:
+        """Log what is known of the predictions so far."""
+        if known := str(self.reliability()):
+            _logger.info('Prospective rank correlation over the space: %s', known)
 
     def known_results(self) -> Results:
         """Return the results from elsewhere, higher is better."""

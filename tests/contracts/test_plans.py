@@ -21,7 +21,15 @@ from nni_rankreg.archive import Archive
 from nni_rankreg.plan import Failure, StandAlone, SuperNet, SuperNetOutcome, drive
 from nni_rankreg.predictor import Prediction
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.strategy import SPOS, AceNAS, CandidatePool, LandmarkSearch, Rounds, WeakLabelling
+from nni_rankreg.strategy import (
+    SPOS,
+    AceNAS,
+    CandidatePool,
+    Landmarks,
+    LandmarkSearch,
+    Rounds,
+    WeakLabelling,
+)
 from nni_rankreg.strategy.multistage import PlanStrategy
 from nni_rankreg.typing import Results, sample_key
 
@@ -59,7 +67,7 @@ class Constant:
 SUPERNET = SPOS(filter=accept)
 SEARCHES = {
     'LandmarkSearch': lambda **options: LandmarkSearch(
-        SUPERNET, None, iterations=2, landmarks=3, top=2, **options),
+        SUPERNET, None, iterations=2, landmarks=Landmarks(3, random=1), top=2, **options),
     'AceNAS': lambda **options: AceNAS(
         SUPERNET, weak=WeakLabelling(20), rounds=Rounds(3, 3, landmarks=2, top=2),
         budget=6, candidates=CandidatePool(accept=accept),
@@ -104,7 +112,8 @@ class Runner:
             return Failure('no') if failed else self.sign * metric_of(job.sample)
         sampler = UniformSampler(SPACE, len(job.results.samples), accept=accept)
         best = sampler.distinct(job.top, exclude=job.results.samples)
-        weak = [] if job.weak is None else list(map(metric_of, job.weak.samples(SPACE)))
+        labelled = [] if job.weak is None else [*job.weak.samples(SPACE), *best]
+        weak = list(map(metric_of, labelled))
         return SuperNetOutcome(best, [0.] * job.top, {'default': 0.}, weights=job.save,
                                weak={'supernet': weak} if weak else {})
 

@@ -33,7 +33,7 @@ from nni_rankreg.plan import SearchError, StandAlone
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import LandmarkSampler
 from nni_rankreg.search import Evolution
-from nni_rankreg.strategy import SPOS, LandmarkSearch
+from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import sample_key
 
@@ -51,8 +51,9 @@ def make_search(folder):
         num_classes=10, max_epochs=EPOCHS, enable_progress_bar=False, accelerator='cpu')
     oneshot = SPOS(regularizers=[LandmarkRegularizer(weight=10.)],
                    evolution=Evolution(5, 10, 2, progress=False))
-    return LandmarkSearch(oneshot, evaluator, iterations=1, landmarks=LANDMARKS, top=TOP,
-                          archive=folder / 'a.sqlite', seed=SEED)
+    return LandmarkSearch(
+        oneshot, evaluator, iterations=1, landmarks=Landmarks(LANDMARKS, random=0), top=TOP,
+        archive=folder / 'a.sqlite', seed=SEED)
 
 
 def run_search(folder):

@@ -32,11 +32,11 @@ from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import LandmarkSampler, UniformSampler, hamming_distance
 from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import SPOS, LandmarkSearch
+from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
-ARGUMENTS = dict(iterations=2, landmarks=3, top=2, seed=1)
+ARGUMENTS = dict(iterations=2, landmarks=Landmarks(3, random=0), top=2, seed=1)
 JOBS = 3 + 1 + 2 + 1 + 2
 
 
@@ -145,8 +145,15 @@ def play_one(job, failed, space, sign=1):
         trained = Additive().train(space(), None, job.results)
         best = trained.best(job.top, job.results.samples)
         return SuperNetOutcome([dict(one) for one in best], [one.score for one in best],
-                               {'default': 0.5}, weights=job.save)
+                               {'default': 0.5}, weights=job.save,
+                               weak=weak_labels(job, space, best))
     return Failure('no') if sample_key(job.sample) in failed else sign * metric_of(job.sample)
+
+
+def weak_labels(job, space, best):
+    """The scores of a super-net that is always wrong."""
+    samples = [] if job.weak is None else [*job.weak.samples(space()), *best]
+    return {'supernet': [-metric_of(one) for one in samples]}
 
 
 def stand_alone(jobs):
@@ -215,7 +222,8 @@ def test_search_goes_on_if_no_replacement_succeeds(tmp_path, caplog):
 def test_search_goes_on_if_the_space_has_no_other_landmarks(tmp_path, caplog):
     small = {name: Categorical([0, 1, 2], label=name) for name in 'xy'}
     few = LandmarkSampler(small, seed=1).sample(5)           # the root and all that differ twice
-    _, stages = play(make(tmp_path, landmarks=5, iterations=1), few[1:2], lambda: small)
+    _, stages = play(make(tmp_path, landmarks=Landmarks(5, random=0), iterations=1),
+                     few[1:2], lambda: small)
     assert stand_alone(stages[0]) == few and len(stages[1][0].results.samples) == 4
     assert 'Going on with fewer landmarks: Expected a space with' in caplog.text
 
@@ -226,6 +234,30 @@ def test_failed_best_architecture_is_dropped(tmp_path):
     assert failed[0] not in answer.samples and len(answer.samples) == 6
     assert len(stages[3][0].results.samples) == 4
     assert failed[0] not in stand_alone(stages[4]) and len(stages[4]) == 2    # not once more
+
+
+def test_random_landmarks_tell_how_far_the_supernet_can_be_trusted(tmp_path):
+    search = make(tmp_path, landmarks=Landmarks(3, random=4), iterations=3)
+    answer, stages = play(search)
+    assert [len(stage) for stage in stages] == [3, 1, 6, 1, 6, 1, 6]
+    random = [one for stage in stages[2::2] for one in stand_alone(stage)[2:]]
+    assert not any(one in net.best for net in search.supernets for one in random)
+    assert len(answer.samples) == 21 == len(set(map(sample_key, answer.samples)))
+    for number, job in enumerate([stages[1][0], stages[3][0], stages[5][0]]):
+        assert set(map(sample_key, random[4 * number:4 * number + 4])) <= set(
+            map(sample_key, job.weak.samples(space())))
+
+    search.archive.add_many(answer)
+    reliability = search.reliability()
+    assert reliability.sources == ['supernet'] and reliability.count('supernet') == 12
+    # Each iteration's scores are ranks among other random architectures: -1 but for these.
+    assert reliability.over_all('supernet').tau < -0.9
+
+
+@pytest.mark.parametrize('count, random', [(0, 1), (3, -1)])
+def test_unknown_numbers_of_landmarks(count, random):
+    with pytest.raises(ValueError, match=f'landmarks of at least .*, got {min(count, random)}'):
+        Landmarks(count, random=random)
 
 
 def test_control_that_fails_ends_the_search(tmp_path):

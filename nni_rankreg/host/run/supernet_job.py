@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ...plan import SuperNet
 from ...search import UniformDraw
 from ...supernet import TrainedSuperNet
 from ...supernet.weak_label import weak_labels
-from ...typing import Results
+from ...typing import Results, Sample
 from .distributed import is_first_process
 from .parameters import SUMMARY
 
@@ -68,14 +69,15 @@ class SuperNetModelSpace(ExecutableModelSpace):
         nni.report_final_result({**metrics, 'outcome': {
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],
             'metrics': metrics, 'history': trained.history, 'weights': job.save,
-            'measured': trained.measured, 'weak': self._weak_labels(trained)}})
+            'measured': trained.measured, 'weak': self._weak_labels(trained, best)}})
 
-    def _weak_labels(self, trained: TrainedSuperNet) -> dict[str, list[float]]:
+    def _weak_labels(self, trained: TrainedSuperNet,
+                     best: Sequence[Sample]) -> dict[str, list[float]]:
         if self.job.weak is None:
             return {}
         space = self.space.trace_copy().get()
         scorer = trained.scorer(progress=True)
-        return weak_labels(scorer, space, self.job.weak.samples(space))
+        return weak_labels(scorer, space, [*self.job.weak.samples(space), *best])
 
     def _dump(self) -> dict[str, Any]:
         weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}
