@@ -51,6 +51,9 @@ SPACES = {
     'own ProxylessNAS': lambda: own.ProxylessNAS(10, (8,) * 9, (2, 1, 2, 1, 1, 1)),
     'own ResNet48': lambda: own.ResNet48(10, (16, 16, 24, 24), ((1, 2), (1, 2), (1, 3), (1, 1))),
 }
+LARGE = {'DARTS of any size', 'own DARTSSpace of any size', 'ENAS', 'own ENAS of any size',
+         'own PNAS', 'own AmoebaNet', 'own NASNet'}
+"""Spaces with thousands of modules; tests of the others are quick."""
 QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
 
@@ -62,7 +65,7 @@ def pytest_configure():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what reads the real data; skip what this machine has not got.
+    """Mark what reads the real data or makes large super-nets; skip what this machine lacks.
 
     What takes long begins first, lest one process is still at it when the others have ended.
     A process has all tests of a file, so that what these share is made once.
@@ -70,6 +73,9 @@ def pytest_collection_modifyitems(items):
     absent = {'data': not DATA.exists() and f'There are no real data in {DATA}.',
               'gpu': not torch.cuda.is_available() and 'There is no GPU.'}
     for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, 'callspec') else ()
+        if any(isinstance(one, str) and one in LARGE for one in parameters):
+            item.add_marker('slow')
         if 'shared_data' in getattr(item, 'fixturenames', ()):
             item.add_marker('data')
         for name, reason in absent.items():

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from test_import_order import MODULES, imported
 
 HOSTS = ('nni', 'torch', 'pytorch_lightning', 'torchmetrics', 'numpy')
@@ -61,6 +62,7 @@ print(json.dumps([len(before), changed]))
 '''
 
 
+@pytest.mark.slow
 def test_importing_every_module_changes_nothing():
     foreign = {module for name in MODULES for module, _ in imported(name)
                if module.split('.')[0] not in ('nni_rankreg', '__future__')}

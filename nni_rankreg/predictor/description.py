@@ -34,7 +34,8 @@ class Description:
     encoder
         From architectures to graphs; None takes that of the space, see `default_encoder`.
     reference
-        Architectures over which features are scaled; None draws 1,000.
+        Architectures over which features are scaled; None takes those of the evidence, or draws
+        1,000.
 
     Examples
     --------
@@ -50,7 +51,7 @@ class Description:
                  reference: Sequence[Sample] | None = None):
         encoder = default_encoder(space) if encoder is None else encoder
         self.encoder = encoder if evidence is None else EvidenceEncoder(encoder, evidence)
-        self._space, self._reference = space, reference
+        self._space, self._evidence, self._reference = space, evidence, reference
         self._scale: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._rows: dict[str, np.ndarray] = {}
 
@@ -71,7 +72,8 @@ class Description:
     def reference(self) -> Sequence[Sample]:
         """The architectures over which features are scaled."""
         if self._reference is None:
-            self._reference = UniformSampler(self._space).up_to(_REFERENCE)
+            self._reference = (UniformSampler(self._space).up_to(_REFERENCE)
+                               if self._evidence is None else self._evidence.among)
         return self._reference
 
     def _raw(self, samples: Sequence[Sample]) -> np.ndarray:

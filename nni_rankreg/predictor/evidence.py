@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -108,6 +109,13 @@ class Evidence:
         """Whether a scorer is a proxy, which computes with a network for each architecture."""
         return any(isinstance(scorer, ProxyScorer) for scorer in self._scorers.values())
 
+    @cached_property
+    def among(self) -> Sequence[Sample]:
+        """The M architectures among which scores are ranked."""
+        if isinstance(self.reference, int):
+            return _draw(self.space, self.reference, self.seed, self.accept)
+        return self.reference
+
     def ranks(self, samples: Sequence[Sample]) -> Tensor:
         """Return the ranks of N architectures, shape (N, K), float64, in (0, 1), 1 is best."""
         return torch.from_numpy(_ranks(self._scores(samples), self._reference()[0]))
@@ -148,9 +156,7 @@ class Evidence:
     def _reference(self) -> tuple[list[np.ndarray], np.ndarray]:
         """Return the sorted scores of the reference by each scorer, and its sorted votes."""
         if self._places is None:
-            samples = (_draw(self.space, self.reference, self.seed, self.accept)
-                       if isinstance(self.reference, int) else self.reference)
-            scores = self._scores(samples)
+            scores = self._scores(self.among)
             places = list(np.sort(scores, axis=0).T)
             self._places = places, np.sort(_vote(_ranks(scores, places)))
         return self._places

@@ -90,6 +90,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @linux
 def test_an_interrupt_ends_all_processes(tmp_path, interruptible):
     def compute(item):

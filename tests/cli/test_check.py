@@ -187,6 +187,7 @@ def trial(tmp_path, monkeypatch):
     return trial
 
 
+@pytest.mark.slow
 def test_oneshot_search_as_a_trial(trial, capsys):
     """Every epoch is reported on the parameters of the trial, and the best architecture."""
     landmarks = 'landmarks: {class_path: nni_rankreg.evaluator.digits.digits_truth}'

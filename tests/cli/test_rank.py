@@ -62,6 +62,7 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_own_space_by_its_columns(tmp_path, capsys):
     """No NNI class at all: a column for each label, and one of results."""
     results = draw(50)
@@ -118,6 +119,7 @@ def test_choices_of_the_table_if_there_is_no_space(tmp_path, capsys):
         sample_key({'a': a, 'b': b}) for a in 'xy' for b in (1, 2)}
 
 
+@pytest.mark.slow
 def test_weak_labels_pretrain(tmp_path, capsys):
     table = write(tmp_path / 't.csv', ['sample', 'metric'],
                   [(sample_key(sample), metric) for sample, metric in draw(8).pairs()])

@@ -11,7 +11,7 @@ from nni.mutable import Categorical
 from scipy import stats
 
 from nni_rankreg.archive import Archive
-from nni_rankreg.predictor import ChoiceEncoder, Evidence, EvidenceEncoder
+from nni_rankreg.predictor import ChoiceEncoder, Description, Evidence, EvidenceEncoder
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.space import NasBench201
@@ -156,3 +156,16 @@ def test_encoder_with_evidence(evidence, samples):
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         Evidence(SPACE, **arguments).ranks([])
+
+
+def test_a_description_scales_by_the_same_architectures(samples):
+    """A dear scorer meets no others, as it would if these were drawn anew."""
+    met = set()
+
+    def scorer(asked):
+        met.update(map(sample_key, asked))
+        return total(asked)
+
+    evidence = Evidence(SPACE, scorers=[scorer], reference=4, seed=3)
+    Description(SPACE, evidence=evidence)(samples[:1])
+    assert met == set(map(sample_key, [*evidence.among, samples[0]]))

@@ -93,6 +93,7 @@ def test_on_the_table_of_nasbench201(shared_data):
 
 # Ascent
 
+@pytest.mark.slow
 def test_ascent_finds_the_optimum_of_an_additive_truth():
     """Of 4,096 architectures; as many random ones contain it with a probability of 5 %."""
     best = {f'x{i}': int(VALUES[i].argmax()) for i in range(6)}

@@ -61,6 +61,7 @@ def test_ranks_unseen_architectures(few, loss, target):
     assert kendall_tau(ranker(unseen), worth(unseen)) > .3
 
 
+@pytest.mark.slow
 def test_pretraining_helps(weak, few):
     """On average: a release of PyTorch draws other dropout, which is as much as another seed."""
     unseen, gains = draw(300, seed=3), []

@@ -49,6 +49,7 @@ def test_random_ones_tell_of_the_whole_space():
     assert abs(reliability.among_trained('source').tau - truth) > .05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('correlation', [.5, .8, .95])
 def test_selection_by_the_metric(correlation):
     predicted, metrics = normal(correlation, 6000)

@@ -75,6 +75,7 @@ def test_all_pairs_of_a_step_against_a_double_loop(criterion, pairs):
         toy.asked.clear()
 
 
+@pytest.mark.slow
 def test_all_pairs_have_the_expectation_of_drawn_pairs_and_vary_less():
     means, deviations = [], []
     for among in ('drawn', 'all'):

@@ -92,7 +92,7 @@ def test_a_learned_teacher_is_fitted_to_the_results(make_space, make_batches):
     worth = {sample_key(one): sum('conv' in str(choice) for choice in one.values()) + index / 100
              for index, one in enumerate(every)}
     results = Results(every[:8], [worth[sample_key(one)] for one in every[:8]])
-    teacher = LearnedTeacher(reference=8, seed=5)
+    teacher = LearnedTeacher(reference=20, seed=5)
     for _ in range(2):                               # the recipe keeps nothing
         teaching = Teaching([teacher], TermContext(space), seed=0, results=results)
         teaching.start(lambda: batch)

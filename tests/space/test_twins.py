@@ -133,6 +133,7 @@ def test_left_out_blocks_of_a_stage_stand_anywhere():
         form({'s2_i0': 'k3e3'})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('sync', [True, False])
 def test_fusion_blocks_of_twins_give_the_same(sync):
     space = DepthDecoder(backbone='shufflenet_v2_x0_5', channels=8, sync=sync)

@@ -359,6 +359,7 @@ def test_scores_are_averaged_with_evidence(train):
     assert torch.equal(averaged.scorer()(both[:3]), plain.scorer()(both[:3]))   # its own scores
 
 
+@pytest.mark.slow
 def test_scores_are_averaged_with_what_learns_from_landmarks(train):
     strategy = SPOS([LandmarkRegularizer(LANDMARKS)], evolution=SMALL,
                     evidence=LearnedTeacher(reference=10))

@@ -102,6 +102,7 @@ def two_terms(known):
             EqualCostControl(2, schedule=ALWAYS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('regularizers, fits', [(one_term, 1), (two_terms, 1), (one_term, 2)])
 def test_training_is_the_same(regularizers, fits, trained, tape):
     """The last batch of the ranking loader is smaller; running statistics count each pass once."""

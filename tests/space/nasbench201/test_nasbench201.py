@@ -56,6 +56,7 @@ def test_labels_and_choices_are_those_of_nni():
                for choice in CHOICES)
 
 
+@pytest.mark.slow
 def test_networks_are_those_of_nni():
     torch.manual_seed(0)
     ours = NasBench201(4, 2, 10)
@@ -121,6 +122,7 @@ def test_parameters_are_those_of_the_benchmark(labels, column, shared_data):
         assert parameters(trial_network(samples[row], num_labels=labels)) == wanted[row]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('labels, fixed', [(10, 7_783_050), (100, 7_788_900)])
 def test_multiply_adds_are_those_of_the_benchmark(labels, fixed):
     """The benchmark counts convolutions and the classifier with its bias, for 32 x 32 pixels."""

@@ -106,6 +106,7 @@ def test_network_is_that_of_nni():
     assert network.stem[1].eps == hub.stem[1].eps == 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('pixels', [32, 45])
 def test_cost_is_that_of_the_network(pixels):
     space = ProxylessNAS(10, SMALL)
