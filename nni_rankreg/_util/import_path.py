@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .error import one_line
+from .error import brief, one_line
 
 __all__ = ['check_import_path', 'import_object']
 
@@ -27,7 +27,7 @@ def check_import_path(path: Any, what: str = 'an import path') -> None:
     """
     if (not isinstance(path, str) or '.' not in path
             or not all(part.isidentifier() for part in path.split('.'))):
-        raise ValueError(f'Expected {what}, package.name, got {path!r}.')
+        raise ValueError(f'Expected {what}, package.name, got {brief(path)}.')
 
 
 def import_object(path: Any, what: str = 'the path of a class or function') -> Any:
@@ -57,7 +57,7 @@ def import_object(path: Any, what: str = 'the path of a class or function') -> A
     parent, _, name = path.rpartition('.')
     try:
         return getattr(_module_or_attribute(parent), name)
-    except Exception as error:                       # a module of the user may raise anything
+    except (Exception, SystemExit) as error:         # a module of the user may raise anything
         raise ValueError(f'Expected {what}, got {path}: {one_line(error)}.') from error
 
 

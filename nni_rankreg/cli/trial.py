@@ -11,6 +11,7 @@ from typing import Any
 
 import nni
 
+from .._util.error import brief
 from ..config import ConfigError, build_search, read_config
 
 __all__ = ['trial']
@@ -32,16 +33,17 @@ def trial(config: Path | None = None, trust: bool = False, top: int = 5) -> None
     """
     from nni.nas.space import ExecutableModelSpace
 
-    sys.path.append(os.getcwd())
+    if config is None or trust:                # otherwise nothing is imported from there
+        sys.path.append(os.getcwd())
     content = None if config is None else read_config(config, trust=trust)
     parameters = nni.get_next_parameter()
     if isinstance(parameters, ExecutableModelSpace):
         _execute(parameters)
     elif content is None:
         raise ConfigError('config: Expected a search file, as the parameters of the trial are no '
-                          f'job of a search, got none. Parameters: {parameters}')
+                          f'job of a search, got none. Parameters: {brief(parameters)}')
     else:
-        _run_oneshot(content, parameters or {}, top)
+        _run_oneshot(content, parameters or {}, trust, top)
 
 
 def _execute(job: Any) -> None:
@@ -53,10 +55,11 @@ def _execute(job: Any) -> None:
         raise SystemExit(1) from None
 
 
-def _run_oneshot(content: Mapping[str, Any], parameters: Mapping[str, Any], top: int) -> None:
+def _run_oneshot(content: Mapping[str, Any], parameters: Mapping[str, Any], trust: bool, top: int
+                 ) -> None:
     from ..host.run.distributed import is_first_process  # not above: torch takes seconds to import
 
-    search = build_search(content, parameters)
+    search = build_search(content, parameters, trust=trust)
     trained = _oneshot(search.strategy).train(search.space, search.evaluator)
     if not is_first_process():
         return

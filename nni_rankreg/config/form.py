@@ -6,18 +6,20 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import yaml
-
-from .._util.error import one_line
+from .._util.error import brief, one_line
 from .._util.import_path import check_import_path
 from .._util.path import user_path
+from .._util.yaml import read_yaml
 
-__all__ = ['TRUSTED', 'KEYS', 'ConfigError', 'read_config', 'load_yaml', 'placeholders',
-           'check_path', 'children', 'is_placeholder', 'is_trusted']
+__all__ = ['TRUSTED', 'TRUST', 'KEYS', 'ConfigError', 'read_config', 'load_yaml', 'placeholders',
+           'check_path', 'children', 'is_placeholder']
 
-TRUSTED = ('nni_rankreg', 'nni.nas', 'torch.nn', 'torch.optim', 'torch.utils.data', 'torchvision',
+TRUSTED = ('nni_rankreg', 'nni.nas.evaluator', 'nni.nas.hub', 'nni.nas.strategy', 'torch.nn',
+           'torch.optim', 'torch.utils.data', 'torchvision.datasets', 'torchvision.transforms',
            'pytorch_lightning', 'torchmetrics')
-"""Packages whose classes and functions a search file may name."""
+"""Packages whose public classes and functions a search file may name; see `may_build`, too."""
+
+TRUST = 'If you trust this file, say so: --trust, or trust: true of the tuner.'
 
 KEYS = ('space', 'evaluator', 'strategy')
 
@@ -32,7 +34,7 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
     Parameters
     ----------
     path
-        A YAML file with the keys `space`, `evaluator` and `strategy`.
+        A YAML file with the keys `space`, `evaluator` and `strategy`, see `read_yaml`.
     trust
         Whether class paths may lead to any package, not just those of `TRUSTED`.
 
@@ -51,21 +53,23 @@ def read_config(path: str | os.PathLike[str], *, trust: bool = False) -> dict[st
     """
     config = load_yaml(path, 'search file')
     if not isinstance(config, dict) or set(config) != set(KEYS):
-        got = sorted(map(str, config)) if isinstance(config, dict) else type(config).__name__
-        raise ConfigError(f'{path}: Expected the keys {", ".join(KEYS)}, got {got}.')
+        got = sorted(map(str, config)) if isinstance(config, dict) else config
+        raise ConfigError(f'{path}: Expected the keys {", ".join(KEYS)}, got {brief(got)}.')
     for name in KEYS:
         if not isinstance(config[name], dict) or 'class_path' not in config[name]:
-            raise ConfigError(f'{name}: Expected class_path and init_args, got {config[name]}.')
+            raise ConfigError(f'{name}: Expected class_path and init_args, got '
+                              f'{brief(config[name])}.')
     for key, node in _mappings(config):
         _check_mapping(key, node, trust)
     return config
 
 
-def load_yaml(path: str | os.PathLike[str], what: str = 'YAML file') -> Any:
+def load_yaml(path: str | os.PathLike[str], what: str = 'YAML file', *, numbers: str = '1.2'
+              ) -> Any:
     """Return what a YAML file holds, or raise ConfigError that `what` was expected."""
     try:
-        return yaml.safe_load(user_path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        return read_yaml(user_path(path), numbers=numbers)
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f'{path}: Expected a {what}, got: {one_line(error)}') from error
 
 
@@ -81,14 +85,12 @@ def placeholders(config: Any) -> dict[str, Any]:
             if is_placeholder(node)}
 
 
-def _mappings(node: Any, key: str = '', depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+def _mappings(node: Any, key: str = '') -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield all mappings of a tree with their keys."""
-    if depth > 50:                               # aliases of YAML may refer to what they are in
-        raise ConfigError(f'{key[:80]}: Expected at most 50 levels, got more.')
     if isinstance(node, dict):
         yield key, node
     for name, child in children(node):
-        yield from _mappings(child, f'{key}.{name}'.lstrip('.'), depth + 1)
+        yield from _mappings(child, f'{key}.{name}'.lstrip('.'))
 
 
 def children(node: Any) -> Iterable[tuple[Any, Any]]:
@@ -101,16 +103,18 @@ def children(node: Any) -> Iterable[tuple[Any, Any]]:
 def _check_mapping(key: str, node: dict[str, Any], trust: bool) -> None:
     if is_placeholder(node):
         if set(node) != {'parameter', 'default'} or not isinstance(node['parameter'], str):
-            raise ConfigError(f'{key}: Expected parameter, a name, and default, got {node}.')
+            raise ConfigError(f'{key}: Expected parameter, a name, and default, got '
+                              f'{brief(node)}.')
         if key.endswith('class_path'):
             check_path(f'{key}.default', node['default'], trust)
     if 'class_path' in node:
         if not set(node) <= {'class_path', 'init_args'}:
             raise ConfigError(f'{key}: Expected class_path and init_args only, got '
-                              f'{sorted(map(str, node))}.')
+                              f'{brief(sorted(map(str, node)))}.')
         arguments = node.get('init_args') or {}
         if not isinstance(arguments, dict) or not all(isinstance(one, str) for one in arguments):
-            raise ConfigError(f'{key}.init_args: Expected names with values, got {arguments}.')
+            raise ConfigError(f'{key}.init_args: Expected names with values, got '
+                              f'{brief(arguments)}.')
         if not is_placeholder(node['class_path']):
             check_path(f'{key}.class_path', node['class_path'], trust)
 
@@ -121,16 +125,15 @@ def is_placeholder(node: Any) -> bool:
 
 
 def check_path(key: str, path: Any, trust: bool) -> None:
-    """Check that a class path is one, and of a trusted package unless any is."""
+    """Check that a class path is one, and a public one of a trusted package unless any is."""
     try:
         check_import_path(path)
     except ValueError as error:
         raise ConfigError(f'{key}: {error}') from error
-    if not (trust or is_trusted(path)):
-        raise ConfigError(f'{key}: Expected a class of {", ".join(TRUSTED)}, got {path}. If you '
-                          'trust this file, say so: --trust, or trust: true of the tuner.')
-
-
-def is_trusted(path: str) -> bool:
-    """Return whether a path lies in a trusted package."""
-    return any(path == one or path.startswith(f'{one}.') for one in TRUSTED)
+    if trust:
+        return
+    if not any(path.startswith(f'{one}.') for one in TRUSTED):
+        raise ConfigError(f'{key}: Expected a class of {", ".join(TRUSTED)}, got {brief(path)}. '
+                          f'{TRUST}')
+    if any(part.startswith('_') for part in path.split('.')):
+        raise ConfigError(f'{key}: Expected a public class, got {brief(path)}. {TRUST}')

@@ -80,12 +80,12 @@ def landmark_search(tmp_path):
 @pytest.fixture
 def check(tmp_path, capsys):
     """Return a function: changes of the two files -> exit status and the message."""
-    def check(search=None, **experiment):
+    def check(search=None, words=(), **experiment):
         search = landmark_search(tmp_path) if search is None else search
         (tmp_path / 'search.yml').write_text(yaml.safe_dump(search))
         path = tmp_path / 'experiment.yml'
         path.write_text(yaml.safe_dump({**EXPERIMENT, **experiment}))
-        status, output = main(['check', str(path)]), capsys.readouterr()
+        status, output = main(['check', str(path), *words]), capsys.readouterr()
         return status, output.err or output.out
     return check
 
@@ -108,7 +108,7 @@ def tuner_of(**arguments):
 
 
 @pytest.mark.parametrize('changes, key', [
-    ({'tuner': {'name': 'LandmarkSerch'}}, 'tuner.name: .* got LandmarkSerch. .*nni-rankreg reg'),
+    ({'tuner': {'name': 'LandmarkSerch'}}, 'tuner.name: .* got .LandmarkSerch.. .*nni-rankreg reg'),
     ({'tuner': {'className': 'nni_rankreg.tuner.X', 'codeDirectory': '.'}}, 'tuner.className: '),
     ({'tuner': tuner_of()}, "tuner.classArgs: .*missing a required argument: 'config'"),
     ({'tuner': tuner_of(config='search.yml', colour=1)}, "classArgs: .*keyword argument 'colour'"),
@@ -134,10 +134,11 @@ def hyper(space, command='nni-rankreg trial --config search.yml'):
 
 
 CHOICE = {'_type': 'choice', '_value': [1., 10.]}
+SEEDS = {'_type': 'choice', '_value': [1, 2]}
 
 
 def test_experiment_of_hyper_parameters(check):
-    assert check(**hyper({'lambda': CHOICE, 'seed': CHOICE}))[0] == 0
+    assert check(**hyper({'lambda': CHOICE, 'seed': SEEDS}))[0] == 0
 
 
 @pytest.mark.parametrize('changes, key', [
@@ -149,6 +150,38 @@ def test_experiment_of_hyper_parameters(check):
 def test_offending_hyper_parameter(check, changes, key):
     status, message = check(**changes)
     assert status == 2 and re.search(key, message)
+
+
+def test_choices_fit_what_they_are_for(check):
+    space = {'lambda': {'_type': 'choice', '_value': [1., '1e-3']}, 'seed': SEEDS}
+    status, message = check(**hyper(space))
+    assert status == 2 and re.search('searchSpace.lambda: .*weight: Expected float, got', message)
+
+
+THEIRS = {'className': 'theirs.Tuner', 'codeDirectory': '.'}
+
+
+@pytest.mark.parametrize('changes, key', [
+    ({'tuner': THEIRS}, 'tuner.className: Expected one of nni_rankreg.tuner, got .*--trust'),
+    ({'tuner': tuner_of(config='search.yml', trust=True)}, 'tuner.classArgs.trust: Expected --tru'),
+    (hyper({'lambda': CHOICE, 'seed': SEEDS}, 'nni-rankreg trial --config search.yml --trust'),
+     'trialCommand: Expected --trust of this command'),
+])
+def test_files_of_a_folder_are_imported_with_trust_only(check, names, tmp_path, monkeypatch,
+                                                        changes, key):
+    """Neither a file, nor a module that a library looks for and does not find, is imported."""
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    monkeypatch.delitem(sys.modules, 'theirs', raising=False)
+    for name in ('theirs', 'lmdb', 'tensorboardX'):
+        (tmp_path / f'{name}.py').write_text(
+            'from nni_rankreg.space import NasBench201\nclass Tuner: ...\n'
+            f'class Space(NasBench201): ...\nopen({str(tmp_path / "mark")!r}, "w")')
+    search = yaml.safe_load(SEARCH) if 'search' in changes else landmark_search(tmp_path)
+    search['space'] = {'class_path': 'theirs.Space'}
+    status, message = check(**{**changes, 'search': search})
+    assert status == 2 and re.search(key, message) and not (tmp_path / 'mark').exists()
+    check(**{**changes, 'search': search}, words=['--trust'])
+    assert (tmp_path / 'mark').exists()
 
 
 def test_search_file_alone(tmp_path, capsys):

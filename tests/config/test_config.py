@@ -11,7 +11,7 @@ import pytest
 import yaml
 from helpers.search_file import SEARCH
 
-from nni_rankreg.config import ConfigError, Search, build_search, placeholders, read_config
+from nni_rankreg.config import ConfigError, Search, build_search, placeholders, read_config, size
 from nni_rankreg.evaluator import LearningRateSchedule, Speed
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch, Rounds, WeakLabelling
@@ -147,7 +147,7 @@ REGULARIZER = 'strategy.init_args.regularizers.0'
     ('space', {'class_path': 'nni_rankreg.schedule.Schedule'}, 'space.class_path: .*ModelSpace, g'),
     ('space.extra', 1, r"space: Expected class_path and init_args only, got \['class_path', 'ex"),
     ('space.init_args', [1], r'space.init_args: Expected names with values, got \[1\]'),
-    ('space.init_args.stem', 1, "space: .*unexpected keyword argument 'stem'"),
+    ('space.init_args.stem', 1, "space.init_args: Nas.*unexpected keyword argument 'stem'"),
     (f'{REGULARIZER}.init_args.wait', 1, "init_args: Landmark.*unexpected keyword argument 'wait'"),
     ('strategy.init_args.scoring', {'class_path': 'nni_rankreg.supernet.Scoring',
                                     'init_args': {'batches': 'ten'}},
@@ -156,7 +156,8 @@ REGULARIZER = 'strategy.init_args.regularizers.0'
     ('other', 1, 'Expected the keys space, evaluator, strategy, got .*other'),
     (f'{REGULARIZER}.init_args.weight', -1., f'{REGULARIZER}: Expected a weight of at least 0'),
     (f'{REGULARIZER}.init_args.weight', {'parameter': 'x'}, 'weight: Expected parameter, a name'),
-    ('evaluator.init_args.max_epohcs', 2, 'evaluator: .*unexpected keyword argument .max_epohcs'),
+    ('evaluator.init_args.max_epohcs', 2,
+     'evaluator.init_args.max_epohcs: .*unexpected keyword argument .max_epohcs'),
     ('evaluator.init_args.train_dataloaders.init_args.dataset.init_args.split', 'test',
      'dataset: Expected split .train. or .validation., got .test.'),
 ])
@@ -180,7 +181,7 @@ def test_file_that_contains_itself(write):
     path = write()
     text = path.read_text().replace('num_classes: 10', 'num_classes: &a [*a]')
     path.write_text(text)
-    with pytest.raises(ConfigError, match='at most 50 levels'):
+    with pytest.raises(ConfigError, match='an alias within what it refers to in line'):
         read_config(path)
 
 
@@ -188,19 +189,9 @@ def test_file_that_contains_itself(write):
     'subprocess.Popen', 'os.system', 'builtins.exec', 'torch.load', 'torch.hub.load', 'nni.load',
     'nni_rankregx.evil', 'my_package.Space'])
 def test_other_packages_are_refused(write, path):
-    with pytest.raises(ConfigError, match=f'space.class_path: Expected a class of .* {path}. If'):
+    with pytest.raises(ConfigError, match=f'space.class_path: Expected a class of .*{path}.. If'):
         read_config(write({'space.class_path': path}))
     assert read_config(write({'space.class_path': path}), trust=True)['space']['class_path'] == path
-
-
-@pytest.mark.parametrize('path', [
-    'nni_rankreg.config.form.Path', 'nni_rankreg._util.import_path.importlib',
-    'nni_rankreg.plan.partial', 'nni_rankreg.config.form.os.system',
-    'nni_rankreg._util.import_path.importlib.import_module'])
-def test_what_a_trusted_module_imports_is_not_trusted(write, path):
-    config = read_config(write({'space.class_path': path, 'space.init_args': {}}))
-    with pytest.raises(ConfigError, match='space.class_path: Expected the path of a class'):
-        build_search(config)
 
 
 def test_trusted_file_of_the_user(write, tmp_path, monkeypatch):
@@ -209,10 +200,10 @@ def test_trusted_file_of_the_user(write, tmp_path, monkeypatch):
         'class Space(NasBench201):\n    """Theirs."""\n')
     monkeypatch.syspath_prepend(str(tmp_path))
     path = write({'space.class_path': 'their_space.Space'})
-    assert type(build_search(read_config(path, trust=True)).space).__name__ == 'Space'
+    assert type(build_search(read_config(path, trust=True), trust=True).space).__name__ == 'Space'
     broken = write({'space.class_path': 'their_space.Spice'})
     with pytest.raises(ConfigError, match='space.class_path: .* got their_space.Spice'):
-        build_search(read_config(broken, trust=True))
+        build_search(read_config(broken, trust=True), trust=True)
 
 
 def test_nothing_is_imported_before_it_is_needed(write):
@@ -223,3 +214,12 @@ def test_nothing_is_imported_before_it_is_needed(write):
     result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
                             text=True, check=True)
     assert result.stdout.strip() == 'False'
+
+
+@pytest.mark.parametrize('bound, sizes, message', [
+    ('_MODULES', {'num_modules_per_stack': 10 ** 9}, 'space: Expected at most 20 modules, got'),
+    ('_WEIGHTS', {'num_labels': 10 ** 6}, 'space: Expected at most 20 weights, got more')])
+def test_networks_are_bounded(write, monkeypatch, bound, sizes, message):
+    monkeypatch.setattr(size, bound, 20)
+    with pytest.raises(ConfigError, match=message):
+        build_search(read_config(write({'space.init_args': sizes})))

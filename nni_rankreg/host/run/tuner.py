@@ -59,6 +59,7 @@ class PlanTuner(MsgDispatcherBase):
         try:
             self._folder = Path(_profile(self._experiment)['params'].get('trialCodeDirectory', '.'))
             self._config = read_config(self._folder / user_path(config), trust=trust)
+            self._trust = trust
             check_strategy(self._config, self.strategy)
         except ConfigError as error:
             _logger.error('Wrong arguments of the tuner: %s', error)
@@ -69,7 +70,8 @@ class PlanTuner(MsgDispatcherBase):
     def run(self) -> None:
         """Search until the manager says goodbye."""
         os.chdir(self._folder)
-        sys.path.append(str(self._folder))
+        if self._trust:                        # otherwise nothing is imported from there
+            sys.path.append(str(self._folder))
         from nni.nas.execution import TrainingServiceExecutionEngine
 
         from .resume import install_resume
@@ -91,7 +93,7 @@ class PlanTuner(MsgDispatcherBase):
     def _run_strategy(self, engine: Any) -> None:
         from nni.nas.space import SimplifiedModelSpace
 
-        space, evaluator, strategy = build_search(self._config)
+        space, evaluator, strategy = build_search(self._config, trust=self._trust)
         self._experiment.update_search_space(readable_space(space))
         strategy.initialize(SimplifiedModelSpace.from_model(space, evaluator), engine)
         strategy.run()
