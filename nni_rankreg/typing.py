@@ -7,14 +7,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Union
 
+import numpy as np
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from nni.mutable import LabeledMutable, Mutable
 
-__all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'sample_key',
-           'without']
+__all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'plain_choice',
+           'sample_key', 'without']
 
 Sample = dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
@@ -117,6 +118,9 @@ def metric_sign(mode: str) -> int:
 def sample_key(sample: Sample) -> str:
     """Return the identity of an architecture: the complete sample as canonical JSON.
 
+    Choices that are equal in Python are one text, whatever their type: 8, 8.0 and NumPy's 8; 1 and
+    True; a tuple and the list that a file has made of it.
+
     Raises
     ------
     TypeError
@@ -124,10 +128,32 @@ def sample_key(sample: Sample) -> str:
 
     Examples
     --------
-    >>> sample_key({'b': [1], 'a': 'conv'})
-    '{"a": "conv", "b": [1]}'
+    >>> sample_key({'b': (1., 3), 'a': 'conv'})
+    '{"a": "conv", "b": [1, 3]}'
     """
-    return json.dumps(sample, sort_keys=True)
+    return json.dumps(plain_choice(sample), sort_keys=True)
+
+
+def plain_choice(choice: Any) -> Any:
+    """Return a choice as JSON keeps it, the same for equal ones; what JSON cannot keep as it is.
+
+    Examples
+    --------
+    >>> plain_choice((8., True, 'conv', 0.5, None))
+    [8, 1, 'conv', 0.5, None]
+    """
+    kind = type(choice)
+    if kind is str or kind is int:
+        return choice
+    if kind is float:
+        return int(choice) if choice.is_integer() else choice
+    if kind is bool:
+        return int(choice)
+    if isinstance(choice, dict):
+        return {name: plain_choice(one) for name, one in choice.items()}
+    if isinstance(choice, (list, tuple)):
+        return list(map(plain_choice, choice))
+    return plain_choice(choice.item()) if isinstance(choice, np.generic) else choice
 
 
 def without(items: Iterable[Item], excluded: Iterable[Sample],

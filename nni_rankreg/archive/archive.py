@@ -13,13 +13,23 @@ import pandas as pd
 
 from .._util.csv import parse_sample, read_csv_rows
 from .._util.path import user_path
-from ..typing import Results, Sample, metric_sign, sample_key
-from .sqlite import SCORE_SCHEMA, ArchiveError, open_file, result_row, to_json, transaction
+from ..typing import Results, Sample, metric_sign
+from .sqlite import (
+    SCORE_SCHEMA,
+    ArchiveError,
+    open_file,
+    result_row,
+    spellings,
+    to_json,
+    transaction,
+)
 
 __all__ = ['Archive', 'ArchiveError']
 
+# A file of before has spelled numbers as they came, 8.0 or true: it keeps its spelling.
 _INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) '
-           'VALUES (?, ?, ?, ?, ?, ?)')
+           'VALUES (COALESCE((SELECT sample FROM result WHERE sample = ? LIMIT 1), ?), '
+           '?, ?, ?, ?, ?)')
 
 
 class Archive:
@@ -64,7 +74,8 @@ class Archive:
         ----------
         sample
             The architecture. Its choices must be what JSON keeps: strings, numbers, booleans,
-            None, lists and dicts with string keys.
+            None, lists and dicts with string keys. Equal numbers are one choice, whatever their
+            type; tuples come back as lists, and what is read for a space as the space spells it.
         metric
             Stand-alone performance as the evaluator reports it, finite; whether higher or lower is
             better is said where results are read, by ``mode``.
@@ -120,8 +131,8 @@ class Archive:
 
     def metric(self, sample: Sample) -> float | None:
         """Return the mean metric of a sample, None if it has no result."""
-        return self._select('SELECT AVG(metric) FROM result WHERE sample = ?',
-                            sample_key(sample))[0][0]
+        return self._select('SELECT AVG(metric) FROM result WHERE sample IN (?, ?)',
+                            *spellings(sample))[0][0]
 
     def __contains__(self, sample: Sample) -> bool:
         return self.metric(sample) is not None

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import math
 import os
+import reprlib
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..typing import Sample, sample_key
+from ..typing import Sample, plain_choice, sample_key
 
-__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'open_file', 'result_row', 'to_json', 'transaction']
+__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'open_file', 'result_row', 'spellings',
+           'to_json', 'transaction']
 
 _APPLICATION_ID = int.from_bytes(b'RNKR', 'big')
 _VERSION = 1
@@ -144,17 +146,32 @@ def _is_ours(path: Path) -> bool:
 def to_json(mapping: Mapping[str, Any]) -> str:
     """Return the canonical JSON of a dict; the error tells if there is none."""
     try:
-        return sample_key(dict(mapping))
+        return json.dumps(dict(mapping), sort_keys=True)
     except (TypeError, ValueError) as error:
         raise ValueError(f'Expected a dict that JSON can hold, got {mapping}.') from error
 
 
-def result_row(sample: Sample, metric: float) -> tuple[str, float]:
-    """Return the JSON of a sample that comes back the same from it, and a finite metric."""
-    key = to_json(sample)
-    if json.loads(key) != sample:
-        raise ValueError('Expected a sample that JSON keeps (strings, numbers, booleans, None, '
-                         f'lists, dicts with string keys), got {sample}.')
+def spellings(sample: Sample) -> tuple[str, str]:
+    """Return the JSON of a sample as archives of before have written it, and as it is written now.
+
+    Raises
+    ------
+    ValueError
+        If a sample does not come back the same from JSON.
+    """
+    try:
+        before, now = json.dumps(sample, sort_keys=True, default=plain_choice), sample_key(sample)
+        if json.loads(now) == plain_choice(sample):
+            return before, now
+    except (TypeError, ValueError, RecursionError):
+        pass
+    raise ValueError('Expected a sample that JSON keeps (strings, numbers, booleans, None, lists, '
+                     f'dicts with string keys), got {reprlib.repr(sample)}.')
+
+
+def result_row(sample: Sample, metric: float) -> tuple[str, str, float]:
+    """Return the two spellings of a sample, and its metric, which is finite."""
+    before, now = spellings(sample)
     if not math.isfinite(float(metric)):
-        raise ValueError(f'Expected a finite metric, got {metric} for {key}.')
-    return key, float(metric)
+        raise ValueError(f'Expected a finite metric, got {metric} for {now[:200]}.')
+    return before, now, float(metric)

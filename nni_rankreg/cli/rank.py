@@ -59,12 +59,12 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
         folder of the ranking
     """
     choices = None if space is None else _choices(space)
-    results = read_results(read_csv_results(table, column, choices), mode)
+    results = read_results(read_csv_results(table, column, choices), mode, choices)
     choices = _seen(results.samples) if choices is None else choices
     # A user's own weak labels are close to the metric, so that their head is kept, as published.
     ranker = Ranker(choices, target=relevance, transfer_head=True, seed=seed)
     if weak is not None:
-        ranker.pretrain(*read_weak(weak).finite())
+        ranker.pretrain(*read_weak(weak, choices).finite())
     print(held_out_ranking(ranker, results, seed))
     best = Candidates(choices, pool=pool, seed=seed).best(
         ranker.fit(results.samples, results.metrics), count, generations=10)

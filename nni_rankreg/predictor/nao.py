@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from scipy.stats import rankdata
 from torch import Tensor
 
+from .._util.finite import LossWatch
 from .._util.random import seeded
 from ..sampler.rejection import once
 from ..typing import Accept, Sample, Space
@@ -102,6 +103,8 @@ class NAOController:
         ------
         ValueError
             If the shapes do not fit, a target is NaN, or a sample is not in the space.
+        DivergedError
+            If a loss, or a weight in the end, is not finite.
         """
         values = np.asarray(targets, dtype=np.float64)
         if values.shape != (len(samples),) or len(samples) < 2 or np.isnan(values).any():
@@ -175,12 +178,16 @@ class NAOController:
         optimizer = torch.optim.Adam(network.parameters(), self.learning_rate,
                                      weight_decay=self.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
-        for rows in islice(self._batches(len(tokens)), self.steps):
+        watch = LossWatch('Give NAOController a lower learning_rate.')
+        for step, rows in enumerate(islice(self._batches(len(tokens)), self.steps), 1):
             optimizer.zero_grad()
-            self._loss(network, tokens[rows], ranks[rows]).backward()
+            loss = watch.seen(self._loss(network, tokens[rows], ranks[rows]))
+            watch.check(f"in step {step} of NAO's controller")
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_NORM)
             optimizer.step()
             schedule.step()
+        watch.check("of NAO's controller", network.named_parameters())
         network.eval()
 
     def _batches(self, count: int) -> Iterator[Tensor]:

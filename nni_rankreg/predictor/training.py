@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from .._util.finite import LossWatch
+
 __all__ = ['Training', 'split_rows', 'train']
 
 
@@ -88,6 +90,11 @@ def train(module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], count: in
         Of the progress bar.
     progress
         Whether to show the progress bar.
+
+    Raises
+    ------
+    DivergedError
+        If a loss, or a weight in the end, is not finite.
     """
     rows, held = split_rows(count, setting.validation)
     groups = setting.batch_size * setting.lists
@@ -95,16 +102,15 @@ def train(module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], count: in
     optimizer = torch.optim.Adam(module.parameters(), lr=setting.learning_rate,
                                  weight_decay=setting.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    watch = LossWatch('Give its Training a lower learning_rate.')
     best, best_epoch, best_state = math.inf, 0, None
     bar = tqdm(range(setting.epochs), title, disable=not progress, leave=False)
     for epoch in bar:
         module.train()
         for chunk in rows[torch.randperm(len(rows))].split(groups):
-            value = loss(*_as_lists(chunk, setting.batch_size))
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            schedule.step()
+            value = watch.seen(loss(*_as_lists(chunk, setting.batch_size)))
+            watch.check(f'in epoch {epoch + 1} of the predictor')
+            _step(value, optimizer, schedule)
         if len(held):
             current = _validate(module, loss, held, setting.batch_size)
             bar.set_postfix(validation=f'{current:.4f}', refresh=False)
@@ -114,7 +120,16 @@ def train(module: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], count: in
                 break
     if best_state is not None:
         module.load_state_dict(best_state)
+    watch.check('of the predictor', module.named_parameters())
     module.eval()
+
+
+def _step(value: Tensor, optimizer: torch.optim.Optimizer,
+          schedule: torch.optim.lr_scheduler.LRScheduler) -> None:
+    optimizer.zero_grad()
+    value.backward()
+    optimizer.step()
+    schedule.step()
 
 
 @torch.no_grad()

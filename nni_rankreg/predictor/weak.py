@@ -11,7 +11,8 @@ import pandas as pd
 
 from .._util.csv import parse_sample, read_csv_rows
 from .._util.path import user_path
-from ..typing import Sample, sample_key
+from ..sampler.choice import ChoiceSpace
+from ..typing import Sample, Space, sample_key
 
 __all__ = ['WeakLabels', 'WeakSource', 'read_weak']
 
@@ -48,7 +49,7 @@ class WeakLabels(NamedTuple):
 WeakSource = WeakLabels | str | Path
 
 
-def read_weak(source: WeakSource) -> WeakLabels:
+def read_weak(source: WeakSource, space: Space | None = None) -> WeakLabels:
     """Return weak labels, those of a CSV file if `source` is its path.
 
     Parameters
@@ -56,14 +57,26 @@ def read_weak(source: WeakSource) -> WeakLabels:
     source
         Of a file, the column `sample` has the architectures, as JSON; every other is a label, the
         first the one closest to the true performance.
+    space
+        Whose architectures they are: their choices become its own objects. None takes them as they
+        are.
 
     Raises
     ------
     ValueError
-        If the file has no such columns; naming the line of an entry that is none.
+        If the file has no such columns; naming the line of an entry that is none, or what does not
+        fit the space.
     """
-    if isinstance(source, WeakLabels):
+    if not isinstance(source, WeakLabels):
+        source = _read_file(source)
+    if space is None:
         return source
+    canonical = ChoiceSpace(space).canonical
+    return WeakLabels([canonical(sample, f'weakly labelled architecture {number}')
+                       for number, sample in enumerate(source.samples, 1)], source.labels)
+
+
+def _read_file(source: str | os.PathLike[str]) -> WeakLabels:
     samples: list[Sample] = []
     labels: dict[str, list[float]] = {}
     for line, row in read_csv_rows(source, ['sample']):

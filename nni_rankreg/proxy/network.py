@@ -10,6 +10,7 @@ from nni.nas.space import SimplifiedModelSpace
 from torch import nn
 
 from .._util.random import seeded
+from ..sampler.choice import ChoiceSpace
 from ..typing import Sample
 
 __all__ = ['NetworkFactory']
@@ -57,6 +58,7 @@ class NetworkFactory:
         with seeded(seed, self.device):
             template: ModelSpace = space.trace_copy().get(traceable=False)
         self._trials = SimplifiedModelSpace.from_model(template)
+        self._choices = ChoiceSpace(self._trials.mutables)
         self._varying: set[nn.Module] = set()  # by themselves: a copy has copies of them
         self._template = template if all(map(_is_plain, template.modules())) else None
         if self._template is not None:
@@ -64,7 +66,8 @@ class NetworkFactory:
 
     def __call__(self, sample: Sample) -> nn.Module:
         """Return the network of an architecture, in training mode as a new one is."""
-        trial = self._trials.freeze(sample)    # checks the sample, builds nothing
+        sample = self._choices.canonical(sample)
+        trial = self._trials.freeze(sample)    # builds nothing
         if self._template is not None:
             return self._choose(self._template, sample, {})
         with seeded(self.seed, self.device):

@@ -142,7 +142,7 @@ class DistillationTerm(Term):
         self.landmark_sampler = PairSampler(recipe.sampler.seed)
         known = known_results(recipe.landmarks, context)
         if recipe.landmark_pairs:
-            check_landmarks(known.seen, type(recipe).__name__)
+            check_landmarks(known.seen, type(recipe).__name__, context)
         if recipe.landmark_pairs or any(map(learns, recipe.teachers)):
             self.results, self.held_out = known
         self.teaching = Teaching(recipe.teachers, context, recipe.sampler.seed, self.results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
 from ..table.source import ResultsSource, read_results
@@ -9,6 +10,8 @@ from ..typing import Results
 from .term import TermContext
 
 __all__ = ['Known', 'check_landmarks', 'known_results']
+
+_logger = logging.getLogger(__name__)
 
 
 class Known(NamedTuple):
@@ -34,6 +37,11 @@ def known_results(given: ResultsSource | None, context: TermContext,
     mode
         Of the given ones, as of `read_results`.
 
+    Raises
+    ------
+    ValueError
+        If one does not fit the space, or its metric is not finite.
+
     Examples
     --------
     >>> context = TermContext(results=Results([{'op': 'conv'}, {'op': 'pool'}], [0.9, 0.5], 'max'))
@@ -42,7 +50,8 @@ def known_results(given: ResultsSource | None, context: TermContext,
     >>> known_results(None, context._replace(held_out=0.5)).held_out.samples
     [{'op': 'pool'}]
     """
-    first = Results([], [], 'max') if given is None else read_results(given, mode)
+    first = (Results([], [], 'max') if given is None
+             else read_results(given, mode, context.space, 'landmark'))
     others = context.results.without(first.samples)
     every = Results(first.samples + others.samples, first.metrics + others.metrics, 'max')
     held_out = [row for row in range(len(every.samples))
@@ -51,8 +60,8 @@ def known_results(given: ResultsSource | None, context: TermContext,
     return Known(every.take(seen), every.take(held_out))
 
 
-def check_landmarks(results: Results, name: str) -> None:
-    """Raise a ValueError if there are not two landmarks to learn from.
+def check_landmarks(results: Results, name: str, context: TermContext) -> None:
+    """Raise a ValueError if there are not two landmarks to learn from, one of which is better.
 
     Parameters
     ----------
@@ -60,6 +69,8 @@ def check_landmarks(results: Results, name: str) -> None:
         The landmarks.
     name
         Of the regulariser that needs them.
+    context
+        If a search has measured some of them, equal metrics are no mistake, but worth a warning.
     """
     if not results.samples:
         raise ValueError(f'Expected landmarks, got none. Give {name} an Archive, a table or '
@@ -67,3 +78,9 @@ def check_landmarks(results: Results, name: str) -> None:
     if len(results.samples) < 2:
         raise ValueError('Expected at least 2 landmarks to make a pair, got '
                          f'{len(results.samples)}.')
+    if len(set(results.metrics)) < 2:
+        message = ('Expected a landmark that is better than another, got the metric '
+                   f'{abs(results.metrics[0]):g} of all {len(results.metrics)}, which orders none.')
+        if not context.results.samples:
+            raise ValueError(message)
+        _logger.warning(message)

@@ -95,10 +95,10 @@ class LandmarkRegularizer(Regularizer):
         Raises
         ------
         ValueError
-            If these are fewer than two.
+            If these are fewer than two, do not fit the space, or are all equal.
         """
         known = known_results(self.landmarks, context, self.mode)
-        check_landmarks(known.seen, type(self).__name__)
+        check_landmarks(known.seen, type(self).__name__, context)
         return LandmarkTerm(self.weight, self.schedule_in(context), known, pairs=self.pairs,
                             among=self.among, criterion=self.criterion, seed=self.seed)
 

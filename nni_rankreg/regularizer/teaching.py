@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, Protocol, runtime_checkable
@@ -107,9 +108,11 @@ class Teaching:
         self._scorers = [self._scorer(teacher, batch) for teacher in self.teachers]
         for teacher, scorer in zip(self.teachers, self._scorers):
             scores = scorer(self._probed)
-            if len(set(scores[scores.isfinite()].tolist())) < 2:
+            finite = scores[scores.isfinite()].tolist()
+            if len(set(finite)) < 2:
                 raise ValueError(f'Expected a teacher that orders architectures, got {teacher!r}, '
-                                 f'which gives {_PROBED} random ones no different scores.')
+                                 f'which gives {_PROBED} random ones no different scores; '
+                                 f'{len(finite)} of them are finite.')
 
     def restart(self, batch: list[Tensor]) -> None:
         """Let proxies see a batch of an interrupted training."""
@@ -120,7 +123,7 @@ class Teaching:
         new = {key: sample for key, sample in zip(map(sample_key, samples), samples)
                if key not in self._scores}
         if new:
-            columns = [scorer(list(new.values())).tolist() for scorer in self._scorers]
+            columns = [_comparable(scorer(list(new.values()))) for scorer in self._scorers]
             self._scores.update(zip(new, zip(*columns)))
 
     def knows(self, first: Sample, second: Sample) -> bool:
@@ -166,3 +169,8 @@ class Teaching:
             scorer.options['loss'] = lambda outputs, _: loss(outputs, scorer.batch)
         self.batch = list(scorer.batch)
         return scorer
+
+
+def _comparable(scores: Tensor) -> list[float]:
+    """Return scores of which those that are not finite are neither better nor worse than others."""
+    return scores.double().masked_fill(~scores.isfinite(), math.nan).tolist()

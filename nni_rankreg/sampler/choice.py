@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import reprlib
 from collections.abc import Callable, Mapping
+from statistics import fmean
+from typing import Any
 
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 
 from ..space import JointDraw
-from ..typing import Accept, Sample, Space
+from ..typing import Accept, Results, Sample, Space, sample_key
 from .dimension import Dimension, copy_choice
 from .rejection import ATTEMPTS, accepted, first_accepted
 
-__all__ = ['ChoiceSpace', 'check_different']
+__all__ = ['ChoiceSpace', 'check_different', 'finite_metric']
 
 _LISTED = 2 ** 17  # samples of a space that are listed to find the last few
 
@@ -70,22 +73,66 @@ class ChoiceSpace:
             return draw()
         return first_accepted(draw, self.allowed, self._none_allowed)
 
-    def canonical(self, sample: Sample) -> Sample:
-        """Return the sample as the samplers spell it, without what constraints wrote into it."""
-        labels = {dimension.label for dimension in self.dimensions}
-        notes = {constraint.label for constraint in self.constraints}
-        if not labels <= sample.keys() <= labels | notes:
-            raise ValueError(f'Expected an architecture with the labels {sorted(labels)}, got '
-                             f'{sorted(sample)}.')
-        try:
-            result = {dimension.label: dimension.canonical(sample[dimension.label])
-                      for dimension in self.dimensions}
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'Expected an architecture of the space, got {sample}.') from error
+    def canonical(self, sample: Sample, what: str = 'an architecture') -> Sample:
+        """Return the sample with the space's own objects, without what constraints wrote into it.
+
+        Parameters
+        ----------
+        sample
+            Its choices may be equal numbers of another type, and lists in the place of tuples.
+        what
+            Is wrong, for the message.
+
+        Raises
+        ------
+        ValueError
+            If it is no architecture of the space; naming the label.
+        """
+        if not isinstance(sample, Mapping):
+            raise ValueError(f'Expected {what} as a dict, label to choice, got '
+                             f'{reprlib.repr(sample)}.')
+        labels = [dimension.label for dimension in self.dimensions]
+        known = {*labels, *(constraint.label for constraint in self.constraints)}
+        wrong = [*(f'no {label!r}' for label in labels if label not in sample),
+                 *(f'{label!r} besides' for label in sample if label not in known)]
+        if wrong:
+            raise ValueError(f'Expected {what} with the labels {reprlib.repr(sorted(labels))}, '
+                             f'got {", ".join(wrong[:5])}.')
+        result = {dimension.label: dimension.canonical(sample[dimension.label], what)
+                  for dimension in self.dimensions}
         if not self.valid(result):
-            raise ValueError(f'Expected an architecture that satisfies the constraints of the '
-                             f'space, got {sample}.')
+            raise ValueError(f'Expected {what} that satisfies the constraints of the space, got '
+                             f'{reprlib.repr(sample)}.')
         return result
+
+    def results(self, results: Results, what: str = 'result', of: str = '') -> Results:
+        """Return results with the space's own objects, and the mean of repeated architectures.
+
+        Parameters
+        ----------
+        results
+            From anywhere.
+        what, of
+            One of them, and where they come from, for messages.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many metrics as architectures, one is of no other space or has no
+            finite metric; naming its number, from 1 on, and the label.
+        """
+        if len(results.samples) != len(results.metrics):
+            raise ValueError(f'Expected a metric of each {what}{of}, got {len(results.metrics)} of '
+                             f'{len(results.samples)}.')
+        samples: dict[str, Sample] = {}
+        metrics: dict[str, list[float]] = {}
+        for number, (sample, metric) in enumerate(results.pairs(), 1):
+            name = f'{what} {number}{of}'
+            own = self.canonical(sample, name)
+            key = sample_key(own)
+            samples.setdefault(key, own)
+            metrics.setdefault(key, []).append(finite_metric(metric, name))
+        return Results(list(samples.values()), list(map(fmean, metrics.values())), results.mode)
 
     def distinct(self, draw: Callable[[], Sample], count: int, new: Accept,
                  random: np.random.RandomState) -> list[Sample]:
@@ -132,6 +179,24 @@ class ChoiceSpace:
         also = '' if self.accept is None else f' and is accepted by {self.accept}'
         return ValueError(f'Expected a sample that satisfies the constraints{also}, got none in '
                           f'{ATTEMPTS} draws: loosen the constraints.')
+
+
+def finite_metric(metric: Any, what: str = 'an architecture') -> float:
+    """Return a metric as a float; raise ValueError if it is a text or not finite.
+
+    Examples
+    --------
+    >>> finite_metric(1), finite_metric(np.float32(0.5))
+    (1.0, 0.5)
+    """
+    try:
+        value = math.nan if isinstance(metric, str) else float(metric)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f'Expected a finite number as the metric of {what}, got '
+                         f'{reprlib.repr(metric)}.')
+    return value
 
 
 def check_different(count: int, available: int, what: str) -> None:

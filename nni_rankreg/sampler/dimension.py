@@ -1,10 +1,12 @@
-"""One label of a space: its choices with their probabilities."""
+"""One label of a space: its choices with their probabilities, and how the space spells them."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import reprlib
 from bisect import bisect
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,19 @@ __all__ = ['Dimension', 'copy_choice']
 
 
 class Dimension:
-    """One label: its choices and their probabilities, or NNI's own draw if they are too many."""
+    """One label: its choices and their probabilities, or NNI's own draw if they are too many.
+
+    Raises
+    ------
+    ValueError
+        If a choice is nothing that JSON keeps: architectures are told apart by it, and travel.
+    """
 
     def __init__(self, mutable: LabeledMutable):
         self.mutable, self.label = mutable, mutable.label
-        self.size, weighted = _weighted_choices(mutable)
+        values = [_python_choice(one, self.label) for one in getattr(mutable, 'values', ())]
+        self._own = {_hashable(value): value for value in values}
+        self.size, weighted = _weighted_choices(mutable, values)
         weighted = [(choice, weight) for choice, weight in weighted if weight > 0]
         self.choices = [choice for choice, _ in weighted]
         totals = list(itertools.accumulate(weight for _, weight in weighted))
@@ -44,23 +54,53 @@ class Dimension:
                                   f'Expected another choice of {self.label!r} than {choice!r}, '
                                   f'got none in {ATTEMPTS} draws: loosen the constraints.'))
 
-    def canonical(self, choice: Any) -> Any:
-        """Return `choice` as this label spells it."""
-        if isinstance(self.mutable, CategoricalMultiple):
-            choice = sorted(choice, key=self.mutable.values.index)
-        if (choice not in self.choices if self.choices
-                else not self.mutable.contains({self.label: choice})):
+    def canonical(self, choice: Any, what: str = 'an architecture') -> Any:
+        """Return the space's own object for an equal choice: 8 for 8.0, a tuple for a list.
+
+        Parameters
+        ----------
+        choice
+            Of this label.
+        what
+            Whose choice it is, for the message.
+
+        Raises
+        ------
+        ValueError
+            If there is no such choice.
+        """
+        try:
+            own = self._spelled(choice)
+            known = own in self.choices if self.choices else self.mutable.contains(
+                {self.label: own})
+        except (KeyError, TypeError, ValueError):
+            known = False
+        if not known:
+            among = reprlib.repr(list(self._own.values())) if self._own else repr(self.mutable)
+            some = 'some' if isinstance(self.mutable, CategoricalMultiple) else 'one'
+            raise ValueError(f'Expected {some} of {among} as {self.label!r} of {what}, got '
+                             f'{reprlib.repr(choice)}.')
+        return own
+
+    def _spelled(self, choice: Any) -> Any:
+        if not self._own:
+            return _number(choice)
+        if not isinstance(self.mutable, CategoricalMultiple):
+            return copy_choice(self._own[_hashable(choice)])
+        chosen = set(map(_hashable, choice))
+        if isinstance(choice, str) or len(chosen) < len(choice) or not chosen <= self._own.keys():
             raise ValueError(choice)
-        return choice
+        return [value for key, value in self._own.items() if key in chosen]
 
 
-def _weighted_choices(mutable: LabeledMutable) -> tuple[int, list[tuple[Any, float]]]:
+def _weighted_choices(mutable: LabeledMutable, values: list[Any]
+                      ) -> tuple[int, list[tuple[Any, float]]]:
     """Return the number of choices and, if they are few, the choices with their weights."""
     if isinstance(mutable, Categorical):
-        return len(mutable.values), list(zip(mutable.values, mutable.weights))
+        return len(values), list(zip(values, mutable.weights))
     if not isinstance(mutable, CategoricalMultiple):
         return 2 ** 64, []                     # a real number: as many choices as a float has
-    values, chosen = mutable.values, mutable.n_chosen
+    chosen = mutable.n_chosen
     if chosen == 1:
         return len(values), [([value], weight) for value, weight in zip(values, mutable.weights)]
     lengths = range(len(values) + 1) if chosen is None else [chosen]
@@ -77,3 +117,35 @@ def _weighted_choices(mutable: LabeledMutable) -> tuple[int, list[tuple[Any, flo
 def copy_choice(choice: Any) -> Any:
     """Return the choice, a list as a list of its own."""
     return choice[:] if type(choice) is list else choice
+
+
+def _python_choice(choice: Any, label: str) -> Any:
+    """Return a choice of a space with Python's numbers in the place of NumPy's."""
+    if isinstance(choice, np.generic):
+        choice = choice.item()
+    if isinstance(choice, dict) and all(isinstance(name, str) for name in choice):
+        return {name: _python_choice(one, label) for name, one in choice.items()}
+    if isinstance(choice, (list, tuple)):
+        values = (_python_choice(one, label) for one in choice)
+        return list(values) if isinstance(choice, list) else tuple(values)
+    if choice is not None and not isinstance(choice, (str, int, float)):
+        raise ValueError(f'Expected choices of {label!r} that JSON keeps (numbers, texts, '
+                         'booleans, None, lists and dicts of these), got '
+                         f'{reprlib.repr(choice)}.')
+    return choice
+
+
+def _hashable(choice: Any) -> Hashable:
+    """Return what is equal for equal choices, lists and tuples being alike."""
+    if isinstance(choice, (list, tuple)):
+        return tuple(map(_hashable, choice))
+    if isinstance(choice, dict):
+        return frozenset((name, _hashable(one)) for name, one in choice.items())
+    return choice
+
+
+def _number(choice: Any) -> float:
+    """Return a finite number as Python's float; raise if it is a text, or none."""
+    if isinstance(choice, str) or not math.isfinite(choice):
+        raise ValueError(choice)
+    return float(choice)

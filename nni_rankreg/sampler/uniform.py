@@ -74,6 +74,16 @@ class UniformSampler(OwnsGenerator):
         """Return `count` different architectures, or fewer if the space does not hold as many."""
         return self._space.distinct(self._draw, count, once(), self._random)
 
+    def canonical(self, sample: Sample) -> Sample:
+        """Return an architecture with the space's own choices for equal ones: 8 for 8.0.
+
+        Raises
+        ------
+        ValueError
+            If it is no architecture of the space; naming the label.
+        """
+        return self._space.canonical(sample)
+
     def mutate(self, sample: Sample) -> Sample:
         """Return a copy of `sample` with one label, drawn uniformly, changed to another choice.
 

@@ -168,7 +168,8 @@ class AceNAS(PlanStrategy):
         evidence = None if self.evidence is None else self.evidence.kept_in(self.archive)
         predictor = self.predictor = (self.make_predictor or self._ensemble)(space, evidence)
         candidates = self.candidates.of(space, self.seed, evidence)
-        loop = ClosedLoop(candidates, predictor, evidence, self.rounds, self.known_results())
+        loop = ClosedLoop(candidates, predictor, evidence, self.rounds,
+                          self.known_results(space))
         if self.rounds.landmarks:
             yield from self._train(loop.first(self.rounds.landmarks), loop, 'landmark')
         weak = yield from self._weak_labels(space, loop.ledger.so_far())
@@ -199,7 +200,7 @@ class AceNAS(PlanStrategy):
         if self.weak is None:
             return None
         if not isinstance(self.weak, WeakLabelling):
-            return read_weak(self.weak).finite()
+            return read_weak(self.weak, space).finite()
         if self.supernet is None and not self.weak.scorers:
             return None
         labels: dict[str, list[float]] = {}

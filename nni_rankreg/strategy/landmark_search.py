@@ -154,7 +154,7 @@ class LandmarkSearch(PlanStrategy):
             space, threshold=self.landmarks.threshold, pairwise=self.landmarks.pairwise,
             seed=self.seed, accept=self.oneshot.filter)
         landmarks = sampler.sample(self.landmarks.count)
-        ledger = Ledger(self.known_results())
+        ledger = Ledger(self.known_results(space))
         yield from self.train_stand_alone(without(landmarks, ledger.tried), ledger, 'landmark')
         if ledger.failed:
             yield from self._replace(landmarks, ledger, sampler)

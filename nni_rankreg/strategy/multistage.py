@@ -20,8 +20,9 @@ from ..host.run.resume import install_resume
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..predictor import Reliability, read_reliability
 from ..sampler import UniformSampler
+from ..sampler.choice import ChoiceSpace
 from ..table import ResultsSource, read_results
-from ..typing import Results, Sample, metric_sign
+from ..typing import Results, Sample, Space, metric_sign
 from .ledger import Ledger
 
 __all__ = ['PlanStrategy']
@@ -99,10 +100,10 @@ class PlanStrategy(Strategy):
         if known := str(self.reliability()):
             _logger.info('Prospective rank correlation over the space: %s', known)
 
-    def known_results(self) -> Results:
-        """Return the results from elsewhere, higher is better."""
+    def known_results(self, space: Space) -> Results:
+        """Return the results from elsewhere, higher is better, as the space spells them."""
         return (Results([], [], 'max') if self.known is None
-                else read_results(self.known, self.mode))
+                else read_results(self.known, self.mode, space, 'known result'))
 
     def file(self, name: str) -> Path:
         """Return the path of a file of the search, beside its archive."""
@@ -160,8 +161,9 @@ class PlanStrategy(Strategy):
             Number of models; None yields all.
         """
         results = self.archive.best(limit, self.mode) if sort else self.archive.results()
+        choices = ChoiceSpace(self.model_space.mutables)
         for sample, metric in list(results.pairs())[:limit]:
-            model = self.model_space.freeze(sample)
+            model = self.model_space.freeze(choices.canonical(sample))
             model.metrics.final = metric
             model.status = ModelStatus.Trained
             yield model

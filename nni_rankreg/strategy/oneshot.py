@@ -15,6 +15,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
+from .._util.finite import check_finite
 from .._util.path import user_path
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
@@ -218,8 +219,9 @@ class SuperNetStrategy(RandomOneShot):
         """Return the super-net with its evaluator, ready to be trained."""
         space, evaluator = model_space.model_space, model_space.evaluator
         check_evaluator(evaluator)
-        context = TermContext(space, self.filter, results or Results([], [], 'max'),
-                              weights is not None, partial(outputs_loss, evaluator.module),
+        known = Results([], [], 'max') if results is None else read_results(results, 'max', space)
+        context = TermContext(space, self.filter, known, weights is not None,
+                              partial(outputs_loss, evaluator.module),
                               self.truth if isinstance(self.truth, float) else 0.)
         terms = [one.term(context) for one in self.regularizers]
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
@@ -234,8 +236,9 @@ class SuperNetStrategy(RandomOneShot):
         if self.checkpoint_folder is not None:
             keep_checkpoints(evaluator, Path(self.checkpoint_folder, name or ''))
         if weights is not None:
-            supernet.load_state_dict(torch.load(user_path(weights), map_location='cpu',
-                                                weights_only=True))
+            state = torch.load(user_path(weights), map_location='cpu', weights_only=True)
+            supernet.load_state_dict(state)
+            check_finite(supernet.named_parameters(), weights)
         return TrainedSuperNet(model_space, supernet, evaluator, module,
                                lambda scorer: self.search(module, self._with_evidence(
                                    scorer, sampler, context, terms)))
@@ -259,7 +262,8 @@ class SuperNetStrategy(RandomOneShot):
         elif isinstance(self.truth, float):
             truth = _held_out(context, terms)
         else:
-            truth, seen = read_results(self.truth, self.mode), [context.results, *seen]
+            truth = read_results(self.truth, self.mode, context.space, 'result of truth')
+            seen.append(context.results)
         return RankingProbe(truth, seen, scoring=self.scoring, metric=self.metric, mode=self.mode)
 
 

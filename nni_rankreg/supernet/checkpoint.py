@@ -19,6 +19,7 @@ from nni.nas.evaluator.pytorch import Lightning, LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 
 from .._util.files import replaced_file
+from .._util.finite import check_finite
 from .._util.path import user_path
 from .._util.random import global_state, set_global_state
 from ..data import Loaders
@@ -98,6 +99,9 @@ class CheckpointedModule(BaseOneShotLightningModule):
         if _STATE not in checkpoint:
             raise ValueError('Expected a checkpoint of a super-net training by nni_rankreg, got '
                              'one of another training.')
+        weights = ((name, checkpoint['state_dict'][name]) for name, _ in self.named_parameters()
+                   if name in checkpoint['state_dict'])
+        check_finite(weights, 'the checkpoint')
         self.load_search_state(checkpoint[_STATE])
 
 

@@ -88,7 +88,18 @@ class SuperNetModule(PathModule):
         return self._recorded(sample, batch)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        """Return the loss of the weights plus the terms of the regularisers."""
+        """Return the loss of the weights plus the terms of the regularisers; it is finite."""
+        output = self.regularized_loss(batch, batch_idx)
+        loss = output['loss'] if isinstance(output, dict) else output
+        # A gradient scaler leaves out steps that are not finite, and goes on.
+        if loss is not None and getattr(self.trainer.precision_plugin, 'scaler', None) is None:
+            self.watch.seen(loss)
+            if self.device.type == 'cpu' and self.ranks.count == 1:
+                self.watch.check(self.when)
+        return output
+
+    def regularized_loss(self, batch: Any, batch_idx: int) -> Any:
+        """Return what the evaluator's training step returns, with the terms in its loss."""
         if self._recorded is not None:
             self._recorded.begin_step()
         output = self.weight_loss(batch, batch_idx)
@@ -128,6 +139,17 @@ class SuperNetModule(PathModule):
         self.resample()
         with nullcontext() if batch_size(batch) == 1 else batch_statistics(self.training_module):
             return self.training_module.validation_step(batch, batch_idx, *args)
+
+    def on_validation_start(self) -> None:
+        """Measure nothing of a training that has diverged."""
+        super().on_validation_start()
+        if not self.trainer.sanity_checking:
+            self.watch.check(self.when, self.named_parameters())
+
+    def on_train_epoch_end(self) -> None:
+        """Let no checkpoint be kept of a training that has diverged."""
+        super().on_train_epoch_end()
+        self.watch.check(self.when, self.named_parameters())
 
     def measure(self) -> dict[str, float]:
         """Measure the ranking, and return its metrics, ``default`` among them."""

@@ -8,6 +8,7 @@ and the state of the sampler's generator are all that a training has to remember
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from nni.nas.evaluator.pytorch import LightningModule
@@ -88,6 +89,8 @@ class NAOModule(SuperNetModule):
         """
         pool = self.pool.pool or self._first
         scored = score_samples(pool, scorer)
+        if not any(math.isfinite(one.score) for one in scored):
+            raise self.watch.error('scores', f'none of the pool of {len(pool)}', self.when)
         self.controller.fit(scored, [one.score for one in scored])
         ranked = best_first(scored)
         children = self.controller.propose(ranked[:self.proposals], exclude=pool,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor
 
+from .._util.finite import LossWatch
 from ..data import Loaders
 from ..host.network.activation import Activator
 from ..host.transfer import transferred
@@ -22,6 +23,9 @@ from .ranks import Ranks
 __all__ = ['PathModule']
 
 _FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
+
+_HINT = ('Give the evaluator a lower learning rate, gradient_clip_val, or a precision of a wider '
+         'range.')
 
 Drawn = TypeVar('Drawn')
 
@@ -48,6 +52,8 @@ class PathModule(CheckpointedModule):
     ----------
     ranks
         The processes of a distributed training.
+    watch
+        Sees the losses: a training that diverges ends with the step on a CPU, else with the epoch.
     """
 
     def __init__(self, training_module: LightningModule, *, loaders: Loaders | None = None,
@@ -57,6 +63,7 @@ class PathModule(CheckpointedModule):
         forward_hooks(training_module, self)
         self.accept, self.seed = accept, seed
         self.ranks = Ranks(self, same_paths)
+        self.watch = LossWatch(_HINT)
         self.path_sampler = sampler
         self._sampler: UniformSampler | None = None
         self._activator: Activator | None = None
@@ -78,6 +85,11 @@ class PathModule(CheckpointedModule):
                                  f'{type(self.training_module).__name__} to return one optimiser, '
                                  f'got {count}: one step trains the super-net.')
         return found
+
+    @property
+    def when(self) -> str:
+        """The epoch, in words."""
+        return f'in epoch {self.trainer.current_epoch + 1}'
 
     @property
     def sampler(self) -> UniformSampler:

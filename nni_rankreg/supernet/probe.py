@@ -85,13 +85,24 @@ class RankingProbe:
         ----------
         module
             The super-net, validated.
+
+        Raises
+        ------
+        DivergedError
+            If a score, or without any truth the validation loss, is not finite.
         """
         metrics = {name: module.ranks.mean(value).item()
                    for name, value in module.trainer.callback_metrics.items()
                    if name.startswith('val_')}
         if len(self.results.samples) < 2:
-            return Measurement({**metrics, 'default': self._validation(metrics)}, {})
+            default = self._validation(metrics)
+            if metrics and not math.isfinite(default):
+                raise module.watch.error('validation losses', f'{default}', module.when)
+            return Measurement({**metrics, 'default': default}, {})
         scores = self.scorer(module)(self.results.samples).tolist()
+        bad = sum(not math.isfinite(score) for score in scores)
+        if bad:
+            raise module.watch.error('scores', f'{bad} of {len(scores)} that are not', module.when)
         tau = kendall_tau(scores, self.results.metrics)
         tau = tau if math.isfinite(tau) else 0.  # constant scores order nothing
         return Measurement({**metrics, self.name: tau, 'default': tau}, {

@@ -96,6 +96,7 @@ class SuperNetScorer:
 
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
         """Return the scores of `samples`, shape (N,), higher is better."""
+        samples = list(map(self.module.sampler.canonical, samples))
         # Lightning's inference mode, in a validation, hides whether a tensor has changed.
         with torch.inference_mode(False), torch.no_grad():
             return torch.tensor(self.module.ranks.shared(self._scores, samples),

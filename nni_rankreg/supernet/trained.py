@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 
 from nni.nas.evaluator.pytorch import Lightning
@@ -88,10 +89,19 @@ class TrainedSuperNet:
             Number of architectures; None returns all that the search has met.
         exclude
             Architectures to leave out.
+
+        Raises
+        ------
+        DivergedError
+            If no architecture that the search has met has a finite score.
         """
         if self._ranked is None:
             with kept_memory():  # also between the calls of an evolution
-                self._ranked = self._search(self.scorer())
+                found = self._search(self.scorer())
+            ranked = [one for one in found if math.isfinite(one.score)]
+            if not ranked:
+                raise self.module.watch.error('scores', 'none', 'of the trained super-net')
+            self._ranked = ranked
         return without(self._ranked, exclude)[:count]
 
     def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:

@@ -7,16 +7,18 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 
 from .._util.csv import parse_sample, read_csv_header, read_csv_rows
 from .._util.npz import named_arrays
+from ..sampler.choice import ChoiceSpace
+from ..sampler.dimension import Dimension
 from ..typing import Sample, Space
 
-__all__ = ['Decode', 'read_any_csv', 'read_csv', 'read_npz']
+__all__ = ['Decode', 'read_any_csv', 'read_csv', 'read_npz', 'written_choice']
 
 Path = str | os.PathLike[str]
 Decode = Callable[[str], Sample]
@@ -56,10 +58,9 @@ def read_any_csv(path: Path, columns: Sequence[str] | None = None, space: Space 
         labels = [name for name in header if name not in columns]
         return _read_rows(path, columns, labels, lambda row: {
             label: _plain_choice(row[label]) for label in labels})
-    leaves = {label: leaf for label, leaf in _leaves(space).items()
-              if isinstance(leaf, MutableSymbol)}
-    return _read_rows(path, columns, list(leaves), lambda row: {
-        label: _choice(row[label], leaf) for label, leaf in leaves.items()})
+    dimensions = ChoiceSpace(space).dimensions
+    return _read_rows(path, columns, [one.label for one in dimensions], lambda row: {
+        one.label: written_choice(row[one.label], one) for one in dimensions})
 
 
 def read_npz(path: Path, columns: Sequence[str], decode: Decode, key: str
@@ -94,20 +95,12 @@ def _read_rows(path: Path, columns: Sequence[str], keys: Sequence[str],
     return samples, _flat(np.array(values))
 
 
-def _leaves(space: Space) -> Mapping[str, LabeledMutable]:
-    return space.simplify() if isinstance(space, Mutable) else space
-
-
-def _choice(text: str, leaf: LabeledMutable) -> Any:
+def written_choice(text: str, label: Dimension) -> Any:
     """Return the choice of a label that is written as `text`, in JSON or in Python."""
     for choice in (_literal(text), text):
-        try:
-            is_one = leaf.contains({leaf.label: choice})
-        except (TypeError, ValueError):        # some of NNI's do not take just anything
-            continue
-        if is_one:                             # as the space spells it: 5, where a file says 5.0
-            return next((one for one in getattr(leaf, 'values', ()) if one == choice), choice)
-    raise ValueError(f'{text!r}, which is no choice of {leaf.label!r}.')
+        with suppress(ValueError):
+            return label.canonical(choice)
+    raise ValueError(f'{text!r}, which is no choice of {label.label!r}.')
 
 
 def _plain_choice(text: str) -> Any:

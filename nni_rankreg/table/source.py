@@ -2,55 +2,83 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..archive import Archive
-from ..typing import Results, Space, sample_key
+from ..sampler.choice import ChoiceSpace
+from ..typing import Results, Sample, Space, sample_key
+from .frame import read_frame
 from .reader import read_any_csv
 from .tabular import TabularBenchmark
 
 __all__ = ['ResultsSource', 'read_csv_results', 'read_results']
 
-ResultsSource = Results | Archive | TabularBenchmark | str | Path
+ResultsSource = Results | Archive | TabularBenchmark | pd.DataFrame | str | Path
 
 
-def read_results(source: ResultsSource, mode: str | None = None) -> Results:
+def read_results(source: ResultsSource, mode: str | None = None, space: Space | None = None,
+                 what: str = 'result') -> Results:
     """Return architectures and metrics, higher is better, of an archive, a table or `Results`.
 
     Parameters
     ----------
     source
         Where the results are; a path names a file that `read_csv_results` reads, if it ends in
-        ``.csv``, or an archive.
+        ``.csv``, or an archive. A DataFrame has the columns of such a file.
     mode
         ``'max'``, or ``'min'`` if lower metrics are better in `source`: then their sign changes.
         None is what the source says of itself, or ``'max'``.
+    space
+        Whose architectures they are: their choices become the space's own objects, 8 for 8.0 and a
+        tuple for the list that a file has made of it, repeated ones have their mean metric, and
+        what does not fit the space is refused. None takes them as they are.
+    what
+        One of the results is called in errors.
 
     Raises
     ------
+    TypeError
+        If the source is nothing of all that.
     ValueError
-        If the mode is neither, or the source says another.
+        If the mode is neither, or the source says another; or naming the result and the label that
+        do not fit the space, or the metric that is not finite.
 
     Examples
     --------
     >>> read_results(Results([{'op': 'conv'}], [0.9]), 'min').metrics
     [-0.9]
     """
-    if isinstance(source, (str, Path)):
-        source = (read_csv_results(source) if Path(source).suffix == '.csv'
-                  else Archive(source))
-    if isinstance(source, (Archive, TabularBenchmark)):
-        found = source.results() if isinstance(source, Archive) else source.results
-    else:
-        found = Results(*source)  # a plain list if NNI has sent it to a trial
+    found = _found(source, space)
     if mode is not None and found.mode not in (None, mode):
         where = f' of {source.path}, as in its search' if isinstance(source, Archive) else ''
         raise ValueError(f'Expected mode {found.mode!r} for the metrics{where}, got {mode!r}.')
+    if space is not None:
+        of = f' of {source}' if isinstance(source, (str, Path)) else ''
+        found = ChoiceSpace(space).results(found, what, of)
     return Results(found.samples, found.metrics, found.mode or mode).in_mode('max')
+
+
+def _found(source: ResultsSource, space: Space | None) -> Results:
+    """Return results as the source has them."""
+    if isinstance(source, (str, Path)):
+        if Path(source).suffix == '.csv':
+            return read_csv_results(source, space=space)
+        source = Archive(source)
+    if isinstance(source, Archive):
+        return source.results()
+    if isinstance(source, TabularBenchmark):
+        return source.results
+    if isinstance(source, pd.DataFrame):
+        return _means(*read_frame(source, space))
+    if isinstance(source, (tuple, list)) and len(source) in (2, 3):
+        return Results(*source)    # a plain list if NNI has sent it to a trial
+    raise TypeError('Expected an Archive, a table, a DataFrame, Results or the path of a file, got '
+                    f'{type(source).__name__}.')
 
 
 def read_csv_results(path: str | os.PathLike[str], column: str | None = None,
@@ -85,7 +113,15 @@ def read_csv_results(path: str | os.PathLike[str], column: str | None = None,
     samples, values = read_any_csv(path, None if column is None else [column], space)
     if not samples:
         raise ValueError(f'Expected at least one architecture in {path}, got none.')
+    return _means(samples, values)
+
+
+def _means(samples: Sequence[Sample], values: np.ndarray) -> Results:
+    """Return the different architectures, each with the mean of its values, (N,) or (N, seeds)."""
+    first: dict[str, Sample] = {}
     metrics: dict[str, list[float]] = {}
     for sample, value in zip(samples, values.reshape(len(samples), -1).mean(axis=1).tolist()):
-        metrics.setdefault(sample_key(sample), []).append(value)
-    return Results(list(map(json.loads, metrics)), [float(np.mean(m)) for m in metrics.values()])
+        key = sample_key(sample)
+        first.setdefault(key, sample)
+        metrics.setdefault(key, []).append(value)
+    return Results(list(first.values()), [float(np.mean(m)) for m in metrics.values()])

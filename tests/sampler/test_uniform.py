@@ -162,9 +162,10 @@ def test_refuses_what_is_no_space(space, message):
 
 
 @pytest.mark.parametrize('sample, message', [
-    ({'x0': 1}, r"Expected an architecture with the labels \['x0', 'x1'\], got \['x0'\]"),
-    ({'x0': 1, 'x1': 1, 'y': 1}, 'Expected an architecture with the labels'),
-    ({'x0': 1, 'x1': 7}, 'Expected an architecture of the space, got'),
+    ({'x0': 1}, r"Expected an architecture with the labels \['x0', 'x1'\], got no 'x1'"),
+    ({'x0': 1, 'x1': 1, 'y': 1}, "Expected an architecture with the labels .* got 'y' besides"),
+    ({'x0': 1, 'x1': 7}, r"Expected one of \[0, 1\] as 'x1' of an architecture, got 7"),
+    ([0, 1], r'Expected an architecture as a dict, label to choice, got \[0, 1\]'),
 ])
 def test_refuses_samples_of_another_space(sample, message):
     for act in (UniformSampler(grid(2, 2)).mutate,

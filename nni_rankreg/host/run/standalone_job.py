@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 from contextlib import nullcontext
 from copy import deepcopy
 from typing import Any
@@ -9,11 +11,14 @@ from typing import Any
 from nni.nas.space import SimplifiedModelSpace
 
 from ...plan import StandAlone
+from ...sampler.choice import ChoiceSpace
 from ..trial import outside_trial
 from .distributed import hand_on_trial, is_first_process
 from .parameters import SUMMARY
 
 __all__ = ['StandAloneModelSpace']
+
+_EXACT = 'exact_sample'  # as Python writes it, where JSON makes lists of tuples
 
 
 class StandAloneModelSpace(SimplifiedModelSpace):
@@ -30,7 +35,8 @@ class StandAloneModelSpace(SimplifiedModelSpace):
     @classmethod
     def freeze_from(cls, space: SimplifiedModelSpace, job: StandAlone) -> StandAloneModelSpace:
         """Return the model of a job; `space` is that of the experiment."""
-        model = cls(space.model, space.mutables, space.evaluator).freeze(dict(job.sample))
+        sample = ChoiceSpace(space.mutables).canonical(job.sample)
+        model = cls(space.model, space.mutables, space.evaluator).freeze(sample)
         model.stage = job.stage
         return model
 
@@ -42,10 +48,14 @@ class StandAloneModelSpace(SimplifiedModelSpace):
             return super().execute()
 
     def _dump(self) -> dict[str, Any]:
-        return {SUMMARY: {'stage': self.stage, **deepcopy(self.sample or {})}, **super()._dump()}
+        sample = self.sample or {}
+        exact = {} if json.loads(json.dumps(sample)) == sample else {_EXACT: repr(sample)}
+        return {SUMMARY: {'stage': self.stage, **deepcopy(sample)}, **super()._dump(), **exact}
 
     @classmethod
     def _load(cls, **attributes: Any) -> StandAloneModelSpace:
         model = super()._load(**attributes)
+        if _EXACT in attributes:
+            model.sample = ast.literal_eval(attributes[_EXACT])
         model.stage = attributes[SUMMARY]['stage']
         return model
