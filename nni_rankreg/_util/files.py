@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .error import one_line
 
 __all__ = ['replaced_file']
 
@@ -21,6 +24,11 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     path
         The file to write or to replace; its folder is there.
 
+    Raises
+    ------
+    OSError
+        If it cannot be written, on a full disk for example; what was written of it is removed.
+
     Examples
     --------
     >>> import tempfile
@@ -34,5 +42,14 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     'all of them'
     """
     part = Path(f'{os.fspath(path)}.part')
-    yield part
-    os.replace(part, path)
+    try:
+        yield part
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer knows no error of the disk
+        part.unlink(missing_ok=True)
+        free = shutil.disk_usage(part.parent).free // 2 ** 20 if part.parent.is_dir() else 0
+        raise OSError(f'Expected to write {path}, got: {one_line(error)[:200]}. There are {free} '
+                      'MiB free; make room, and start again.') from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -43,6 +43,15 @@ class Regularizer(ABC):
             The space, what may be trained, and what is known before the training.
         """
 
+    def check(self, context: TermContext) -> None:  # noqa: B027 - most have nothing to check
+        """Refuse landmarks that do not fit the space, before a search trains anything.
+
+        Parameters
+        ----------
+        context
+            The space, without results of the search.
+        """
+
     def schedule_in(self, context: TermContext) -> Schedule:
         """Return the factor over the epochs, without a warm-up for a warm super-net."""
         return self.schedule.without_warmup() if context.warmed_up else self.schedule

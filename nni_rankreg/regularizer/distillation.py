@@ -109,6 +109,10 @@ class RankingDistillation(Regularizer):
         self.criterion = criterion or PairwiseRankingLoss()
         self.cross_entropy = cross_entropy
 
+    def check(self, context: TermContext) -> None:
+        """Refuse landmarks that do not fit the space."""
+        known_results(self.landmarks, context)
+
     def term(self, context: TermContext) -> DistillationTerm:
         """Return the term of one training."""
         return DistillationTerm(self, context)

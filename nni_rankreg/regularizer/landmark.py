@@ -89,6 +89,10 @@ class LandmarkRegularizer(Regularizer):
         self.pairs, self.among, self.seed = pairs, check_among(among), seed
         self.criterion = criterion or PairwiseRankingLoss()
 
+    def check(self, context: TermContext) -> None:
+        """Refuse landmarks that do not fit the space."""
+        known_results(self.landmarks, context, self.mode)
+
     def term(self, context: TermContext) -> LandmarkTerm:
         """Return the term of one training, on the landmarks given and the results of the search.
 

@@ -21,9 +21,11 @@ from ..plan import Failure, Plan, StandAlone, SuperNet, drive
 from ..predictor import Reliability, read_reliability
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
+from ..supernet.evaluator import check_settled
 from ..table import ResultsSource, read_results
 from ..typing import Results, Sample, Space, metric_sign
 from .ledger import Ledger
+from .oneshot import SuperNetStrategy
 
 __all__ = ['PlanStrategy']
 
@@ -128,8 +130,11 @@ class PlanStrategy(Strategy):
         """Drive the plan with the experiment's engine; NNI calls this."""
         space = self.model_space.model.trace_copy().get()
         runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator)
-        # What cannot be serialised is refused now, not after hours of training.
+        # What cannot be trained, or serialised, is refused now, not after hours of training.
+        check_settled(self.model_space.evaluator)
         for job in self.supernet_jobs():
+            if isinstance(job.oneshot, SuperNetStrategy):
+                job.oneshot.check(space, self.supernet_evaluator)
             runner.describe(job)
         self._shared_folder.mkdir(parents=True, exist_ok=True)
         self._check_archive(runner.describe(StandAlone(UniformSampler(space).sample())))

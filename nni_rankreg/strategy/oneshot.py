@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import ModelSpace
@@ -16,13 +15,12 @@ from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
 from .._util.finite import check_finite
-from .._util.path import user_path
+from .._util.torch_file import read_torch_file
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage
 from ..regularizer import Regularizer, Term, TermContext
-from ..regularizer.known import known_results
 from ..sampler import UniformSampler
 from ..search import ScoredSample
 from ..supernet import (
@@ -37,6 +35,7 @@ from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
 from ..typing import Results, Scorer, metric_sign
+from .truth import most_results, read_truth, truth_and_seen
 
 __all__ = ['SuperNetStrategy']
 
@@ -183,6 +182,24 @@ class SuperNetStrategy(RandomOneShot):
         trained.model.execute()
         return trained
 
+    def check(self, space: Any, evaluator: Any) -> None:
+        """Refuse what cannot train a super-net of a space, before a search trains anything.
+
+        Parameters
+        ----------
+        space, evaluator
+            As of `train`; both are left as they are.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the evaluator cannot, or truth or landmarks given do not fit the space.
+        """
+        check_evaluator(evaluator)
+        read_truth(self.truth, self.mode, space)
+        for one in self.regularizers:
+            one.check(TermContext(space, self.filter))
+
     def list_models(self, sort: bool = True,
                     limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
         """Yield the best architectures in order; each carries its score and the weights.
@@ -230,14 +247,15 @@ class SuperNetStrategy(RandomOneShot):
         supernet = self.mutate_model(space)  # in place: all others have looked at the space
         module = self.make_module(
             evaluator.module, supernet, context, terms=terms, loaders=loaders,
-            probe=self._probe(context, terms), accept=self.filter, seed=self.seed,
+            probe=RankingProbe(*truth_and_seen(self.truth, self.mode, context, terms),
+                               scoring=self.scoring, metric=self.metric, mode=self.mode),
+            accept=self.filter, seed=self.seed,
             same_paths=self.same_paths, cuda_graphs=self.cuda_graphs)
         evaluator = supernet_evaluator(evaluator, module, loaders)
         if self.checkpoint_folder is not None:
             keep_checkpoints(evaluator, Path(self.checkpoint_folder, name or ''))
         if weights is not None:
-            state = torch.load(user_path(weights), map_location='cpu', weights_only=True)
-            supernet.load_state_dict(state)
+            supernet.load_state_dict(read_torch_file(weights, 'the weights of a super-net'))
             check_finite(supernet.named_parameters(), weights)
         return TrainedSuperNet(model_space, supernet, evaluator, module,
                                lambda scorer: self.search(module, self._with_evidence(
@@ -248,35 +266,8 @@ class SuperNetStrategy(RandomOneShot):
         """Return the scores of a trained super-net, averaged by rank with what else is known."""
         if not self.evidence:
             return scorer
-        known = max([context.results, *(one.results for one in terms)], key=_size)
+        known = most_results([context.results, *(one.results for one in terms)])
         others = [one.over(context.space, scorer.batches[0], context.accept).fit(
             known.samples, known.metrics) if isinstance(one, LearnedTeacher) else one
             for one in self.evidence]
         return RankAverage([scorer, *others], sampler.up_to(_REFERENCE))
-
-    def _probe(self, context: TermContext, terms: Sequence[Term]) -> RankingProbe:
-        """Return what measures the ranking, on architectures that the training does not know."""
-        seen = [one.results for one in terms]
-        if self.truth is None:
-            truth = None
-        elif isinstance(self.truth, float):
-            truth = _held_out(context, terms)
-        else:
-            truth = read_results(self.truth, self.mode, context.space, 'result of truth')
-            seen.append(context.results)
-        return RankingProbe(truth, seen, scoring=self.scoring, metric=self.metric, mode=self.mode)
-
-
-def _held_out(context: TermContext, terms: Sequence[Term]) -> Results:
-    """Return the results that no term sees; raise a ValueError if these make no pair."""
-    results = max([known_results(None, context).held_out, *(one.held_out for one in terms)],
-                  key=_size)
-    if _size(results) < 2:
-        raise ValueError(f'Expected a truth that holds out at least 2 landmarks, got '
-                         f'{context.held_out:g}, which holds out {_size(results)}. Raise it, or '
-                         'give the regularisers more landmarks.')
-    return results
-
-
-def _size(results: Results) -> int:
-    return len(results.samples)

@@ -22,6 +22,7 @@ from .._util.files import replaced_file
 from .._util.finite import check_finite
 from .._util.path import user_path
 from .._util.random import global_state, set_global_state
+from .._util.torch_file import read_torch_file
 from ..data import Loaders
 
 __all__ = ['CheckpointedModule', 'LastCheckpoint', 'keep_checkpoints']
@@ -126,7 +127,7 @@ class LastCheckpoint(pl.callbacks.Checkpoint):
         # All processes take part, but the first one alone writes.
         with (replaced_file(self.path) if trainer.is_global_zero
               else nullcontext(self.path)) as file:
-            trainer.save_checkpoint(file)
+            trainer.save_checkpoint(file, weights_only=False)  # None would be logged each time
 
 
 def keep_checkpoints(evaluator: Lightning, folder: str | Path) -> None:
@@ -138,10 +139,16 @@ def keep_checkpoints(evaluator: Lightning, folder: str | Path) -> None:
         Trains the super-net.
     folder
         Created if missing.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged: at once, not when the data have been prepared.
     """
     path = user_path(folder) / 'last.ckpt'
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluator.trainer.callbacks.append(LastCheckpoint(path))
     if path.exists():
+        read_torch_file(path, 'a checkpoint')
         _logger.info('The training continues from %s.', path)
         evaluator.fit_kwargs['ckpt_path'] = str(path)

@@ -11,7 +11,7 @@ from nni.nas.evaluator.pytorch import Lightning, LightningModule
 
 from ..data import Loaders
 
-__all__ = ['check_evaluator', 'supernet_evaluator']
+__all__ = ['check_evaluator', 'check_settled', 'supernet_evaluator']
 
 
 def check_evaluator(evaluator: Any) -> None:
@@ -25,11 +25,10 @@ def check_evaluator(evaluator: Any) -> None:
         If it has parameters to choose, optimises by hand, or lacks a loader.
     """
     if not isinstance(evaluator, Lightning):
-        raise TypeError("Expected NNI's Lightning evaluator to train a super-net, got "
-                        f'{type(evaluator).__name__}.')
-    if isinstance(evaluator, Mutable) and evaluator.simplify():
-        raise ValueError('Expected an evaluator without parameters to choose for a super-net, got '
-                         f'the choices {sorted(evaluator.simplify())}.')
+        raise TypeError("Expected NNI's Lightning evaluator to train a super-net, such as "
+                        f'Classification, got {type(evaluator).__name__}: its steps, not a whole '
+                        'training, are what is needed.')
+    check_settled(evaluator)
     if not evaluator.module.automatic_optimization:
         raise ValueError('Expected a Lightning module that lets Lightning optimise, got '
                          f'{type(evaluator.module).__name__} with automatic_optimization = False: '
@@ -38,6 +37,20 @@ def check_evaluator(evaluator: Any) -> None:
                                          or evaluator.val_dataloaders is None):
         raise ValueError('Expected a training and a validation loader in the evaluator of a '
                          'super-net, or a data module, got less.')
+
+
+def check_settled(evaluator: Any) -> None:
+    """Refuse an evaluator with parameters to choose: architectures alone are searched.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameters.
+    """
+    if isinstance(evaluator, Mutable) and evaluator.simplify():
+        raise ValueError('Expected an evaluator without parameters to choose, as architectures '
+                         f'alone are searched, got the choices {sorted(evaluator.simplify())}. '
+                         'Give each a value.')
 
 
 def supernet_evaluator(evaluator: Lightning, module: LightningModule,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
+
 import pytest
+import torch
 
 from nni_rankreg._util.files import replaced_file
 
@@ -26,3 +30,31 @@ def test_what_fails_half_way_leaves_the_file_as_it_was(before, tmp_path):
         part.write_text('half')
         raise KeyboardInterrupt
     assert (path.read_text() if path.exists() else None) == before
+    assert not list(tmp_path.glob('*.part'))
+
+
+def write_with_little_room(path, write, said):
+    """Write where no file may have more than 64 KiB, as on a disk that is nearly full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 16, 2 ** 16))
+    try:
+        with replaced_file(path) as part:
+            write(part)
+    except OSError as error:
+        said.put(str(error))
+    else:
+        said.put('nothing')
+
+
+@pytest.mark.parametrize('write', [lambda part: part.write_bytes(bytes(2 ** 20)),
+                                   lambda part: torch.save(torch.zeros(2 ** 18), part)])
+def test_a_full_disk_is_told_of_and_leaves_the_file_as_it_was(write, tmp_path):
+    path, context = tmp_path / 'weights.pt', multiprocessing.get_context('fork')
+    path.write_text('old')
+    said = context.SimpleQueue()
+    child = context.Process(target=write_with_little_room, args=[path, write, said])
+    child.start()
+    message = said.get()
+    child.join()
+    assert message.startswith(f'Expected to write {path}, got: ') and '\n' not in message
+    assert 'MiB free; make room, and start again.' in message
+    assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]

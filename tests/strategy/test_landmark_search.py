@@ -397,12 +397,13 @@ def test_archive_of_another_evaluation_is_refused(tmp_path, table, change):
     assert archive.results() == results and archive.jobs().equals(jobs)
 
 
-def test_what_cannot_be_sent_to_a_trial_is_refused_before_any_training(tmp_path, table):
+def test_what_cannot_be_sent_to_a_trial_is_refused_before_any_training(tmp_path, table,
+                                                                       make_evaluator):
     truth = TabularBenchmark(UniformSampler(space()).distinct(2000), [0.5] * 2000)
     log = str(tmp_path / 'log')
     large = SPOS(truth=truth)
     for arms in (dict(oneshot=large), dict(oneshot=Additive(), control=large)):
-        search = LandmarkSearch(supernet_evaluator=LoggedTable(table), **arms,
+        search = LandmarkSearch(supernet_evaluator=make_evaluator(), **arms,
                                 archive=tmp_path / 'a.sqlite', **ARGUMENTS)
         with pytest.raises(PayloadTooLarge):
             run(search, LoggedTable(table, log), tmp_path)

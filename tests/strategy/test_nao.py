@@ -111,7 +111,7 @@ def test_search_with_landmarks(tmp_path, make_evaluator, monkeypatch):
     finally:
         experiment.stop()
     assert [len(one.best) for one in search.supernets] == [2, 2]
-    assert len(search.archive.results().samples) == 3 + 2 + 2
+    assert len(search.archive.results().samples) == 3 + 2 * (2 + 2)
 
 
 # The pool and the controller

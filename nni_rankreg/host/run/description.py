@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 import cloudpickle
+import torch
 from nni.nas.space import ExecutableModelSpace
 
 from .parameters import dump_model
@@ -18,7 +19,8 @@ from .parameters import dump_model
 __all__ = ['describe_model']
 
 _PICKLED = re.compile(r'"(bytes:|__nni_obj__": ")([\w+/=]+)"')
-_BY_VALUE = b'cloudpickle'  # in each pickle of a class or function that cannot be imported
+# In each pickle of a class or function that cannot be imported, and of a tensor.
+_BY_VALUE = (b'cloudpickle', b'_rebuild_tensor')
 _PLAIN = (bool, int, float, str, type(None))
 
 
@@ -27,14 +29,15 @@ def describe_model(model: ExecutableModelSpace) -> str:
 
     NNI pickles classes and functions of a script by value, under an identity that is drawn anew in
     each process. They are named here, as importable ones are: no change of their code is noticed.
-    Of a function, the numbers and texts that it takes from the function around it count, too.
+    Of a function, the numbers and texts that it takes from the function around it count, too; of a
+    tensor, what it holds.
     """
     return _PICKLED.sub(_by_name, dump_model(model))
 
 
 def _by_name(match: re.Match[str]) -> str:
     pickled = base64.b64decode(match[2])
-    if _BY_VALUE not in pickled:
+    if not any(one in pickled for one in _BY_VALUE):
         return match[0]
     named = io.BytesIO()
     _NamePickler(named).dump(cloudpickle.loads(pickled))
@@ -42,9 +45,12 @@ def _by_name(match: re.Match[str]) -> str:
 
 
 class _NamePickler(cloudpickle.Pickler):
-    """Pickles the names of classes and functions in their place; cannot be read."""
+    """Pickles the names of classes and functions, and hashes of tensors; cannot be read."""
 
     def persistent_id(self, obj: Any) -> tuple[str, ...] | None:
+        if isinstance(obj, torch.Tensor):  # PyTorch pickles where its memory is
+            content = obj.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+            return str(obj.dtype), str(obj.shape), hashlib.sha256(content).hexdigest()
         if not isinstance(obj, (type, FunctionType)):
             return None
         around = inspect.getclosurevars(obj).nonlocals if isinstance(obj, FunctionType) else {}

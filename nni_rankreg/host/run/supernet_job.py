@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import platform
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ...search import UniformDraw
 from ...supernet import TrainedSuperNet
 from ...supernet.weak_label import weak_labels
 from ...typing import Results, Sample
+from .description import describe_model
 from .distributed import is_first_process
 from .parameters import SUMMARY
 
@@ -59,7 +62,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
                             job.weights)
         trained = job.oneshot.train(space, self.evaluator, job.results,
                                     weights=job.weights if warmed_up else None,
-                                    name=job.title.replace(' ', '-'))
+                                    name=self._name)
         if not is_first_process():
             return
         if job.save is not None:
@@ -70,6 +73,14 @@ class SuperNetModelSpace(ExecutableModelSpace):
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],
             'metrics': metrics, 'history': trained.history, 'weights': job.save,
             'measured': trained.measured, 'weak': self._weak_labels(trained, best)}})
+
+    @property
+    def _name(self) -> str:
+        """Names the job; two that differ in anything, their results for example, by other names."""
+        same = copy(self)
+        same.summarise = False
+        digest = hashlib.sha256(describe_model(same).encode()).hexdigest()[:12]
+        return f'{self.job.title.replace(" ", "-")}-{digest}'
 
     def _weak_labels(self, trained: TrainedSuperNet,
                      best: Sequence[Sample]) -> dict[str, list[float]]:

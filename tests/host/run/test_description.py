@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from helpers.jobs import Scripted, Space, job, sequential, simplified, supernet
 from helpers.places import ROOT
 from nni.nas.execution import SequentialExecutionEngine
@@ -80,6 +81,14 @@ def test_descriptions_of_what_a_script_defines(tmp_path):
     assert describe('1', 'a')[:2] == [job, supernet]
     assert describe('1', 'a')[2] != by_nni       # else nothing needs to be named any more
     assert job != describe('2', 'a')[0] and supernet != describe('1', 'b')[1]
+
+
+def test_tensors_are_told_apart_by_what_they_hold():
+    """PyTorch pickles where their memory is, too, which differs in each process."""
+    kept = [torch.zeros(3), torch.zeros(3), torch.ones(3), torch.zeros(3, 1),
+            torch.zeros(3, dtype=torch.bfloat16)]
+    first, same, *others = [sequential(Scripted({'x': one})).describe(job(3)) for one in kept]
+    assert first == same and len({first, *others}) == 4
 
 
 @pytest.mark.parametrize('one', [job(3), supernet()])
