@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from .._util.path import user_path
+from .image_file import read_image
 
 __all__ = ['check_cifar10', 'load_cifar10']
 
@@ -77,7 +77,7 @@ def _read_montages(data: Path, start: int, count: int) -> Arrays:
         files += [path.with_name(f'{split}_{number:02}.webp')
                   for number in range(len(labels[-1]) // _IMAGES)]
     chosen = files[start // _IMAGES:-(-(start + count) // _IMAGES)]
-    tiles = [np.asarray(Image.open(file).convert('RGB')).reshape(40, 32, 50, 32, 3)
+    tiles = [np.asarray(read_image(file)).reshape(40, 32, 50, 32, 3)
              .transpose(0, 2, 4, 1, 3).reshape(-1, 3, 32, 32) for file in chosen]
     part = slice(start % _IMAGES, start % _IMAGES + count)
     images = np.concatenate([np.empty((0, 3, 32, 32), np.uint8), *tiles])[part]

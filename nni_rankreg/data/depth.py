@@ -9,12 +9,12 @@ import nni
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from .._util.npz import named_arrays
 from .._util.path import user_path
+from .image_file import read_image
 
 __all__ = ['DepthImages']
 
@@ -121,5 +121,5 @@ def _read_folder(path: Path, split: str) -> list[tuple[np.ndarray, np.ndarray]]:
     for file in maps:
         if not file.exists():
             raise ValueError(f'Expected a depth map for each image, got none at {file}.')
-    return [(np.asarray(Image.open(image).convert('RGB')), np.asarray(Image.open(depth)))
+    return [(np.asarray(read_image(image)), np.asarray(read_image(depth, mode=None)))
             for image, depth in zip(images, maps)]

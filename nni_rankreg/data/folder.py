@@ -13,6 +13,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from .._util.path import user_path
+from .image_file import read_image
 
 __all__ = ['FolderImages']
 
@@ -52,7 +53,7 @@ class FolderImages(Dataset):
     Raises
     ------
     ValueError
-        If the part holds no images.
+        If the part holds no images; on reading, if a file is cut or no image, naming it.
 
     Examples
     --------
@@ -64,7 +65,8 @@ class FolderImages(Dataset):
     def __init__(self, root: str | Path, *, pixels: int = 224, augment: bool = False,
                  jitter: tuple[float, float, float, float] | None = None,
                  part: tuple[float, float] = (0., 1.), seed: int = 0):
-        self.folder = ImageFolder(str(user_path(root)), _transform(pixels, augment, jitter))
+        self.folder = ImageFolder(str(user_path(root)), _transform(pixels, augment, jitter),
+                                  loader=read_image)
         self.classes: list[str] = self.folder.classes
         order = torch.randperm(len(self.folder), generator=torch.Generator().manual_seed(seed))
         start, end = (round(share * len(order)) for share in part)

@@ -18,6 +18,7 @@ from .._util.finite import check_finite
 from .._util.torch_file import read_torch_file
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
+from ..host.network.repeat import check_repeat
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage
 from ..regularizer import Regularizer, Term, TermContext
@@ -127,7 +128,7 @@ class SuperNetStrategy(RandomOneShot):
 
     def default_mutation_hooks(self) -> list[Any]:
         """Return what turns modules into those of a super-net; NNI calls this."""
-        return [AnyKernelConv2d.mutate, *super().default_mutation_hooks()]
+        return [check_repeat, AnyKernelConv2d.mutate, *super().default_mutation_hooks()]
 
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> SuperNetModule:
@@ -193,9 +194,11 @@ class SuperNetStrategy(RandomOneShot):
         Raises
         ------
         TypeError, ValueError
-            If the evaluator cannot, or truth or landmarks given do not fit the space.
+            If evaluator or space cannot, or truth or landmarks given do not fit the space.
         """
         check_evaluator(evaluator)
+        for module in space.modules():
+            check_repeat(module)
         read_truth(self.truth, self.mode, space)
         for one in self.regularizers:
             one.check(TermContext(space, self.filter))
