@@ -88,6 +88,17 @@ class Results(NamedTuple):
         return Results([self.samples[row] for row in rows], [self.metrics[row] for row in rows],
                        self.mode)
 
+    def some(self, count: int, seed: int = 0) -> Results:
+        """Return random results, the same ones for the same seed, in their order; or all of fewer.
+
+        Examples
+        --------
+        >>> Results([{'x': x} for x in range(9)], list(range(9))).some(3).metrics
+        [2, 4, 5]
+        """
+        rows = np.random.default_rng(seed).permutation(len(self.samples))[:count]
+        return self if len(self.samples) <= count else self.take(sorted(rows.tolist()))
+
 
 class Scorer(Protocol):
     """Anything that scores architectures: a table, a proxy, a super-net, a predictor."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ..typing import Sample
 from .path import user_path
 
-__all__ = ['parse_sample', 'read_csv_header', 'read_csv_rows']
+__all__ = ['parse_sample', 'parse_samples', 'read_csv_header', 'read_csv_rows']
 
 
 def parse_sample(text: str) -> Sample:
@@ -20,6 +20,18 @@ def parse_sample(text: str) -> Sample:
     if not isinstance(sample, dict):
         raise ValueError(f'Expected a JSON object, label to choice, got {text}.')
     return sample
+
+
+def parse_samples(texts: Iterable[str]) -> list[Sample]:
+    """Return the samples that JSON texts describe; they share the texts of their labels."""
+    texts = list(texts)
+    try:
+        samples = json.loads(f'[{",".join(texts)}]')
+    except ValueError:
+        samples = []
+    if len(samples) == len(texts) and all(isinstance(one, dict) for one in samples):
+        return samples
+    return [parse_sample(text) for text in texts]  # tells which of them is wrong
 
 
 def read_csv_header(path: str | os.PathLike[str]) -> list[str]:

@@ -11,12 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from .._util.csv import parse_sample, read_csv_rows
+from .._util.csv import parse_sample, parse_samples, read_csv_rows
 from .._util.path import user_path
 from ..typing import Results, Sample, metric_sign
 from .sqlite import (
     SCORE_SCHEMA,
     ArchiveError,
+    check_file,
     open_file,
     result_row,
     spellings,
@@ -39,6 +40,9 @@ class Archive:
     survives a killed process. Threads and processes may share an archive: each operation opens
     its own connection and waits up to a minute for the others. It pickles as its path.
 
+    Opening an archive takes no longer if it holds a million results. What first reads all of
+    them looks for damage in the whole file, see `check`.
+
     Parameters
     ----------
     path
@@ -48,7 +52,7 @@ class Archive:
     Raises
     ------
     ArchiveError
-        If the file is damaged or of another program. It is left as it was.
+        If the file is no archive, or its first pages are damaged. It is left as it was.
 
     Examples
     --------
@@ -64,7 +68,25 @@ class Archive:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = user_path(path).absolute()
+        self._checked = False
         open_file(self.path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {'path': self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path, self._checked = state['path'], False
+
+    def check(self) -> None:
+        """Look for damage in the whole file: some seconds for a million results.
+
+        Raises
+        ------
+        ArchiveError
+            If there is any. The file is left as it was.
+        """
+        check_file(self.path)
+        self._checked = True
 
     def add(self, sample: Sample, metric: float, *, seed: int | None = None,
             seconds: float | None = None, source: str = 'stand-alone') -> None:
@@ -146,6 +168,7 @@ class Archive:
     def to_frame(self) -> pd.DataFrame:
         """Return one row per result: sample (JSON), metric, seed, seconds, source, created."""
         columns = ['sample', 'metric', 'seed', 'seconds', 'source', 'created']
+        self._check_once()
         frame = pd.DataFrame(self._select(f'SELECT {", ".join(columns)} FROM result ORDER BY id'),
                              columns=columns)
         return frame.astype({'metric': 'float64', 'seed': 'Int64', 'seconds': 'float64'})
@@ -257,11 +280,17 @@ class Archive:
         with transaction(self.path, write=True) as connection:
             connection.executemany(_INSERT, rows)
 
+    def _check_once(self) -> None:
+        if not self._checked:
+            self.check()
+
     def _means(self, order: str, *values: Any) -> Results:
+        self._check_once()
         rows = self._select(f'SELECT sample, AVG(metric) FROM result GROUP BY sample {order}',
                             *values)
         try:
-            samples = [parse_sample(key) for key, _ in rows]
+            # All at once: it is quicker, and they share the texts of their labels.
+            samples = parse_samples(key for key, _ in rows)
         except ValueError as error:
             raise ArchiveError(f'Expected a sound archive at {self.path}, got: {error}') from error
         return Results(samples, [metric for _, metric in rows], self.mode)

@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import reprlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..typing import Sample, plain_choice, sample_key
 
-__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'open_file', 'result_row', 'spellings',
+__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'check_file', 'open_file', 'result_row', 'spellings',
            'to_json', 'transaction']
 
 _APPLICATION_ID = int.from_bytes(b'RNKR', 'big')
@@ -36,6 +38,12 @@ _SCHEMA = (
     f'PRAGMA user_version = {_VERSION}',
 )
 
+_PATIENCE = 60                    # seconds to wait for others
+_PAUSE = 0.002                    # seconds, at most, until they are asked again
+_random = random.SystemRandom()   # another one in each process, also if it is forked
+
+_PARTS = {'result', 'result_sample', 'job'}
+
 SCORE_SCHEMA = (
     'CREATE TABLE IF NOT EXISTS scorer (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE)',
     """CREATE TABLE IF NOT EXISTS score (
@@ -50,20 +58,29 @@ class ArchiveError(ValueError):
 
 
 def open_file(path: Path) -> None:
-    """Create the file if it is missing or empty, otherwise check that it is a sound archive."""
+    """Create the file if it is missing or empty, otherwise check what it begins with.
+
+    That takes as long whatever the file holds; `check_file` looks at all of it.
+    """
     with _as_archive_error(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise ArchiveError(f'Expected the path of a file, got the directory {path}.')
         if path.exists() and path.stat().st_size:
             _recognise(path)
-            _check(path)
+            _look(path, _check_tables)
             return
     with transaction(path, write=True, mode='rwc') as connection:
         # Another process may have been faster: the transaction lets one of them create it.
         if connection.execute('SELECT COUNT(*) FROM sqlite_master').fetchone()[0] == 0:
             for statement in _SCHEMA:
                 connection.execute(statement)
+
+
+def check_file(path: Path) -> None:
+    """Check every page of the file; it takes seconds for a million results."""
+    with _as_archive_error(path):
+        _look(path, _check_integrity)
 
 
 @contextmanager
@@ -74,7 +91,7 @@ def transaction(path: Path, *, write: bool, mode: str = 'rw') -> Iterator[sqlite
     no rules for threads and forks.
     """
     with _as_archive_error(path), closing(_connect(path, mode)) as connection:
-        connection.execute('BEGIN IMMEDIATE' if write else 'BEGIN')
+        _begin(connection, write)
         yield connection
         connection.execute('COMMIT')
 
@@ -89,8 +106,29 @@ def _as_archive_error(path: Path) -> Iterator[None]:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f'{path.as_uri()}?mode={mode}', uri=True, timeout=60,
+    return sqlite3.connect(f'{path.as_uri()}?mode={mode}', uri=True, timeout=_PATIENCE,
                            isolation_level=None)
+
+
+def _begin(connection: sqlite3.Connection, write: bool) -> None:
+    """Begin a transaction as soon as the others let it.
+
+    SQLite itself waits up to a tenth of a second before it asks again. Beside others that write
+    without a pause it meets a free moment by luck only, and was seen to wait for 18 seconds.
+    """
+    if not write:
+        connection.execute('BEGIN')
+    connection.execute('PRAGMA busy_timeout = 0')
+    patience = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute('BEGIN IMMEDIATE' if write else 'SELECT 1 FROM sqlite_master')
+            break
+        except sqlite3.OperationalError as error:
+            if 'database is locked' not in str(error) or time.monotonic() > patience:
+                raise
+        time.sleep(_random.uniform(0, _PAUSE))
+    connection.execute(f'PRAGMA busy_timeout = {1000 * _PATIENCE}')
 
 
 def _recognise(path: Path) -> None:
@@ -113,23 +151,34 @@ def _check_identity(path: Path, connection: sqlite3.Connection) -> None:
                            f'{version}: use the release that wrote it.')
 
 
-def _check(path: Path) -> None:
-    """Check the whole file, read-only unless a killed writer left a transaction to undo."""
+def _look(path: Path, check: Callable[[Path, sqlite3.Connection], None]) -> None:
+    """Check a file, read-only unless a killed writer left a transaction to undo."""
     try:
-        _check_integrity(path, 'ro')
+        _look_by(path, 'ro', check)
     except sqlite3.OperationalError:
         if not (os.path.exists(f'{path}-journal') and _is_ours(path)):
             raise
-        _check_integrity(path, 'rw')
+        _look_by(path, 'rw', check)
 
 
-def _check_integrity(path: Path, mode: str) -> None:
+def _look_by(path: Path, mode: str, check: Callable[[Path, sqlite3.Connection], None]) -> None:
     with closing(_connect(path, mode)) as connection:
         _check_identity(path, connection)
-        problem = connection.execute('PRAGMA integrity_check(1)').fetchone()[0]
-        if problem != 'ok':
-            raise ArchiveError(f'Expected a sound archive at {path}, got a damaged one: '
-                               f'{" ".join(problem.split())}; restore a copy.')
+        check(path, connection)
+
+
+def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
+    found = {name for name, in connection.execute('SELECT name FROM sqlite_master')}
+    if not found >= _PARTS:
+        raise ArchiveError(f'Expected a sound archive at {path}, got a damaged one without '
+                           f'{", ".join(sorted(_PARTS - found))}; restore a copy.')
+
+
+def _check_integrity(path: Path, connection: sqlite3.Connection) -> None:
+    problem = connection.execute('PRAGMA integrity_check(1)').fetchone()[0]
+    if problem != 'ok':
+        raise ArchiveError(f'Expected a sound archive at {path}, got a damaged one: '
+                           f'{" ".join(problem.split())}; restore a copy.')
 
 
 def _is_ours(path: Path) -> bool:

@@ -51,7 +51,7 @@ def first_accepted(draw: Callable[[], Drawn], accept: Callable[[Drawn], bool],
 
 
 def once(excluded: Iterable[Sample] = (), accept: Accept | None = None,
-         key: Callable[[Sample], str] = sample_key) -> Accept:
+         key: Callable[[Sample], str] = sample_key, seen: Iterable[str] = ()) -> Accept:
     """Return a filter that accepts each architecture once, so that accepted draws are different.
 
     Parameters
@@ -62,6 +62,8 @@ def once(excluded: Iterable[Sample] = (), accept: Accept | None = None,
         Which others count; None accepts all.
     key
         Identity of an architecture, or what several share of which one is accepted.
+    seen
+        Identities that are never accepted.
 
     Examples
     --------
@@ -69,13 +71,13 @@ def once(excluded: Iterable[Sample] = (), accept: Accept | None = None,
     >>> [new({'op': op}) for op in ('conv', 'conv', 'none', 'pool')]
     [True, False, False, True]
     """
-    seen = set(map(key, excluded))
+    met = {*seen, *map(key, excluded)}
 
     def new(sample: Sample) -> bool:
         identity = key(sample)
-        if identity in seen or not (accept is None or accept(sample)):
+        if identity in met or not (accept is None or accept(sample)):
             return False
-        seen.add(identity)
+        met.add(identity)
         return True
 
     return new

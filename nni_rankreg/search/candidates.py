@@ -19,6 +19,7 @@ from .generations import evolve
 __all__ = ['Candidates']
 
 _NEIGHBOURS = 200  # of the best, at most, each time
+_FORMS = 1000      # known architectures of which no twin is a candidate in a huge space
 
 
 class Candidates:
@@ -43,6 +44,9 @@ class Candidates:
     form
         Text of an architecture, as of `canonical_form`: of those with one text, functional twins,
         the first is a candidate, and none if one is excluded. None takes each for its own.
+    known
+        Architectures that are never proposed, the best first; nor are their twins, but in a huge
+        space only those of the first thousand, as to write a text takes its time.
 
     Raises
     ------
@@ -61,7 +65,8 @@ class Candidates:
 
     def __init__(self, space: Space, *, given: Sequence[Sample] | None = None,
                  accept: Accept | None = None, pool: int = 100_000, fixed: bool = False,
-                 seed: int = 0, form: CanonicalForm | None = None):
+                 seed: int = 0, form: CanonicalForm | None = None,
+                 known: Sequence[Sample] = ()):
         if pool < 1:
             raise ValueError(f'Expected a pool of at least 1 architecture, got {pool}.')
         self.pool, self.seed = pool, seed
@@ -70,6 +75,10 @@ class Candidates:
         self._space = space
         listed = (ChoiceSpace(space, accept).every(pool) if given is None
                   else [one for one in given if accept is None or accept(one)])
+        self._known = set(map(sample_key, known))
+        self._excluded = set(map(self._form, known[:_FORMS]))
+        if listed is not None:
+            self._excluded |= {self._form(one) for one in listed if sample_key(one) in self._known}
         self._grows = fixed and listed is None
         if self._grows:
             listed = self._draw(pool, self._new())
@@ -84,7 +93,8 @@ class Candidates:
         """Return up to `count` random architectures, the same ones each time."""
         if self._listed is None:
             again = UniformSampler(self._space, self.seed)
-            return list(islice(accepted(again.sample, self._new()), count))
+            new = once(accept=self._accept, key=self._form)
+            return list(islice(accepted(again.sample, new), count))
         every = list(self._listed.values())
         rows = np.random.default_rng(self.seed).permutation(len(every))[:count]
         return [every[row] for row in rows]
@@ -160,7 +170,12 @@ class Candidates:
 
     def _new(self, exclude: Iterable[Sample] = ()) -> Accept:
         """Return a filter that accepts each function once, and none of those excluded."""
-        return once(exclude, self._accept, self._form)
+        return once(exclude, self._counts if self._known else self._accept, self._form,
+                    self._excluded)
+
+    def _counts(self, sample: Sample) -> bool:
+        return (sample_key(sample) not in self._known
+                and (self._accept is None or self._accept(sample)))
 
     def _neighbours(self, around: Sequence[Sample], new: Accept) -> list[Sample]:
         """Return new architectures that differ from one of `around` in one choice."""
@@ -186,5 +201,5 @@ class Candidates:
         return found
 
     def _others(self, listed: dict[str, Sample], exclude: Collection[Sample]) -> list[Sample]:
-        excluded = set(map(self._form, exclude))
+        excluded = self._excluded.union(map(self._form, exclude))
         return [sample for form, sample in listed.items() if form not in excluded]

@@ -167,9 +167,9 @@ class AceNAS(PlanStrategy):
         self.supernet_outcome = None
         evidence = None if self.evidence is None else self.evidence.kept_in(self.archive)
         predictor = self.predictor = (self.make_predictor or self._ensemble)(space, evidence)
-        candidates = self.candidates.of(space, self.seed, evidence)
-        loop = ClosedLoop(candidates, predictor, evidence, self.rounds,
-                          self.known_results(space))
+        known = self.known_results(space)
+        candidates = self.candidates.of(space, self.seed, evidence, known.best_first().samples)
+        loop = ClosedLoop(candidates, predictor, evidence, self.rounds, known)
         if self.rounds.landmarks:
             yield from self._train(loop.first(self.rounds.landmarks), loop, 'landmark')
         weak = yield from self._weak_labels(space, loop.ledger.so_far())

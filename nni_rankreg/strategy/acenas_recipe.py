@@ -160,7 +160,8 @@ class CandidatePool:
             if getattr(self, name) < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {getattr(self, name)}.')
 
-    def of(self, space: Any, seed: int, evidence: Evidence | None = None) -> Candidates:
+    def of(self, space: Any, seed: int, evidence: Evidence | None = None,
+           known: Sequence[Sample] = ()) -> Candidates:
         """Return the candidates of a space.
 
         Parameters
@@ -171,8 +172,10 @@ class CandidatePool:
             Of all draws.
         evidence
             By which they are looked at.
+        known
+            Architectures that are not proposed, as of `Candidates`.
         """
         dear = evidence is not None and evidence.dear
         return Candidates(space, given=self.given, accept=self.accept, fixed=dear,
                           pool=self.scored if dear else self.size, seed=seed,
-                          form=canonical_form(space) if self.merge_twins else None)
+                          form=canonical_form(space) if self.merge_twins else None, known=known)

@@ -37,9 +37,14 @@ class Ledger:
         return [*self.results.samples, *self.failed]
 
     @property
+    def own(self) -> list[Sample]:
+        """The architectures that the search has trained, those that failed included."""
+        return [*self.results.samples[self._known:], *self.failed]
+
+    @property
     def trainings(self) -> int:
         """The number of trainings that the search has made, those that failed included."""
-        return len(self.tried) - self._known
+        return len(self.own)
 
     def enter(self, samples: Sequence[Sample], outcomes: Sequence[float | Failure]) -> None:
         """Add what trainings have come to.
@@ -57,6 +62,27 @@ class Ledger:
             else:
                 self.results.samples.append(sample)
                 self.results.metrics.append(outcome)
+
+    def to_learn(self, count: int) -> Results:
+        """Return what a predictor is fitted to: all results of the search, and some known ones.
+
+        Parameters
+        ----------
+        count
+            Number of results, if there are as many: of the known ones half are the best, and half
+            are random, the same each time.
+        """
+        known = self.results.take(range(self._known))
+        own = self.results.take(range(self._known, len(self.results.samples)))
+        left = max(0, count - len(own.samples))
+        if left >= self._known:
+            return self.results
+        ranked = known.best_first()
+        best = left - left // 2
+        others = ranked.take(range(best, self._known)).some(left // 2)
+        chosen = [ranked.take(range(best)), others, own]
+        return Results([sample for one in chosen for sample in one.samples],
+                       [metric for one in chosen for metric in one.metrics], 'max')
 
     def so_far(self) -> Results:
         """Return the results of this moment, for a job: later ones do not change them."""

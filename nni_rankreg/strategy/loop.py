@@ -18,6 +18,7 @@ from .ledger import Ledger
 __all__ = ['Chosen', 'ClosedLoop']
 
 _REFERENCE = 1000  # random candidates among which predictions are normal scores
+_LEARNT = 500      # results that the predictor is fitted to, if the search has no more of its own
 _LEADERS = 10      # results whose neighbours are candidates
 
 
@@ -36,7 +37,7 @@ class ClosedLoop:
     Parameters
     ----------
     candidates
-        What may be trained.
+        What may be trained: none of the known architectures.
     predictor
         Learns from the results.
     evidence
@@ -77,7 +78,7 @@ class ClosedLoop:
         if self._evidence is None:
             return self._filled([], count)
         best = self._candidates.random_of_best(
-            self._evidence, count - self._random_of(count), self._rounds.share, self.ledger.tried)
+            self._evidence, count - self._random_of(count), self._rounds.share, self.ledger.own)
         return self._filled(best, count)
 
     def next(self, count: int) -> Chosen:
@@ -85,7 +86,7 @@ class ClosedLoop:
         if not self.learn():
             return self.first(count)
         best = self._candidates.best(self._expected, count - self._random_of(count),
-                                     exclude=self.ledger.tried, around=self._leaders())
+                                     exclude=self.ledger.own, around=self._leaders())
         return self._filled(best, count)
 
     def last(self, count: int, generations: int) -> Chosen:
@@ -93,7 +94,7 @@ class ClosedLoop:
         if not count or not self.learn():
             return Chosen([], [])
         return Chosen(self._candidates.best(
-            self._mean, count, exclude=self.ledger.tried, around=self._leaders(),
+            self._mean, count, exclude=self.ledger.own, around=self._leaders(),
             generations=generations), [])
 
     def forecast(self, samples: Sequence[Sample]) -> dict[str, list[float]]:
@@ -119,7 +120,8 @@ class ClosedLoop:
         if len(results.samples) < 2:
             return False
         if self._fitted < len(results.samples):
-            self._predictor.fit(results.samples, results.metrics)
+            learnt = self.ledger.to_learn(_LEARNT)
+            self._predictor.fit(learnt.samples, learnt.metrics)
             self._fitted = len(results.samples)
         return True
 
@@ -132,7 +134,7 @@ class ClosedLoop:
 
     def _filled(self, best: list[Sample], count: int) -> Chosen:
         return Chosen(best, self._candidates.random(count - len(best),
-                                                    exclude=[*self.ledger.tried, *best]))
+                                                    exclude=[*self.ledger.own, *best]))
 
     def _expected(self, samples: Sequence[Sample]) -> Tensor:
         mean, spread = self._predictor.predict(samples)

@@ -46,8 +46,9 @@ class PlanStrategy(Strategy):
     mode
         ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
     work_dir
-        Folder of the super-nets' weights, which is the same one on all machines that run trials;
-        None is that of the archive. The archive itself is read and written by this process alone.
+        Folder of the super-nets' weights, and of the results that these are trained with, which is
+        the same one on all machines that run trials; None is that of the archive. The archive
+        itself is read and written by this process alone.
     known
         Results from elsewhere.
     """
@@ -129,7 +130,8 @@ class PlanStrategy(Strategy):
     def _run(self) -> None:
         """Drive the plan with the experiment's engine; NNI calls this."""
         space = self.model_space.model.trace_copy().get()
-        runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator)
+        runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator,
+                              self._shared_folder)
         # What cannot be trained, or serialised, is refused now, not after hours of training.
         check_settled(self.model_space.evaluator)
         for job in self.supernet_jobs():
@@ -141,7 +143,11 @@ class PlanStrategy(Strategy):
         drive(self.plan(space), runner, self.archive)
 
     def _check_archive(self, description: str) -> None:
-        """Refuse results of another space or evaluator: their metrics are not comparable."""
+        """Refuse damage before a long search, and results of another space or evaluator.
+
+        Metrics of another evaluator are not comparable.
+        """
+        self.archive.check()
         digest = hashlib.sha256(description.encode()).hexdigest()
         recorded = self.archive.job_result('evaluation')
         evaluation = {'digest': digest, 'mode': self.mode}

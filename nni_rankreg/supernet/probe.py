@@ -43,7 +43,8 @@ class RankingProbe:
     known
         What the training has seen, higher is better: none of it is measured on if there is a truth.
     scoring
-        How architectures are scored; None scores on all validation batches.
+        How architectures are scored, and on how many the ranking is measured; None scores on all
+        validation batches.
     metric
         What they are scored by: None is minus the validation loss.
     mode
@@ -68,11 +69,11 @@ class RankingProbe:
         self.scoring, self.metric, self.mode = scoring or Scoring(), metric, mode
         if truth is None:
             self.name = 'kendall_tau_landmarks'
-            self.results = max(known, key=lambda one: len(one.samples),
-                               default=Results([], [], 'max'))
+            results = max(known, key=lambda one: len(one.samples), default=Results([], [], 'max'))
         else:
             self.name = 'kendall_tau'
-            self.results = truth.without(sample for one in known for sample in one.samples)
+            results = truth.without(sample for one in known for sample in one.samples)
+        self.results = results.some(self.scoring.measured)
 
     def scorer(self, module: PathModule, *, progress: bool = False) -> SuperNetScorer:
         """Return a super-net as a `Scorer`."""

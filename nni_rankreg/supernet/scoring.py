@@ -30,6 +30,14 @@ class Scoring:
     calibration_batches
         Training batches from which the statistics of batch normalisation are computed for each
         scored architecture; 0 uses the statistics of each validation batch.
+    measured
+        Largest number of architectures that the ranking is measured on after an epoch: of more
+        that are known, so many random ones, the same each time.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two architectures are to be measured on.
 
     Examples
     --------
@@ -38,9 +46,11 @@ class Scoring:
     """
 
     def __init__(self, *, batches: int | None = None, processes: int = 1,
-                 calibration_batches: int = 0):
+                 calibration_batches: int = 0, measured: int = 1000):
+        if measured < 2:
+            raise ValueError(f'Expected measured of at least 2 architectures, got {measured}.')
         self.batches, self.processes = batches, processes
-        self.calibration_batches = calibration_batches
+        self.calibration_batches, self.measured = calibration_batches, measured
 
     def scorer(self, module: PathModule, metric: str | None = None, mode: str = 'max', *,
                progress: bool = False) -> SuperNetScorer:

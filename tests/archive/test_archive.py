@@ -410,6 +410,13 @@ def overwritten(start):
     return damage
 
 
+def no_index(path):
+    filled(path)
+    connection = sqlite3.connect(path)
+    connection.execute('DROP INDEX result_sample')
+    connection.close()
+
+
 def index_disagrees(path):
     filled(path)
     connection = sqlite3.connect(path)
@@ -428,6 +435,17 @@ def index_disagrees(path):
     connection.close()
 
 
+def refused(tmp_path, message, ask=Archive):
+    """Check that a file is refused in one line, and left as it was."""
+    path = tmp_path / 'a.db'
+    before = path.read_bytes()
+    with pytest.raises(ArchiveError, match=message) as caught:
+        ask(path)
+    assert '\n' not in str(caught.value) and str(path) in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ['a.db']
+
+
 @pytest.mark.parametrize('make, message', [
     (lambda path: path.write_text('sample,metric\n'), 'file is not a database'),
     (lambda path: path.write_bytes(bytes(5000)), 'file is not a database'),
@@ -436,20 +454,31 @@ def index_disagrees(path):
     (newer, 'Expected an archive of version 1 at .*, got version 9'),
     (truncated, 'malformed'),
     (truncated_header, 'another program or a damaged one'),
-    (overwritten(4096), 'damaged'),
-    (overwritten(5 * 4096), 'damaged'),
-    (index_disagrees, 'damaged'),
+    (no_index, 'a damaged one without result_sample'),
 ], ids=['text', 'zeros', 'foreign', 'foreign_wal', 'newer', 'truncated', 'truncated_header',
-        'schema_page', 'data_page', 'index'])
+        'no_index'])
 def test_other_files_are_refused_and_left_alone(tmp_path, make, message):
+    make(tmp_path / 'a.db')
+    refused(tmp_path, message)
+
+
+@pytest.mark.parametrize('ask', [Archive.results, Archive.best, Archive.to_frame, Archive.check])
+@pytest.mark.parametrize('make', [overwritten(4096), overwritten(5 * 4096), index_disagrees],
+                         ids=['root', 'data', 'index'])
+def test_damage_is_found_by_what_reads_all(tmp_path, make, ask):
+    """Opening does not, as it reads the first pages only."""
+    make(tmp_path / 'a.db')
+    archive = Archive(tmp_path / 'a.db')
+    refused(tmp_path, 'damaged', lambda path: ask(archive))
+
+
+def test_opening_reads_the_first_pages_only(tmp_path):
+    """All others are wiped out, and that of a root is read by what looks for it."""
     path = tmp_path / 'a.db'
-    make(path)
-    before = path.read_bytes()
-    with pytest.raises(ArchiveError, match=message) as caught:
-        Archive(path)
-    assert '\n' not in str(caught.value) and str(path) in str(caught.value)
-    assert isinstance(caught.value, ValueError)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ['a.db']
+    size = len(filled(path))
+    overwrite(path, 4096, os.urandom(size - 4096))
+    archive = Archive(path)
+    refused(tmp_path, 'malformed', lambda path: archive.metric(CONV))
 
 
 @pytest.mark.parametrize('pages', [None, 2 ** 20], ids=['readable', 'unreadable'])
@@ -471,7 +500,7 @@ def test_damage_beside_half_a_commit_is_found(tmp_path):
     live.close()
     overwrite(path, (page - 1) * 4096, bytes(200))
     with pytest.raises(ArchiveError, match='damaged'):
-        Archive(path)
+        Archive(path).check()
 
 
 def test_directories(tmp_path):

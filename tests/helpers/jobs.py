@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import nni
@@ -16,6 +18,9 @@ from nni_rankreg.host.run.engine import EngineRunner
 from nni_rankreg.plan import StandAlone, SuperNet
 from nni_rankreg.search import ScoredSample
 from nni_rankreg.typing import Results
+
+_folder = TemporaryDirectory()
+FOLDER = Path(_folder.name)
 
 
 class Space(ModelSpace):
@@ -96,7 +101,8 @@ def simplified(evaluator=None, space=None):
 
 
 def sequential(evaluator=None, **options):
-    return EngineRunner(SequentialExecutionEngine(**options), simplified(evaluator), Scripted())
+    return EngineRunner(SequentialExecutionEngine(**options), simplified(evaluator), Scripted(),
+                        FOLDER)
 
 
 def run(runner, jobs):

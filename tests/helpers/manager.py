@@ -18,7 +18,7 @@ from nni.runtime.tuner_command_channel.command_type import (
 
 from nni_rankreg.host.run.engine import EngineRunner
 
-from .jobs import Scripted, number_of, simplified
+from .jobs import FOLDER, Scripted, number_of, simplified
 
 
 class Manager:
@@ -40,7 +40,7 @@ class Manager:
         self.commands.put(RequestTrialJobs(workers))
         while not self.engine.idle_worker_available():
             time.sleep(0.01)
-        return EngineRunner(self.engine, simplified(), Scripted())
+        return EngineRunner(self.engine, simplified(), Scripted(), FOLDER)
 
     # As NasExperiment
 

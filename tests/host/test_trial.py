@@ -84,7 +84,7 @@ def test_of_several_processes_the_first_reports(trial, tmp_path, monkeypatch, ra
     supernet = SuperNet(OneShot(), Results([], []), 1, save=str(file))
     monkeypatch.setattr(Scripted, '_execute', reporting)
     for model in (StandAloneModelSpace.freeze_from(simplified(), job(3)),
-                  SuperNetModelSpace(simplified().model, Scripted(), supernet)):
+                  SuperNetModelSpace(simplified().model, Scripted(), supernet, 'results')):
         model.execute()
     assert len(trial['final']) == (0 if rank else 2) and file.exists() == (rank == 0)
 

@@ -125,7 +125,7 @@ class Run:
 
     def runner(self):
         model_space = SimplifiedModelSpace.from_model(space(), self.experiment.evaluator)
-        return EngineRunner(self.search.engine, model_space, None)
+        return EngineRunner(self.search.engine, model_space, None, self.folder)
 
 
 @pytest.fixture(scope='module')

@@ -10,6 +10,7 @@ from helpers.spaces import grid
 from nni.mutable import Categorical, CategoricalMultiple, ExpressionConstraint, MutableDict
 
 from nni_rankreg.search import Candidates
+from nni_rankreg.search import candidates as candidates_module
 from nni_rankreg.space import NasBench201, canonical_form
 from nni_rankreg.typing import sample_key
 
@@ -166,3 +167,21 @@ def test_sample_is_the_same_each_time_and_accepted():
     assert candidates.sample(20) == first and all(map(Even(), first)) and len(first) == 20
     listed = Candidates(space, given=first)
     assert listed.sample(5) == listed.sample(5) and len(listed.sample(99)) == 20
+
+
+@pytest.mark.parametrize('pool', [5, 1000])
+def test_what_is_known_is_not_proposed(pool, monkeypatch):
+    """Nor are its twins; in a huge space those of the first only."""
+    monkeypatch.setattr(candidates_module, '_FORMS', 1)
+    space = grid(5, 5, 5)
+    known = [{'x0': 4, 'x1': 4, 'x2': 4}, {'x0': 1, 'x1': 4, 'x2': 4}]
+    twins = [{'x0': 3, 'x1': 4, 'x2': 4}, {'x0': 2, 'x1': 4, 'x2': 4}]
+
+    def form(sample):
+        return sample_key({**sample, 'x0': (sample['x0'] + 1) // 2})
+    candidates = Candidates(space, pool=pool, form=form, known=known)
+    proposed = keys(candidates.random(125))
+    assert proposed.isdisjoint(keys([*known, twins[0]]))
+    assert (keys(twins[1:]) <= proposed) == (pool == 5)
+    assert len(proposed) == (73 if pool == 1000 else 74)
+    assert keys(candidates.sample(125)) > proposed        # among all is ranked, known or not

@@ -106,7 +106,7 @@ def test_validation_loss_in_place_of_a_ranking(make_evaluator):
 def test_job_fails_and_saves_nothing(make_evaluator, tmp_path):
     space = SimplifiedModelSpace.from_model(Tiny(), make_evaluator())
     evaluator = make_evaluator(learning_rate=1e37, max_epochs=3)
-    runner = EngineRunner(SequentialExecutionEngine(), space, evaluator)
+    runner = EngineRunner(SequentialExecutionEngine(), space, evaluator, tmp_path)
     outcomes = {}
     job = SuperNet(SPOS(evolution=SMALL), Results([], [], 'max'), 1, save=str(tmp_path / 'x.pt'))
     runner.run([job], outcomes.__setitem__)

@@ -119,7 +119,7 @@ def test_a_checkpoint_is_that_of_its_job(tmp_path, make_evaluator):
         results = Results(SAMPLES[:count], list(range(count)), 'max')
         job = SuperNet(oneshot, results, 1, title='supernet 1')
         runner = EngineRunner(SequentialExecutionEngine(), space,
-                              evaluator(callbacks=[Broken(tmp_path)]))
+                              evaluator(callbacks=[Broken(tmp_path)]), tmp_path)
         outcomes = {}
         runner.run([job], outcomes.__setitem__)
         (tmp_path / 'done').write_text((tmp_path / 'epochs').read_text())

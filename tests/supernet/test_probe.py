@@ -64,6 +64,19 @@ def test_without_a_truth_what_is_known_is_measured_on_and_named_so():
     assert 'kendall_tau' not in metrics and measured['metrics'] == TRUTH.metrics[:3]
 
 
+def test_of_many_known_architectures_some_are_measured_on():
+    """The same ones after each epoch, and in their order."""
+    samples = [{'op': index} for index in range(3000)]
+    truth = Results(samples, list(range(3000)), 'max')
+    first, again, few = (RankingProbe(truth, scoring=Scoring(**options)).results
+                         for options in ({}, {}, {'measured': 7}))
+    assert first == again and len(first.samples) == 1000 and len(few.samples) == 7
+    assert first.metrics == sorted(first.metrics) == [one['op'] for one in first.samples]
+    assert abs(sum(first.metrics) / 1000 - 1500) < 100  # four deviations of the mean
+    with pytest.raises(ValueError, match='Expected measured of at least 2 architectures, got 1'):
+        Scoring(measured=1)
+
+
 def test_a_truth_to_minimise_is_reported_in_the_sign_of_the_user():
     """What is measured on is higher is better already."""
     losses = Results(SAMPLES, [-metric for metric in TRUTH.metrics], 'max')

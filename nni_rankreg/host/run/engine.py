@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import nni
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
-from ...plan import Failure, Job, SuperNet
+from ...plan import Failure, Job, StandAlone
 from .adapter import adapt
 from .description import describe_model
 from .parameters import dump_model
+from .results_file import ResultsFile
 from .resume import finished_trials
 from .standalone_job import StandAloneModelSpace
 from .submission import Submission, outcome_of
@@ -33,15 +35,18 @@ class EngineRunner:
         The model space of the experiment in NNI's simplified format, with its evaluator.
     supernet_evaluator
         Trains super-nets.
+    folder
+        In which trials find the results that super-nets are trained with.
     """
 
     def __init__(self, engine: ExecutionEngine, space: SimplifiedModelSpace,
-                 supernet_evaluator: Any):
+                 supernet_evaluator: Any, folder: Path):
         self.engine, self.space, self.supernet_evaluator = engine, space, supernet_evaluator
+        self.folder = folder
 
     def describe(self, job: Job) -> str:
         """Return the serialised job, the same in every process."""
-        return describe_model(self._model(job, summarise=False))
+        return describe_model(self._model(job, sent=False))
 
     def run(self, jobs: Sequence[Job], done: Callable[[int, Any], None]) -> None:
         """Run the jobs, as many at a time as the engine has workers.
@@ -52,7 +57,7 @@ class EngineRunner:
             If the experiment has no budget left or the NNI manager is gone.
         """
         missing = self._recall(jobs, done)
-        Submission(adapt(self.engine), missing, self._model, done).run()
+        Submission(adapt(self.engine), missing, self._own_model, done).run()
 
     def _recall(self, jobs: Sequence[Job],
                 done: Callable[[int, Any], None]) -> list[tuple[int, Job]]:
@@ -71,17 +76,24 @@ class EngineRunner:
                 done(number, outcome)
         return missing
 
-    def _model(self, job: Job, *, summarise: bool = True) -> ExecutableModelSpace:
-        """Return what a trial executes; the summary for the web UI is no part of what it does."""
-        model: Any
-        if isinstance(job, SuperNet):
-            model = SuperNetModelSpace(self.space.model, self.supernet_evaluator, job, summarise)
-        elif summarise:
-            model = StandAloneModelSpace.freeze_from(self.space, job)
-        else:
-            model = self.space.freeze(dict(job.sample))
+    def _own_model(self, job: Job) -> ExecutableModelSpace:
+        """Return what a trial executes, with an evaluator of its own in this process."""
+        model = self._model(job)
         if isinstance(self.engine, SequentialExecutionEngine):
-            # A Lightning trainer trains once: each job needs an evaluator of its own.
+            # A Lightning trainer trains once.
             model = nni.load(dump_model(model))
             model.status = ModelStatus(model.status)  # NNI loads it as a plain string
         return model
+
+    def _model(self, job: Job, *, sent: bool = True) -> ExecutableModelSpace:
+        """Return what a trial executes.
+
+        What is not sent lacks what is no part of what a trial does: the summary for the web UI,
+        and the file of results, which is only named.
+        """
+        if isinstance(job, StandAlone):
+            return (StandAloneModelSpace.freeze_from(self.space, job) if sent
+                    else self.space.freeze(dict(job.sample)))
+        results = ResultsFile(job.results)
+        return SuperNetModelSpace(self.space.model, self.supernet_evaluator, job,
+                                  results.write(self.folder) if sent else results.name, sent)

@@ -20,10 +20,11 @@ from ...plan import SuperNet
 from ...search import UniformDraw
 from ...supernet import TrainedSuperNet
 from ...supernet.weak_label import weak_labels
-from ...typing import Results, Sample
+from ...typing import Sample
 from .description import describe_model
 from .distributed import is_first_process
 from .parameters import SUMMARY
+from .results_file import read_results_file
 
 __all__ = ['SuperNetModelSpace', 'save_weights']
 
@@ -40,13 +41,17 @@ class SuperNetModelSpace(ExecutableModelSpace):
         Trains the super-net.
     job
         What to train it with and what to return.
+    results_file
+        Where the results of the job are, as of `ResultsFile`.
     summarise
         Whether to write a summary for the web UI.
     """
 
-    def __init__(self, space: Any, evaluator: Any, job: SuperNet, summarise: bool = False):
+    def __init__(self, space: Any, evaluator: Any, job: SuperNet, results_file: str,
+                 summarise: bool = False):
         super().__init__(ModelStatus.Frozen)
         self.space, self.evaluator, self.job = space, evaluator, job
+        self.results_file = results_file
         self.sample, self.summarise = None, summarise
 
     def execute(self) -> None:
@@ -96,7 +101,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
         return {**summary, 'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
                 'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
                 'oneshot': self.job.oneshot, 'title': self.job.title,
-                'samples': self.job.results.samples, 'metrics': self.job.results.metrics,
+                'results': self.results_file,
                 'top': self.job.top, 'weights': self.job.weights, 'save': self.job.save,
                 **weak}
 
@@ -105,9 +110,9 @@ class SuperNetModelSpace(ExecutableModelSpace):
         space = nni.common.serializer.SerializableObject(
             state['symbol'], state['args'], state['kwargs'])
         weak = UniformDraw(**state['weak']) if 'weak' in state else None
-        job = SuperNet(state['oneshot'], Results(state['samples'], state['metrics'], 'max'),
-                       state['top'], state['weights'], state['save'], state['title'], weak)
-        return cls(space, state['evaluator'], job, SUMMARY in state)
+        job = SuperNet(state['oneshot'], read_results_file(state['results']), state['top'],
+                       state['weights'], state['save'], state['title'], weak)
+        return cls(space, state['evaluator'], job, state['results'], SUMMARY in state)
 
 
 def _check_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import torch
-from helpers.jobs import Scripted, Space, job, sequential, simplified, supernet
+from helpers.jobs import FOLDER, Scripted, Space, job, sequential, simplified, supernet
 from helpers.places import ROOT
 from nni.nas.execution import SequentialExecutionEngine
 
@@ -33,6 +33,7 @@ def test_descriptions_are_the_same_in_every_process():
 
 SCRIPT = """
 import sys
+from pathlib import Path
 import nni
 from nni.nas.evaluator import Evaluator, FunctionalEvaluator
 from nni.nas.execution import SequentialExecutionEngine
@@ -61,7 +62,7 @@ def strategy(bound):
 
 evaluator = FunctionalEvaluator(train, epochs=int(sys.argv[1]))
 runner = EngineRunner(SequentialExecutionEngine(), SimplifiedModelSpace.from_model(
-    Space(), evaluator), evaluator)
+    Space(), evaluator), evaluator, Path('.'))
 print(runner.describe(StandAlone({'x': '0'})))
 print(runner.describe(SuperNet(strategy(sys.argv[2]), Results([], []), 1)))
 print(nni.dump(Space))
@@ -97,7 +98,8 @@ def test_descriptions_tell_what_would_be_computed(manager, one):
     assert manager.runner().describe(one) == described       # in a trial or not
     changed = [
         EngineRunner(SequentialExecutionEngine(), simplified(Scripted({'1': 2.})),
-                     Scripted({'1': 2.})),
-        EngineRunner(SequentialExecutionEngine(), simplified(space=Space(3)), Scripted())]
+                     Scripted({'1': 2.}), FOLDER),
+        EngineRunner(SequentialExecutionEngine(), simplified(space=Space(3)), Scripted(),
+                     FOLDER)]
     assert len({described, *(runner.describe(one) for runner in changed)}) == 3
     assert described != sequential().describe(job(4)) != sequential().describe(supernet([1, 2]))

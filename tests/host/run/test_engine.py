@@ -302,7 +302,7 @@ def test_guard_lightning_trainer_trains_once():
     assert trainer.global_step == 3
 
 
-def test_each_job_is_trained_as_if_it_were_the_only_one():
+def test_each_job_is_trained_as_if_it_were_the_only_one(tmp_path):
     torch.set_num_threads(1)
     samples = [{f'cell/{edge}': operation for edge in ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')}
                for operation in ('conv_3x3', 'conv_1x1')]
@@ -312,7 +312,7 @@ def test_each_job_is_trained_as_if_it_were_the_only_one():
         model.execute()
         alone.append(model.evaluator.trainer.callback_metrics['val_acc'].item())
     runner = EngineRunner(SequentialExecutionEngine(), simplified(digits(), NasBench201(2, 1, 10)),
-                          digits())
+                          digits(), tmp_path)
     outcomes, _ = run(runner, [StandAlone(sample) for sample in [*samples, samples[0]]])
     assert outcomes == pytest.approx([*alone, alone[0]], abs=1e-9)
     assert json.loads(json.dumps(outcomes)) == outcomes

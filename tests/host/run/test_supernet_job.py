@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import nni
 import pytest
 import torch
-from helpers.jobs import Scripted, job, run, sequential, simplified, supernet
+from helpers.jobs import OneShot, Scripted, job, run, sequential, simplified, supernet
 from torch import nn
 
+from nni_rankreg.host.run.parameters import dump_model
+from nni_rankreg.host.run.results_file import ResultsFile, read_results_file
 from nni_rankreg.host.run.supernet_job import SuperNetModelSpace, save_weights
-from nni_rankreg.plan import SuperNetOutcome
+from nni_rankreg.plan import SuperNet, SuperNetOutcome
+from nni_rankreg.typing import Results
 
 
 def test_supernet_outcome(tmp_path):
@@ -25,7 +29,8 @@ def test_supernet_outcome(tmp_path):
         best=[job(6).sample, job(4).sample], scores=[score, score], metrics={'default': 0.5},
         history=[{'default': 0.25}, {'default': 0.5}], weights=str(path),
         measured={'scores': [0.5]})
-    assert os.listdir(path.parent) == ['first.pt'] and torch.load(path)['weight'].item() == 1
+    assert os.listdir(path.parent) == ['first.pt']
+    assert torch.load(path)['weight'].item() == 1
 
 
 def test_supernet_starts_from_weights(tmp_path, caplog):
@@ -64,12 +69,46 @@ def test_weights_are_replaced_at_once(tmp_path, monkeypatch):
     assert path.read_bytes() == before
 
 
-def test_supernet_job_survives_serialisation():
+def test_supernet_job_survives_serialisation(tmp_path):
     one = supernet(weights='a.pt', save='b.pt', title='control 3')
-    model = SuperNetModelSpace(simplified().model, Scripted({'1': 'raise'}), one)
+    model = SuperNetModelSpace(simplified().model, Scripted({'1': 'raise'}), one,
+                               ResultsFile(one.results).write(tmp_path))
     copy = nni.load(nni.dump(model))
     assert copy.job.results == one.results and copy.job.oneshot.seed == 0
     assert (copy.job.top, copy.job.weights, copy.job.save, copy.job.title) == (
         2, 'a.pt', 'b.pt', 'control 3')
     assert copy.evaluator.finals == {'1': 'raise'}
     assert nni.dump(copy) == nni.dump(model)
+
+
+def test_many_results_are_no_part_of_what_nni_sends(tmp_path):
+    def sent(count):
+        results = Results([{'x': f'{number:06}'} for number in range(count)], [0.5] * count, 'max')
+        one = SuperNet(OneShot(), results, 2)
+        file = ResultsFile(results).write(tmp_path)
+        return dump_model(SuperNetModelSpace(simplified().model, Scripted(), one, file))
+    assert len(sent(5000)) == len(sent(2))
+    assert nni.load(sent(5000)).job.results.samples[-1] == {'x': '004999'}
+
+
+def test_machine_without_the_file_of_results(tmp_path):
+    runner = sequential()
+    text = dump_model(runner._model(supernet()))
+    shutil.rmtree(runner.folder)
+    try:
+        with pytest.raises(FileNotFoundError, match='Expected the stand-alone results of the '
+                           rf'search at {runner.folder}.* on .*, got no file. .* as work_dir.'):
+            nni.load(text)
+    finally:
+        runner.folder.mkdir()
+
+
+def test_a_file_of_results_is_written_once(tmp_path):
+    """Whatever process asks for it, under a name that only these results have."""
+    first, again, other = (ResultsFile(supernet(numbers).results) for numbers in (
+        (7, 5), (7, 5), (5, 7)))
+    path = first.write(tmp_path)
+    before = os.stat(path)
+    assert again.write(tmp_path) == path and os.stat(path) == before
+    assert read_results_file(other.write(tmp_path)) == supernet((5, 7)).results
+    assert len(os.listdir(tmp_path)) == 2
