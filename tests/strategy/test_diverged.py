@@ -111,7 +111,7 @@ def test_job_fails_and_saves_nothing(make_evaluator, tmp_path):
     job = SuperNet(SPOS(evolution=SMALL), Results([], [], 'max'), 1, save=str(tmp_path / 'x.pt'))
     runner.run([job], outcomes.__setitem__)
     assert isinstance(outcomes[0], Failure) and 'Expected finite ' in outcomes[0].error
-    assert 'the last finite loss was' in outcomes[0].error and not list(tmp_path.iterdir())
+    assert 'the last finite loss was' in outcomes[0].error and not list(tmp_path.glob('*.pt*'))
 
 
 def test_gradient_scaler_leaves_out_steps_and_goes_on(make_evaluator):
