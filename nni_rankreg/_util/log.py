@@ -1,12 +1,45 @@
-"""The log of a command: ours is shown, warnings of the host are not."""
+"""The log of a command, and what others say in each run that a user can do nothing about."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ['quiet_host']
+__all__ = ['quiet_host', 'quiet_lightning']
+
+_RANK_ZERO = ('pytorch_lightning.utilities.rank_zero', 'lightning.pytorch.utilities.rank_zero')
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Leave out what Lightning advertises, and a warning of PyTorch about its code.
+
+    Everything else is logged as ever, and afterwards that, too.
+
+    Examples
+    --------
+    >>> logger = logging.getLogger(_RANK_ZERO[0])
+    >>> with quiet_lightning():
+    ...     logger.filter(logging.makeLogRecord({'msg': 'Tip: try litlogger'}))
+    False
+    """
+    loggers = [logging.getLogger(name) for name in _RANK_ZERO]
+    for logger in loggers:
+        logger.addFilter(_is_no_tip)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', r'`isinstance\(treespec, LeafSpec\)`')
+            yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_is_no_tip)
+
+
+def _is_no_tip(record: logging.LogRecord) -> bool:
+    return 'Tip: ' not in record.getMessage()
 
 
 def quiet_host() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric.nn import DenseGCNConv
 
 from .graph import Graphs
+
+with warnings.catch_warnings():  # it scripts two classes when it is imported
+    warnings.filterwarnings('ignore', '`torch.jit.script` is', FutureWarning)
+    from torch_geometric.nn import DenseGCNConv
 
 __all__ = ['DGCNN', 'SMALLEST_POOL', 'head', 'sort_pool']
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import nni
 from nni.mutable import Mutable
 from nni.nas.evaluator.pytorch import Lightning, LightningModule
 
+from .._util.log import quiet_lightning
 from ..data import Loaders
 
 __all__ = ['check_evaluator', 'check_settled', 'supernet_evaluator']
@@ -76,7 +78,17 @@ def supernet_evaluator(evaluator: Lightning, module: LightningModule,
                            ('val_dataloader', loaders.validate)):
             make = _own(getattr(evaluator.datamodule, name))
             setattr(evaluator.datamodule, name, partial(take, make))
-    return Lightning(module, evaluator.trainer, fit_kwargs=evaluator.fit_kwargs, **data)
+    return _QuietLightning(module, evaluator.trainer, fit_kwargs=evaluator.fit_kwargs, **data)
+
+
+@nni.trace
+class _QuietLightning(Lightning):
+    """NNI's evaluator without what Lightning says in each run."""
+
+    def evaluate(self, model: Any) -> Any:
+        """Train the super-net; NNI calls this."""
+        with quiet_lightning():
+            return super().evaluate(model)
 
 
 def _own(make: Callable[[], Any]) -> Callable[[], Any]:
