@@ -143,7 +143,7 @@ def predictor(method: str, found: Problem, seed: int) -> Predictor:
         return GaussianProcess({}, description=description)
     if method == 'boosted':
         return Boosted(description, seed)
-    return Trees({}, description=description, seed=seed)
+    return Trees({}, description=description, prior=0, seed=seed)
 
 
 class Lookup:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -38,11 +38,22 @@ class SearchError(RuntimeError):
 class StandAlone:
     """Train one architecture on its own; the outcome is the metric that its evaluator reports.
 
-    The web UI shows its stage of the search; it is the same job in any stage.
+    The web UI shows its stage of the search and what was expected of it; the job is the same
+    whatever these are.
+
+    Parameters
+    ----------
+    sample
+        The architecture.
+    stage
+        Of the search.
+    expected
+        Name -> number that is known before the training, such as a prediction.
     """
 
     sample: Sample
     stage: str = 'stand-alone'
+    expected: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

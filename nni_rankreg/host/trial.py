@@ -1,13 +1,21 @@
-"""The trial API of NNI inside a super-net's training."""
+"""The trial API of NNI around the user's evaluators: silent, or with more to report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
+from typing import Any
 
 import nni
+from nni.runtime.trial_command_channel import (
+    ParameterRecord,
+    TrialCommandChannel,
+    get_default_trial_command_channel,
+    set_default_trial_command_channel,
+)
 
-__all__ = ['outside_trial']
+__all__ = ['outside_trial', 'reporting_also']
 
 
 @contextmanager
@@ -28,3 +36,47 @@ def outside_trial() -> Iterator[None]:
         yield
     finally:
         nni.trial._params = parameters
+
+
+@contextmanager
+def reporting_also(numbers: Mapping[str, float]) -> Iterator[None]:
+    """Add numbers to the final results that are reported; NNI's web UI shows and plots them.
+
+    Parameters
+    ----------
+    numbers
+        Name -> number; a result that has the name keeps its own.
+
+    Examples
+    --------
+    >>> with reporting_also({'predicted': 0.8}):      # {'default': 0.9, 'predicted': 0.8}
+    ...     nni.report_final_result(0.9)              # doctest: +SKIP
+    """
+    channel = get_default_trial_command_channel()
+    if not numbers:
+        yield
+        return
+    set_default_trial_command_channel(_FullerChannel(channel, numbers))
+    try:
+        yield
+    finally:
+        set_default_trial_command_channel(channel)
+
+
+class _FullerChannel(TrialCommandChannel):
+    """Hands everything on to another channel; final results have more numbers then."""
+
+    def __init__(self, channel: TrialCommandChannel, numbers: Mapping[str, float]):
+        self._channel, self._numbers = channel, numbers
+
+    def receive_parameter(self) -> ParameterRecord | None:
+        return self._channel.receive_parameter()
+
+    def send_metric(self, type: Any, parameter_id: Any, trial_job_id: str, sequence: int,
+                    value: Any) -> None:
+        if type == 'FINAL' and isinstance(value, Real):
+            value = {**self._numbers, 'default': value}
+        elif type == 'FINAL' and isinstance(value, dict):
+            value = {**self._numbers, **value}
+        self._channel.send_metric(type=type, parameter_id=parameter_id, trial_job_id=trial_job_id,
+                                  sequence=sequence, value=value)

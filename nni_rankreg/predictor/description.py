@@ -51,7 +51,8 @@ class Description:
                  reference: Sequence[Sample] | None = None):
         encoder = default_encoder(space) if encoder is None else encoder
         self.encoder = encoder if evidence is None else EvidenceEncoder(encoder, evidence)
-        self._space, self._evidence, self._reference = space, evidence, reference
+        self.evidence = evidence
+        self._space, self._reference = space, reference
         self._scale: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._rows: dict[str, np.ndarray] = {}
 
@@ -68,12 +69,22 @@ class Description:
         empty = np.zeros((0, len(self._scale[0])), dtype=np.float32)
         return np.stack([self._rows[key] for key in keys]) if keys else empty
 
+    def prior(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Return what the evidence says as a whole of N architectures, shape (N,), float64.
+
+        It is the normal score of the vote, 0 without evidence: what a predictor expects before it
+        has seen any result, but for the scale.
+        """
+        if self.evidence is None:
+            return np.zeros(len(samples))
+        return self.evidence.features(samples)[:, -1].double().numpy()
+
     @property
     def reference(self) -> Sequence[Sample]:
         """The architectures over which features are scaled."""
         if self._reference is None:
             self._reference = (UniformSampler(self._space).up_to(_REFERENCE)
-                               if self._evidence is None else self._evidence.among)
+                               if self.evidence is None else self.evidence.among)
         return self._reference
 
     def _raw(self, samples: Sequence[Sample]) -> np.ndarray:

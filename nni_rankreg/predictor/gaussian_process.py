@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 from torch import Tensor
 
 from ..metric.values import Values
@@ -27,11 +28,12 @@ _NOISE, _NOISE_RANGE = 0.1, (1e-4, 1.)  # of a training, as a share of the varia
 class GaussianProcess:
     r"""Rank architectures by a Gaussian process on structure and evidence; a `Scorer`.
 
-    .. math:: y \sim \mathcal{N}(\mu,\, c\, k(x, x') + \sigma^2 \delta_{xx'}), \qquad
-              x = (\text{structure}, \text{evidence})
+    .. math:: y \sim \mathcal{N}(\mu,\, c\, k(x, x') + d\, (1 + v v') +
+              \sigma^2 \delta_{xx'}), \qquad x = (\text{structure}, \text{evidence})
 
-    with the normal scores y of the metrics, a Matérn kernel k of smoothness 5/2, and c, the length
-    and the noise :math:`\sigma^2` at the maximum of the likelihood. With few results it is the
+    with the normal scores y of the metrics, a Matérn kernel k of smoothness 5/2, the vote v of the
+    evidence, to which performance is about proportional, and c, d, the length and the noise
+    :math:`\sigma^2` at the maximum of the likelihood. With few results it is the
     best of the predictors here, see docs/results.md, and the quickest; the time to fit grows with
     the third power of the number of results. Source: Rasmussen and Williams, "Gaussian Processes
     for Machine Learning", 2006, Algorithm 2.1; by scikit-learn.
@@ -80,9 +82,11 @@ class GaussianProcess:
         """
         targets = metric_scores(metric, len(samples))
         rows = (-targets).argsort(kind='stable')[:self.results]
-        features = self.description([samples[row] for row in rows])
+        features = self._features([samples[row] for row in rows])
         kernel = (ConstantKernel() * Matern(math.sqrt(features.shape[1]), (1e-1, 1e4), nu=2.5)
                   + WhiteKernel(_NOISE, _NOISE_RANGE))
+        if self.description.evidence is not None:
+            kernel += ConstantKernel(1., (1e-3, 1e3)) * _ProportionalToVote(1., 'fixed')
         self._model = GaussianProcessRegressor(kernel, normalize_y=True)
         with warnings.catch_warnings():
             # A parameter at its bound is an answer: no noise, or a length beyond the space.
@@ -102,11 +106,28 @@ class GaussianProcess:
             raise RuntimeError('Expected a fitted Gaussian process; call fit first.')
         if not samples:
             return Prediction(torch.zeros(0).double(), torch.zeros(0).double())
-        mean, spread = self._model.predict(self.description(samples), return_std=True)
+        mean, spread = self._model.predict(self._features(samples), return_std=True)
         return Prediction(torch.from_numpy(mean), torch.from_numpy(spread))
+
+    def _features(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Return what the kernels see of N architectures, the vote last if there is one."""
+        features = self.description(samples)
+        if self.description.evidence is None:
+            return features
+        return np.column_stack([features, self.description.prior(samples)])
 
     def score(self, samples: Sequence[Sample]) -> Tensor:
         """Return the expected normal scores, shape (N,), float64, higher is better."""
         return self.predict(samples).mean
 
     __call__ = score
+
+
+class _ProportionalToVote(DotProduct):
+    """The covariance of functions that are linear in the last feature."""
+
+    def __call__(self, X: Any, Y: Any = None, eval_gradient: bool = False) -> Any:
+        return super().__call__(X[:, -1:], None if Y is None else Y[:, -1:], eval_gradient)
+
+    def diag(self, X: Any) -> Any:
+        return super().diag(X[:, -1:])

@@ -20,11 +20,16 @@ __all__ = ['Trees']
 
 
 class Trees:
-    """Rank architectures after a few have been trained, without pretraining; a `Scorer`.
+    r"""Rank architectures after a few have been trained, without pretraining; a `Scorer`.
 
     Extremely randomised trees (Geurts et al., 2006), averaged, predict performance from structure
-    and evidence. They learn normal scores: the values that as many numbers of a standard normal
-    distribution would have at the ranks of the results.
+    and evidence. They learn normal scores y: the values that as many numbers of a standard normal
+    distribution would have at the ranks of the results. With few results, trees know less than the
+    vote v of the evidence. Therefore they learn what this does not tell already,
+
+    .. math:: y - s v, \qquad s = \frac{N_0}{N_0 + N} \cdot \frac{v^\top y}{v^\top v + 1},
+
+    which is nearly all of y once there are many results N.
 
     Parameters
     ----------
@@ -32,6 +37,8 @@ class Trees:
         An NNI space, or the dict that its ``simplify()`` returns.
     description
         From architectures to numbers; None is `Description` of the space.
+    prior
+        :math:`N_0`, the number of results that weigh as much as the vote; 0 is for trees alone.
     estimators
         Number of trees.
     max_features
@@ -53,13 +60,17 @@ class Trees:
     """
 
     def __init__(
-        self, space: Space, *, description: Description | None = None, estimators: int = 100,
-        max_features: float = 0.2, seed: int = 0, **options: Any,
+        self, space: Space, *, description: Description | None = None, prior: float = 30.,
+        estimators: int = 100, max_features: float = 0.2, seed: int = 0, **options: Any,
     ):
+        if prior < 0:
+            raise ValueError(f'Expected a prior of at least 0 results, got {prior}.')
+        self.prior = prior
         self.description = Description(space) if description is None else description
         self._options = dict(n_estimators=estimators, max_features=max_features,
                              random_state=seed, **options)
         self._forest: ExtraTreesRegressor | None = None
+        self._slope = 0.
 
     def fit(self, samples: Sequence[Sample], metric: Values) -> Trees:
         """Learn the order of trained architectures; earlier fits are forgotten.
@@ -77,7 +88,11 @@ class Trees:
             If there are too few, shapes do not fit, or a metric is not finite.
         """
         scores = metric_scores(metric, len(samples))
-        self._forest = ExtraTreesRegressor(**self._options).fit(self.description(samples), scores)
+        vote = self.description.prior(samples)
+        weight = self.prior / (self.prior + len(samples))
+        self._slope = weight * float(vote @ scores) / float(vote @ vote + 1)
+        self._forest = ExtraTreesRegressor(**self._options).fit(
+            self.description(samples), scores - self._slope * vote)
         return self
 
     def predict(self, samples: Sequence[Sample]) -> Prediction:
@@ -94,7 +109,8 @@ class Trees:
             raise RuntimeError('Expected fitted trees; call fit first.')
         features = self.description(samples)
         each = np.stack([tree.tree_.predict(features)[:, 0] for tree in self._forest.estimators_])
-        return Prediction(torch.from_numpy(each.mean(axis=0)), torch.from_numpy(each.std(axis=0)))
+        mean = self._slope * self.description.prior(samples) + each.mean(axis=0)
+        return Prediction(torch.from_numpy(mean), torch.from_numpy(each.std(axis=0)))
 
     def score(self, samples: Sequence[Sample]) -> Tensor:
         """Return the mean over the trees for N architectures, shape (N,), float64."""

@@ -22,7 +22,6 @@ from ..predictor import (
     Ranker,
     WeakLabels,
     read_weak,
-    record_predictions,
 )
 from ..predictor.weak import WeakSource
 from ..search import UniformDraw
@@ -186,14 +185,13 @@ class AceNAS(PlanStrategy):
         return Ensemble(space, evidence=evidence, seed=self.seed)
 
     def _train(self, chosen: Chosen, loop: ClosedLoop, stage: str) -> Plan[None]:
-        """Train architectures; keep what is predicted of them before, say what it was worth."""
+        """Train the architectures of a round."""
         samples = [*chosen.best, *chosen.random]
         if not samples:
             return
         random = [False] * len(chosen.best) + [True] * len(chosen.random)
-        record_predictions(self.archive, stage, samples, random, loop.forecast(samples))
-        yield from self.train_stand_alone(samples, loop.ledger, stage)
-        self.log_reliability()
+        yield from self.train_predicted(samples, random, loop.forecast(samples), loop.ledger,
+                                        stage)
 
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
-from ..predictor import normal_scores_among, record_predictions
+from ..predictor import normal_scores_among
 from ..sampler import LandmarkSampler
 from ..search import UniformDraw
 from ..table import ResultsSource
@@ -162,10 +162,7 @@ class LandmarkSearch(PlanStrategy):
             top = self.top + len(ledger.failed)  # as those may be among the best
             supernet = yield from self._train_supernets(ledger.so_far(), iteration, top)
             best = without(supernet.best, ledger.failed)[:self.top]
-            stage = f'best {iteration + 1}'
-            random = self._predict(space, iteration, supernet, best, ledger, stage)
-            yield from self.train_stand_alone([*best, *random], ledger, stage)
-            self.log_reliability()
+            yield from self._train_best(space, iteration, supernet, best, ledger)
         return ledger.results.best_first().in_mode(self.mode)
 
     def _replace(self, landmarks: Sequence[Sample], ledger: Ledger,
@@ -181,21 +178,21 @@ class LandmarkSearch(PlanStrategy):
             _logger.warning('Going on with fewer landmarks: %s', error)
             ledger.failed.extend(others)
 
-    def _predict(self, space: Any, iteration: int, supernet: SuperNetOutcome,
-                 best: Sequence[Sample], ledger: Ledger, stage: str) -> list[Sample]:
-        """Return random architectures; record what is predicted of them and of the best."""
-        draw = self._draw(iteration)
+    def _train_best(self, space: Any, iteration: int, supernet: SuperNetOutcome,
+                    best: Sequence[Sample], ledger: Ledger) -> Plan[None]:
+        """Train the best architectures by a super-net, and random ones, by which it is judged."""
+        draw, stage = self._draw(iteration), f'best {iteration + 1}'
         if draw is None:
-            return []
+            yield from self.train_stand_alone(best, ledger, stage)
+            return
         drawn, labels = draw.samples(space), supernet.weak['supernet']
         random = without(drawn, [*ledger.tried, *best])[:self.landmarks.random]
         score = dict(zip(map(sample_key, [*drawn, *supernet.best]), labels))
         chosen = [*best, *random]
-        record_predictions(
-            self.archive, stage, chosen, [False] * len(best) + [True] * len(random),
-            {'supernet': normal_scores_among([score[sample_key(one)] for one in chosen],
-                                             labels[:len(drawn)])})
-        return random
+        predicted = normal_scores_among([score[sample_key(one)] for one in chosen],
+                                        labels[:len(drawn)]).tolist()
+        yield from self.train_predicted(chosen, [False] * len(best) + [True] * len(random),
+                                        {'supernet': predicted}, ledger, stage)
 
     def _draw(self, iteration: int) -> UniformDraw | None:
         """Return what draws the random architectures of an iteration, here and in its trial."""

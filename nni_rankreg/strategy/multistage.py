@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nni.nas.execution import ExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 from nni.nas.strategy.base import Strategy
+from scipy.stats import norm
 
 from .._util.path import user_path
 from ..archive import Archive
 from ..host.run.engine import EngineRunner
 from ..host.run.resume import install_resume
 from ..plan import Failure, Plan, StandAlone, SuperNet, drive
-from ..predictor import Reliability, read_reliability
+from ..predictor import Reliability, read_reliability, record_predictions
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
 from ..supernet.evaluator import check_settled
@@ -77,8 +79,35 @@ class PlanStrategy(Strategy):
         """Return jobs like those of the plan, to see whether they can be serialised."""
         raise NotImplementedError
 
-    def train_stand_alone(self, samples: Sequence[Sample], ledger: Ledger,
-                          stage: str) -> Plan[None]:
+    def train_predicted(self, samples: Sequence[Sample], random: Sequence[bool],
+                        predictions: Mapping[str, Sequence[float]], ledger: Ledger,
+                        stage: str) -> Plan[None]:
+        """Train architectures stand-alone; keep what is predicted before, say what it was worth.
+
+        The web UI shows which share of the candidates each architecture was expected to be better
+        than, and the rank correlation of such predictions so far.
+
+        Parameters
+        ----------
+        samples
+            N architectures.
+        random
+            Which of them were drawn at random from all, shape (N,).
+        predictions
+            Source -> normal scores among the candidates, shape (N,), as of `record_predictions`.
+        ledger, stage
+            As of `train_stand_alone`.
+        """
+        before = self.reliability()
+        record_predictions(self.archive, stage, samples, random, predictions)
+        expected = [_expected({source: values[row] for source, values in predictions.items()},
+                              before) for row in range(len(samples))]
+        yield from self.train_stand_alone(samples, ledger, stage, expected)
+        if known := str(self.reliability()):
+            _logger.info('Prospective rank correlation over the space: %s', known)
+
+    def train_stand_alone(self, samples: Sequence[Sample], ledger: Ledger, stage: str,
+                          expected: Sequence[Mapping[str, float]] = ()) -> Plan[None]:
         """Train architectures stand-alone and enter what has become of them.
 
         Parameters
@@ -89,19 +118,17 @@ class PlanStrategy(Strategy):
             Gets their metrics, higher is better, and those that fail.
         stage
             Of the search, for the web UI.
+        expected
+            What is known of each before its training, for the web UI, too; empty for nothing.
         """
-        outcomes = yield [StandAlone(sample, stage) for sample in samples]
+        outcomes = yield [StandAlone(sample, stage, known) for sample, known in
+                          zip(samples, expected or [{}] * len(samples))]
         ledger.enter(samples, [outcome if isinstance(outcome, Failure) else self._sign * outcome
                                for outcome in outcomes])
 
     def reliability(self) -> Reliability:
         """Return how far predictions could be trusted, from the archive, also while it runs."""
         return read_reliability(self.archive)
-
-    def log_reliability(self) -> None:
-        """Log what is known of the predictions so far."""
-        if known := str(self.reliability()):
-            _logger.info('Prospective rank correlation over the space: %s', known)
 
     def known_results(self, space: Space) -> Results:
         """Return the results from elsewhere, higher is better, as the space spells them."""
@@ -185,3 +212,13 @@ class PlanStrategy(Strategy):
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Do nothing: the search continues from its archive."""
+
+
+def _expected(predictions: Mapping[str, float], before: Reliability) -> dict[str, float]:
+    """Return what the web UI shows of the predictions of an architecture, of the best source."""
+    for source in ('predictor', 'supernet', 'vote'):
+        if math.isfinite(predictions.get(source, math.nan)):
+            tau = before.over_all(source).tau if source in before.sources else math.nan
+            shown = {'predicted': float(norm.cdf(predictions[source])), 'prospective_tau': tau}
+            return {name: round(value, 3) for name, value in shown.items() if math.isfinite(value)}
+    return {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import nni
+import numpy as np
 import pytest
 from helpers.jobs import OneShot, Scripted, job, simplified
 from helpers.places import ROOT
@@ -15,11 +17,16 @@ from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
+from nni.runtime.trial_command_channel import (
+    TrialCommandChannel,
+    get_default_trial_command_channel,
+    set_default_trial_command_channel,
+)
 from pytorch_lightning.utilities import rank_zero_only
 
 from nni_rankreg.host.run.standalone_job import StandAloneModelSpace
 from nni_rankreg.host.run.supernet_job import SuperNetModelSpace
-from nni_rankreg.host.trial import outside_trial
+from nni_rankreg.host.trial import outside_trial, reporting_also
 from nni_rankreg.plan import SuperNet
 from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS
@@ -74,6 +81,50 @@ def test_reports_of_a_supernet_training(strategy, finals, intermediates, trial, 
     assert len(trial['final']) == finals
     assert len(trial['intermediate']) == intermediates
     assert nni.get_current_parameter() == {'x': 1}
+
+
+class Channel(TrialCommandChannel):
+    """Keeps what would be sent to the manager."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send_metric(self, type, parameter_id, trial_job_id, sequence, value):
+        self.sent.append((type, sequence, value))
+
+
+@pytest.fixture
+def channel():
+    before, channel = get_default_trial_command_channel(), Channel()
+    set_default_trial_command_channel(channel)
+    yield channel
+    set_default_trial_command_channel(before)
+
+
+@pytest.mark.parametrize('reported, expected', [
+    (0.5, {'default': 0.5, 'predicted': 0.9}),
+    (np.float32(0.5), {'default': 0.5, 'predicted': 0.9}),
+    ({'default': 0.5, 'loss': 2}, {'default': 0.5, 'loss': 2, 'predicted': 0.9}),
+    ({'default': 0.5, 'predicted': 2}, {'default': 0.5, 'predicted': 2}),
+    ('no number', 'no number')])
+def test_final_results_have_more_numbers_inside(channel, reported, expected):
+    with reporting_also({'predicted': 0.9}):
+        nni.report_intermediate_result(0.1)
+        nni.report_final_result(reported)
+    nni.report_final_result(0.6)
+    assert [value for *_, value in channel.sent] == [0.1, expected, 0.6]
+    assert [kind for kind, *_ in channel.sent] == ['PERIODICAL', 'FINAL', 'FINAL']
+
+
+def test_what_was_expected_of_a_trial_is_among_its_metrics(channel, monkeypatch):
+    monkeypatch.setattr(nni.trial, '_params', {'parameters': {'x': 1}, 'parameter_id': 3})
+    expected = {'predicted': 0.9, 'prospective_tau': 0.4}
+    monkeypatch.setattr(Scripted, '_execute', reporting)
+    model = StandAloneModelSpace.freeze_from(simplified(), replace(job(3), expected=expected))
+    travelled = nni.load(nni.dump(model))
+    assert travelled.expected == expected and travelled.stage == job(3).stage
+    travelled.execute()
+    assert channel.sent == [('FINAL', 0, {'default': 0.5, **expected})]
 
 
 @pytest.mark.parametrize('rank', [0, 1])

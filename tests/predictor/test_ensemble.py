@@ -125,6 +125,41 @@ def test_process_is_that_of_scikit_learn():
     assert kendall_tau(mean, worth(UNSEEN)) > .6
 
 
+def test_process_expects_what_is_proportional_to_the_vote():
+    """The posterior by hand, at the likeliest parameters."""
+    evidence = Evidence(SPACE, scorers={'worth': noisy}, reference=FEW)
+    process = GaussianProcess(SPACE, description=Description(SPACE, evidence=evidence))
+    mean, spread = process.fit(FEW, worth(FEW)).predict(UNSEEN)
+    fitted = process._model.kernel_.get_params()
+    smooth, length = fitted['k1__k1__k1__constant_value'], fitted['k1__k1__k2__length_scale']
+    linear, noise = fitted['k2__k1__constant_value'], fitted['k1__k2__noise_level']
+    x, other = process._features(FEW), process._features(UNSEEN)
+    np.testing.assert_allclose(x[:, -1], evidence.features(FEW)[:, -1])
+
+    def covariance(one, two):
+        d = math.sqrt(5) * np.linalg.norm(one[:, None] - two, axis=2) / length
+        return (smooth * (1 + d + d ** 2 / 3) * np.exp(-d)
+                + linear * (1 + one[:, None, -1] * two[:, -1]))
+    scores = norm.ppf((rankdata(worth(FEW)) - .5) / 40)
+    inverse = np.linalg.inv(covariance(x, x) + noise * np.eye(40))
+    expected = covariance(other, x) @ inverse @ (scores / scores.std()) * scores.std()
+    np.testing.assert_allclose(mean, expected, atol=1e-5)
+    variance = (np.diag(covariance(other, other)) + noise
+                - np.einsum('ij,jk,ik->i', covariance(other, x), inverse, covariance(other, x)))
+    np.testing.assert_allclose(spread, np.sqrt(variance) * scores.std(), atol=1e-5)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_few_results_are_not_trusted_more_than_the_evidence(seed):
+    few = UniformSampler(SPACE, seed=5 + seed).distinct(8)
+    evidence = Evidence(SPACE, scorers={'worth': noisy}, reference=200)
+    ensemble = Ensemble(SPACE, evidence=evidence, seed=seed).fit(few, worth(few))
+    truth = worth(UNSEEN)
+    alone = Ensemble(SPACE, seed=seed).fit(few, worth(few))
+    assert kendall_tau(ensemble(UNSEEN), truth) > kendall_tau(evidence(UNSEEN), truth) - .03
+    assert kendall_tau(ensemble(UNSEEN), truth) > kendall_tau(alone(UNSEEN), truth) + .1
+
+
 def test_process_learns_from_the_best_of_many():
     metric = worth(UNSEEN)
     best = np.argsort(-metric, kind='stable')[:50]

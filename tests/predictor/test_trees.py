@@ -26,6 +26,10 @@ def worth(samples):
     return np.array([sum(map(WORTH.get, sample.values())) for sample in samples])
 
 
+def first_choices(samples):
+    return torch.tensor([WORTH[next(iter(sample.values()))] for sample in samples])
+
+
 @pytest.fixture(scope='module')
 def fitted():
     return Trees(SPACE, estimators=30, seed=3).fit(FEW, worth(FEW))
@@ -45,6 +49,28 @@ def test_equal_to_those_of_scikit_learn(fitted):
     assert mean.dtype == spread.dtype == fitted.score(UNSEEN).dtype == torch.float64
     assert torch.equal(fitted.score(UNSEEN), mean)
     assert kendall_tau(mean, worth(UNSEEN)) > .5
+
+
+@pytest.mark.parametrize('prior', [0., 10.])
+def test_they_learn_what_the_vote_does_not_tell(prior):
+    description = Description(SPACE, evidence=Evidence(SPACE, scorers=[first_choices]))
+    scores = np.array([*map(statistics.NormalDist().inv_cdf, (
+        (np.array(worth(FEW)) < one).mean() + (worth(FEW) == one).mean() / 2
+        for one in worth(FEW)))])
+    vote, other = description.prior(FEW), description.prior(UNSEEN)
+    slope = prior / (prior + 40) * sum(vote * scores) / (sum(vote ** 2) + 1)
+    forest = ExtraTreesRegressor(30, max_features=.2, random_state=3).fit(
+        description(FEW), scores - slope * vote)
+    expected = slope * other + forest.predict(description(UNSEEN))
+    trees = Trees(SPACE, description=description, prior=prior, estimators=30, seed=3)
+    found = trees.fit(FEW, worth(FEW)).predict(UNSEEN).mean.numpy()
+    # Trees choose among splits that differ in the last bit of what they learn.
+    assert np.corrcoef(found, expected)[0, 1] > .98 and (slope > .05) == (prior > 0)
+
+
+def test_a_negative_prior():
+    with pytest.raises(ValueError, match='prior of at least 0 results, got -1'):
+        Trees(SPACE, prior=-1)
 
 
 def test_options_are_those_of_scikit_learn():

@@ -247,6 +247,10 @@ def test_random_landmarks_tell_how_far_the_supernet_can_be_trusted(tmp_path):
         assert set(map(sample_key, random[4 * number:4 * number + 4])) <= set(
             map(sample_key, job.weak.samples(space())))
 
+    drawn = [metric_of(one) for one in stages[1][0].weak.samples(space())]
+    for job in stages[2]:    # and the web UI shows what the super-net expects
+        better = sum(metric > metric_of(job.sample) for metric in drawn)
+        assert job.expected['predicted'] == pytest.approx(better / len(drawn), abs=0.02)
     search.archive.add_many(answer)
     reliability = search.reliability()
     assert reliability.sources == ['supernet'] and reliability.count('supernet') == 12
