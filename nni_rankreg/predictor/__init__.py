@@ -5,7 +5,7 @@ architectures pass a layer in one product of matrices. Each fit starts from the 
 so that it depends on its results and the seed only, which a resumed search relies on.
 """
 
-from .average import RankAverage
+from .average import RankAverage, Remembered
 from .chain import Block, ChainEncoder
 from .choice import ChoiceEncoder
 from .description import Description
@@ -35,7 +35,8 @@ __all__ = [
     'Ensemble', 'Evidence', 'EvidenceEncoder', 'GaussianProcess', 'GraphEncoder', 'Graphs',
     'held_out_ranking', 'LearnedTeacher', 'NAOController', 'NasBench101Encoder',
     'NasBench201Encoder', 'NDSEncoder', 'NodeFeatures', 'normal_scores', 'normal_scores_among',
-    'Prediction', 'Predictor', 'RankAverage', 'RankCorrelation', 'Ranker', 'read_reliability',
-    'read_weak', 'record_predictions', 'Reliability', 'standardize', 'structure_features',
-    'structure_names', 'StructuredEncoder', 'TokenCodec', 'Training', 'Trees', 'WeakLabels',
+    'Prediction', 'Predictor', 'RankAverage', 'Remembered', 'RankCorrelation', 'Ranker',
+    'read_reliability', 'read_weak', 'record_predictions', 'Reliability', 'standardize',
+    'structure_features', 'structure_names', 'StructuredEncoder', 'TokenCodec', 'Training',
+    'Trees', 'WeakLabels',
 ]

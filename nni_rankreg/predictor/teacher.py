@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import nni
 
-from ..typing import Accept
+from ..typing import Accept, Scorer
 from .ensemble import Ensemble
 from .evidence import Evidence
 
@@ -46,7 +47,8 @@ class LearnedTeacher:
                  seed: int = 0):
         self.scorers, self.reference, self.seed = list(scorers), reference, seed
 
-    def over(self, space: Any, batch: Any, accept: Accept | None = None) -> Ensemble:
+    def over(self, space: Any, batch: Any, accept: Accept | None = None,
+             scorers: Mapping[str, Scorer] = MappingProxyType({})) -> Ensemble:
         """Return what is to be fitted to the results of a search over a space.
 
         Parameters
@@ -57,7 +59,10 @@ class LearnedTeacher:
             Images and labels that proxies see.
         accept
             Which architectures count; None accepts all.
+        scorers
+            Name -> scorer of further evidence, such as a super-net.
         """
-        evidence = Evidence(space, batch, self.scorers, reference=self.reference, seed=self.seed,
-                            accept=accept, progress=False) if self.scorers else None
+        every = {**{name: name for name in self.scorers}, **scorers}
+        evidence = Evidence(space, batch, every, reference=self.reference, seed=self.seed,
+                            accept=accept, progress=False) if every else None
         return Ensemble(space, evidence=evidence, seed=self.seed, progress=False)

@@ -20,7 +20,7 @@ from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
 from ..host.network.repeat import check_repeat
 from ..host.run.distributed import prepare_distributed
-from ..predictor import LearnedTeacher, RankAverage
+from ..predictor import LearnedTeacher, RankAverage, Remembered
 from ..regularizer import Regularizer, Term, TermContext
 from ..sampler import UniformSampler
 from ..search import ScoredSample
@@ -73,7 +73,8 @@ class SuperNetStrategy(RandomOneShot):
         statistics. None scores on all validation batches.
     evidence
         What the final scores are averaged with, by rank: scorers, such as an `Evidence`, or a
-        `LearnedTeacher`, which learns from the results that the training knows. None for nothing.
+        `LearnedTeacher`, which learns from the results that the training knows, with the super-net
+        as evidence. The rank correlation of the average is measured, too. None for nothing.
     held_out
         Where the batches of the regularisers, and of a learned architecture, come from. None holds
         out a random half of the training data if they are needed; else all of it trains the
@@ -260,17 +261,20 @@ class SuperNetStrategy(RandomOneShot):
         if weights is not None:
             supernet.load_state_dict(read_torch_file(weights, 'the weights of a super-net'))
             check_finite(supernet.named_parameters(), weights)
-        return TrainedSuperNet(model_space, supernet, evaluator, module,
-                               lambda scorer: self.search(module, self._with_evidence(
-                                   scorer, sampler, context, terms)))
+        return TrainedSuperNet(
+            model_space, supernet, evaluator, module, partial(self.search, module),
+            None if not self.evidence else lambda scorer: self._with_evidence(
+                scorer, sampler, context, terms))
 
     def _with_evidence(self, scorer: SuperNetScorer, sampler: UniformSampler,
                        context: TermContext, terms: Sequence[Term]) -> Scorer:
-        """Return the scores of a trained super-net, averaged by rank with what else is known."""
-        if not self.evidence:
-            return scorer
+        """Return the scores of a trained super-net, averaged by rank with what else is known.
+
+        For what learns from results, the super-net is evidence, too.
+        """
+        supernet = Remembered(scorer)
         known = most_results([context.results, *(one.results for one in terms)])
-        others = [one.over(context.space, scorer.batches[0], context.accept).fit(
-            known.samples, known.metrics) if isinstance(one, LearnedTeacher) else one
-            for one in self.evidence]
-        return RankAverage([scorer, *others], sampler.up_to(_REFERENCE))
+        others = [one.over(context.space, scorer.batches[0], context.accept,
+                           {'supernet': supernet}).fit(known.samples, known.metrics)
+                  if isinstance(one, LearnedTeacher) else one for one in self.evidence]
+        return RankAverage([supernet, *others], sampler.up_to(_REFERENCE))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..metric import kendall_tau
-from ..typing import Results
+from ..typing import Results, Scorer
 from .path import PathModule
 from .scorer import SuperNetScorer
 from .scoring import Scoring
@@ -100,13 +100,26 @@ class RankingProbe:
             if metrics and not math.isfinite(default):
                 raise module.watch.error('validation losses', f'{default}', module.when)
             return Measurement({**metrics, 'default': default}, {})
-        scores = self.scorer(module)(self.results.samples).tolist()
+        compared = self.compare(self.scorer(module))
+        scores = compared.measured['scores']
         bad = sum(not math.isfinite(score) for score in scores)
         if bad:
             raise module.watch.error('scores', f'{bad} of {len(scores)} that are not', module.when)
+        return Measurement({**metrics, **compared.metrics, 'default': compared.metrics[self.name]},
+                           compared.measured)
+
+    def compare(self, scorer: Scorer) -> Measurement:
+        """Return the rank correlation of any scores with what is known.
+
+        Parameters
+        ----------
+        scorer
+            Of a super-net, or of what it was averaged with.
+        """
+        scores = scorer(self.results.samples).tolist()
         tau = kendall_tau(scores, self.results.metrics)
         tau = tau if math.isfinite(tau) else 0.  # constant scores order nothing
-        return Measurement({**metrics, self.name: tau, 'default': tau}, {
+        return Measurement({self.name: tau}, {
             'scores': scores, 'metrics': self.results.in_mode(self.mode).metrics})
 
     def _validation(self, metrics: dict[str, float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.nn.pytorch import ModelSpace
@@ -12,8 +13,9 @@ from nni.nas.space import ModelStatus, RawFormatModelSpace
 from .._util.memory import kept_memory
 from ..host.network.subnet import SubnetModelSpace
 from ..search import ScoredSample
-from ..typing import Sample, without
+from ..typing import Sample, Scorer, without
 from .module import SuperNetModule
+from .probe import Measurement
 from .scorer import SuperNetScorer
 
 __all__ = ['TrainedSuperNet']
@@ -33,20 +35,24 @@ class TrainedSuperNet:
     module
         The super-net in training.
     search
-        Returns the architectures that a search over the scores has met, best first.
+        Returns the architectures that a search over scores has met, best first.
+    with_evidence
+        Returns the scores of the super-net averaged with what else is known; None if nothing is.
 
     Attributes
     ----------
     history
         Metrics of each validation epoch, ``default`` among them.
     measured
-        ``scores`` and ``metrics``, in the user's sign, of what was compared last.
+        ``scores`` and ``metrics``, in the user's sign, of what was compared last; with evidence
+        also the averaged scores, ``with_evidence``.
     """
 
     def __init__(self, space: RawFormatModelSpace, supernet: ModelSpace, evaluator: Lightning,
-                 module: SuperNetModule, search: Callable[[SuperNetScorer], list[ScoredSample]]):
+                 module: SuperNetModule, search: Callable[[Scorer], list[ScoredSample]],
+                 with_evidence: Callable[[SuperNetScorer], Scorer] | None = None):
         self.space, self.supernet, self.evaluator = space, supernet, evaluator
-        self.module, self._search = module, search
+        self.module, self._search, self._with_evidence = module, search, with_evidence
         self._ranked: list[ScoredSample] | None = None
 
     @property
@@ -57,7 +63,10 @@ class TrainedSuperNet:
     @property
     def measured(self) -> dict[str, list[float]]:
         """What the ranking was measured on last."""
-        return self.module.measured
+        measured = self.module.measured
+        if self._with_evidence is None or not measured:
+            return measured
+        return {**measured, 'with_evidence': self._compared.measured['scores']}
 
     @property
     def model(self) -> RawFormatModelSpace:
@@ -76,8 +85,25 @@ class TrainedSuperNet:
         return self._module_where_it_was_trained().measure()
 
     def metrics(self) -> dict[str, float]:
-        """Return the metrics of the last epoch, or those of now if no epoch was validated."""
-        return self.history[-1] if self.history else self.measure()
+        """Return the metrics of the last epoch, or those of now if no epoch was validated.
+
+        With evidence, the rank correlation of the averaged scores is among them.
+        """
+        metrics = self.history[-1] if self.history else self.measure()
+        name = self.module.probe.name
+        if self._with_evidence is None or name not in metrics:
+            return metrics
+        return {**metrics, f'{name}_with_evidence': self._compared.metrics[name]}
+
+    @cached_property
+    def ranking(self) -> Scorer:
+        """What orders the best architectures: the super-net, with evidence if there is any."""
+        scorer = self.scorer()
+        return scorer if self._with_evidence is None else self._with_evidence(scorer)
+
+    @cached_property
+    def _compared(self) -> Measurement:
+        return self.module.probe.compare(self.ranking)
 
     def best(self, count: int | None = None,
              exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
@@ -97,7 +123,7 @@ class TrainedSuperNet:
         """
         if self._ranked is None:
             with kept_memory():  # also between the calls of an evolution
-                found = self._search(self.scorer())
+                found = self._search(self.ranking)
             ranked = [one for one in found if math.isfinite(one.score)]
             if not ranked:
                 raise self.module.watch.error('scores', 'none', 'of the trained super-net')

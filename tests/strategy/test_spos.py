@@ -349,7 +349,8 @@ def test_scores_are_averaged_with_evidence(train):
     def evidence(samples):
         return torch.tensor([float(sum('3x3' in str(one) for one in sample.values()))
                              for sample in samples])
-    plain, averaged = (train(SPOS(evolution=SMALL, evidence=given)) for given in ((), evidence))
+    plain, averaged = (train(SPOS(evolution=SMALL, evidence=given, truth=TRUTH))
+                       for given in ((), evidence))
     alone, both = plain.best(), averaged.best()
     assert {sample_key(one) for one in alone} & {sample_key(one) for one in both}
     scores = [one.score for one in both]
@@ -358,10 +359,19 @@ def test_scores_are_averaged_with_evidence(train):
         [one.score for one in alone], evidence(alone)).statistic + .2
     assert torch.equal(averaged.scorer()(both[:3]), plain.scorer()(both[:3]))   # its own scores
 
+    expected, _ = kendalltau(averaged.ranking(SAMPLES), TRUTH.metrics)
+    assert averaged.metrics() == {**plain.metrics(), 'kendall_tau_with_evidence': expected}
+    assert averaged.measured == {**plain.measured,
+                                 'with_evidence': averaged.ranking(SAMPLES).tolist()}
+
 
 @pytest.mark.slow
 def test_scores_are_averaged_with_what_learns_from_landmarks(train):
+    """For which the super-net is evidence."""
     strategy = SPOS([LandmarkRegularizer(LANDMARKS)], evolution=SMALL,
                     evidence=LearnedTeacher(reference=10))
-    first, second = (train(strategy).best() for _ in range(2))
-    assert first and [one.score for one in first] == [one.score for one in second]
+    first, second = (train(strategy) for _ in range(2))
+    assert first.best() and [one.score for one in first.best()] == [
+        one.score for one in second.best()]
+    assert first.ranking.scorers[1].description.evidence.names == ['flops', 'params', 'supernet']
+    assert torch.equal(first.ranking.scorers[0](SAMPLES), first.scorer()(SAMPLES))
