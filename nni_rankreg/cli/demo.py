@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 from ..data import HeldOut
 from ..evaluator.digits import digits_accuracy, digits_evaluator, digits_space, digits_truth
 from ..host.run.experiment import free_port, local_experiment
-from ..metric import bootstrap_interval, kendall_tau
+from ..metric import kendall_tau, kendall_tau_interval
 from ..plan import SuperNetOutcome
+from ..predictor import LearnedTeacher, RankCorrelation
 from ..regularizer import EqualCostControl, LandmarkRegularizer
 from ..search import Evolution
 from ..space import encode_nasbench201
 from ..space.nasbench201 import EDGES
-from ..strategy import SPOS, LandmarkSearch
+from ..strategy import SPOS, Landmarks, LandmarkSearch
 from ..supernet import Scoring
 from ..table import digits
 
@@ -27,11 +29,15 @@ __all__ = ['demo', 'digits_search']
 _logger = logging.getLogger(__name__)
 
 ARMS = ('spos', 'spos+landmark')
+AVERAGED = 'with evidence'
 TABLE_SEEDS = 3
 
 
 def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     """Return the search of the demo: two iterations, with plain SPOS at equal cost beside it.
+
+    Its super-nets are averaged with what learns from their scores, the structure of cells and the
+    results so far. Of the results, some are of random cells, which tell what predictions are worth.
 
     Parameters
     ----------
@@ -47,10 +53,11 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     evaluator = digits_evaluator(seed=seed, epochs=40, learning_rate=0.025,
                                  validation_batch=180, check_val_every_n_epoch=10)
     return LandmarkSearch(
-        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)], **settings),
+        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)],
+                     evidence=LearnedTeacher([], seed=seed), **settings),
         control=SPOS([EqualCostControl(count=4)], **settings),
-        supernet_evaluator=evaluator, iterations=2, landmarks=14, top=4, archive=archive,
-        seed=seed)
+        supernet_evaluator=evaluator, iterations=2, landmarks=Landmarks(10, random=3), top=3,
+        archive=archive, seed=seed)
 
 
 def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0) -> None:
@@ -92,14 +99,20 @@ def summarise(search: LandmarkSearch, seed: int) -> dict[str, Any]:
     best = next(search.list_models(limit=1))
     others = [digits_accuracy(best.sample, other) for other in range(TABLE_SEEDS) if other != seed]
     mean = (best.metric + sum(others)) / (1 + len(others))
-    last = dict(zip(ARMS, (search.controls[-1], search.supernets[-1])))
+    rankings, truth = _rankings(search)
     jobs = search.archive.jobs()['kind'].value_counts()
+    trained, judged = int(jobs['StandAlone']), search.reliability()
     return {
-        'trials': {'standalone': int(jobs['StandAlone']), 'supernet': int(jobs['SuperNet'])},
-        'kendall_tau': {arm: kendall_tau(**_measured(one)) for arm, one in last.items()},
-        'interval': {arm: bootstrap_interval(kendall_tau, **_measured(one))
-                     for arm, one in last.items()},
-        'architectures_ranked': len(search.supernets[-1].measured['scores']),
+        'trials': {'standalone': trained, 'supernet': int(jobs['SuperNet'])},
+        'kendall_tau': {arm: kendall_tau(one, truth) for arm, one in rankings.items()},
+        'interval': {arm: kendall_tau_interval(one, truth) for arm, one in rankings.items()},
+        'gain': {'kendall_tau': kendall_tau(rankings[AVERAGED], truth)
+                 - kendall_tau(rankings[ARMS[0]], truth),
+                 'interval': kendall_tau_interval(rankings[AVERAGED], truth,
+                                                  against=rankings[ARMS[0]])},
+        'prospective': {source: asdict(judged.over_all(source)) for source in judged.sources},
+        'random_search_rank': (len(table) + 1) / (trained + 1),
+        'architectures_ranked': len(truth),
         'best': {'sample': dict(best.sample), 'metric': best.metric, 'mean_of_seeds': mean,
                  'true_rank': table.rank(mean), 'table_size': len(table)},
         'table_reliability': table.reliability(),
@@ -120,14 +133,13 @@ def draw(out: Path, search: LandmarkSearch, summary: dict[str, Any]) -> None:
     """
     from .. import report  # matplotlib: not needed by the trials, which import this module
 
-    arms = dict(zip(ARMS, (search.controls, search.supernets)))
+    rankings, truth = _rankings(search)
     report.rank_scatter(
-        out / 'rank_scatter.png',
-        {arm: outcomes[-1].measured['scores'] for arm, outcomes in arms.items()},
-        search.supernets[-1].measured['metrics'],
-        xlabel='accuracy, trained stand-alone', ylabel='rank by the super-net',
-        intervals={arm: (summary['kendall_tau'][arm], *summary['interval'][arm]) for arm in arms})
-    histories, boundaries = _concatenate(arms)
+        out / 'rank_scatter.png', rankings, truth,
+        xlabel='accuracy, trained stand-alone', ylabel='predicted rank',
+        intervals={arm: (summary['kendall_tau'][arm], *summary['interval'][arm])
+                   for arm in rankings})
+    histories, boundaries = _concatenate(dict(zip(ARMS, (search.controls, search.supernets))))
     report.tau_per_epoch(out / 'tau_per_epoch.png', histories, boundaries=boundaries)
     sample = summary['best']['sample']
     report.draw_cell(
@@ -141,16 +153,23 @@ def describe(summary: dict[str, Any], out: Path) -> str:
     from .. import report
 
     rows = [[arm, f'{summary["kendall_tau"][arm]:+.3f}',
-             '{:+.3f} .. {:+.3f}'.format(*summary['interval'][arm])] for arm in ARMS]
-    best, trials = summary['best'], summary['trials']
+             '{:+.3f} .. {:+.3f}'.format(*summary['interval'][arm])]
+            for arm in summary['kendall_tau']]
+    best, trials, gain = summary['best'], summary['trials'], summary['gain']
+    prospective = [str(RankCorrelation(**one)) for one in summary['prospective'].values()]
     return '\n'.join([
-        '', report.markdown_table(['super-net', 'Kendall tau', '95 % interval'], rows), '',
+        '', report.markdown_table(['ranking', 'Kendall tau', '95 % interval'], rows), '',
+        ('{} against plain SPOS at equal cost: {:+.3f} ({:+.3f} .. {:+.3f}).'.format(
+            AVERAGED.capitalize(), gain['kendall_tau'], *gain['interval'])),
         (f'Ranked: {summary["architectures_ranked"]} architectures of the shipped table, landmarks '
          f'left out (tau between its seeds: {summary["table_reliability"]:.2f}).'),
+        *(f'What the super-nets said of random architectures before their trainings: tau {one}.'
+          for one in prospective),
         f'Best architecture: {encode_nasbench201(best["sample"])}',
         (f'  accuracy {best["metric"]:.4f}, mean of {TABLE_SEEDS} seeds '
          f'{best["mean_of_seeds"]:.4f}: rank {best["true_rank"]} among the '
-         f'{best["table_size"]} architectures of the table.'),
+         f'{best["table_size"]} architectures of the table. Random search with as many trainings '
+         f'has rank {summary["random_search_rank"]:.0f} on average.'),
         (f'Trials: {trials["standalone"]} stand-alone, {trials["supernet"]} super-net; '
          f'{summary["seconds"]:.0f} seconds.'),
         f'Numbers, pictures and all results: {out}/'])
@@ -171,8 +190,11 @@ def _concatenate(arms: dict[str, list[SuperNetOutcome]]
     return histories, boundaries[1:]
 
 
-def _measured(outcome: SuperNetOutcome) -> dict[str, Any]:
-    return {'scores': outcome.measured['scores'], 'targets': outcome.measured['metrics']}
+def _rankings(search: LandmarkSearch) -> tuple[dict[str, list[float]], list[float]]:
+    """Return the scores of each ranking in the end, and the truth, of the same architectures."""
+    control, supernet = search.controls[-1].measured, search.supernets[-1].measured
+    return {ARMS[0]: control['scores'], ARMS[1]: supernet['scores'],
+            AVERAGED: supernet['with_evidence']}, supernet['metrics']
 
 
 def _keep_finished(out: Path) -> None:

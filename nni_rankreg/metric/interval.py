@@ -59,8 +59,9 @@ def bootstrap_interval(
     return _percentiles(values, confidence)
 
 
-def kendall_tau_interval(scores: Values, targets: Values, *, confidence: float = 0.95,
-                         resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+def kendall_tau_interval(scores: Values, targets: Values, *, against: Values | None = None,
+                         confidence: float = 0.95, resamples: int = 1000,
+                         seed: int = 0) -> tuple[float, float]:
     """Return what `bootstrap_interval` finds for `kendall_tau`, a hundred times as fast.
 
     The signs of all pairs are looked at once; a resample weighs them by how often it has each
@@ -70,6 +71,9 @@ def kendall_tau_interval(scores: Values, targets: Values, *, confidence: float =
     ----------
     scores, targets
         Predictions and truth, shape (N,), higher is better.
+    against
+        Other predictions of the same architectures, shape (N,): the interval is then that of the
+        difference between the two correlations, which is more certain than either.
     confidence, resamples, seed
         As of `bootstrap_interval`.
 
@@ -82,13 +86,18 @@ def kendall_tau_interval(scores: Values, targets: Values, *, confidence: float =
     predicted, truth = check(scores, targets)
     draws = _draws(len(truth), confidence, resamples, seed)
     weights = np.stack([np.bincount(drawn, minlength=len(truth)) for drawn in draws]).astype(float)
-    first, second = (np.sign(values[:, None] - values) for values in (predicted, truth))
+    true_signs = np.sign(truth[:, None] - truth)
 
     def pairs(signs: Array) -> Array:
         return ((weights @ signs) * weights).sum(axis=1)
-    with np.errstate(invalid='ignore'):   # no order in a resample of equal ones
-        taus = pairs(first * second) / np.sqrt(pairs(first ** 2) * pairs(second ** 2))
-    return _percentiles(taus, confidence)
+
+    def taus(values: Array) -> Array:
+        signs = np.sign(values[:, None] - values)
+        with np.errstate(invalid='ignore'):   # no order in a resample of equal ones
+            return pairs(signs * true_signs) / np.sqrt(pairs(signs ** 2) * pairs(true_signs ** 2))
+    found = taus(predicted)
+    return _percentiles(found if against is None else found - taus(check(against, targets)[0]),
+                        confidence)
 
 
 def margin_of_error(values: Values, confidence: float = 0.95) -> float:

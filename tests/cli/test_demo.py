@@ -15,6 +15,7 @@ from scipy import stats
 
 from nni_rankreg.cli import demo
 from nni_rankreg.plan import SuperNetOutcome
+from nni_rankreg.predictor import record_predictions
 from nni_rankreg.table import TabularBenchmark, digits
 
 
@@ -71,21 +72,43 @@ def finished_search(tmp_path, table):
         for iteration in range(2):
             search.archive.record_job(f'super-net {number} {iteration}', 'SuperNet', {})
             outcomes.append(SuperNetOutcome([], [], history[-1], history, measured={
-                'scores': (scores * number).tolist(), 'metrics': truth.metrics}))
+                'scores': (scores * number).tolist(), 'metrics': truth.metrics,
+                'with_evidence': (scores * .3 + truth.metrics).tolist()}))
+    record_predictions(search.archive, 'best 1', table.samples[5:8], [True] * 3,
+                       {'supernet': [0., 1., 2.]})
     return search
 
 
-def test_summary_and_pictures(tmp_path, table, monkeypatch):
+@pytest.fixture
+def finished(tmp_path, table, monkeypatch):
+    """Return a finished search and its summary."""
     monkeypatch.setattr(demo, 'digits_accuracy', lambda sample, seed: float(
         table.values[table.samples.index(sample), seed]))  # what a trial gives is tested above
     search = finished_search(tmp_path, table)
-    summary = demo.summarise(search, seed=0)
-    summary['seconds'] = 1.
+    return search, {**demo.summarise(search, seed=0), 'seconds': 1.}
+
+
+def test_gain_by_evidence_and_what_random_search_finds(finished, tmp_path):
+    search, summary = finished
+    measured = search.supernets[-1].measured
+    gain = (stats.kendalltau(measured['with_evidence'], measured['metrics'])[0]
+            - stats.kendalltau(search.controls[-1].measured['scores'], measured['metrics'])[0])
+    assert summary['gain']['kendall_tau'] == pytest.approx(gain)
+    assert 0 < summary['gain']['interval'][0] < gain < summary['gain']['interval'][1]
+    assert summary['prospective'].keys() == {'supernet'}
+    draws = [np.random.default_rng(seed).permutation(300)[:3].min() + 1 for seed in range(4000)]
+    assert summary['random_search_rank'] == pytest.approx(np.mean(draws), rel=.05)
+    text = demo.describe(summary, tmp_path)
+    assert f'plain SPOS at equal cost: {gain:+.3f}' in text and 'rank 75 on average' in text
+
+
+def test_summary_and_pictures(finished, tmp_path, table):
+    search, summary = finished
     best = max((5, 6, 7), key=lambda index: table.values[index, 0])
     expected = stats.kendalltau(search.supernets[-1].measured['scores'],
                                 search.supernets[-1].measured['metrics'])[0]
     assert summary['trials'] == {'standalone': 3, 'supernet': 4}
-    assert set(summary['kendall_tau']) == {'spos', 'spos+landmark'}
+    assert list(summary['kendall_tau']) == ['spos', 'spos+landmark', 'with evidence']
     assert summary['kendall_tau']['spos+landmark'] == pytest.approx(expected)
     low, high = summary['interval']['spos']
     assert low < summary['kendall_tau']['spos'] < high

@@ -1,4 +1,4 @@
-"""Tests of `nni_rankreg.metric.margin_of_error`, against scipy's own interval."""
+"""Tests of intervals, against scipy's own and naive loops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nni_rankreg.metric import margin_of_error
+from nni_rankreg.metric import (
+    bootstrap_interval,
+    kendall_tau,
+    kendall_tau_interval,
+    margin_of_error,
+)
 
 
 @pytest.mark.parametrize('count', [2, 3, 50])
@@ -29,3 +34,33 @@ def test_equal_values_have_none():
 def test_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         margin_of_error(*arguments)
+
+
+@pytest.fixture
+def rankings():
+    """Return two predictions and what they predict, of 30 architectures, with ties."""
+    random = np.random.default_rng(0)
+    truth = random.integers(12, size=30).astype(float)
+    return truth + random.normal(size=30) * 3, truth + random.normal(size=30) * 6, truth
+
+
+def test_quick_interval_of_kendalls_tau(rankings):
+    first, _, truth = rankings
+    assert kendall_tau_interval(first, truth, seed=3) == pytest.approx(
+        bootstrap_interval(kendall_tau, first, truth, seed=3))
+
+
+def test_interval_of_a_difference(rankings):
+    first, other, truth = rankings
+    random, found = np.random.default_rng(5), []
+    for _ in range(300):
+        rows = random.integers(30, size=30)
+        found.append(stats.kendalltau(first[rows], truth[rows])[0]
+                     - stats.kendalltau(other[rows], truth[rows])[0])
+    expected = np.quantile(found, [.1, .9])
+    low, high = kendall_tau_interval(first, truth, against=other, confidence=.8, resamples=300,
+                                     seed=5)
+    np.testing.assert_allclose([low, high], expected)
+    assert kendall_tau_interval(first, truth, against=first) == (0, 0)
+    with pytest.raises(ValueError, match='30'):
+        kendall_tau_interval(first, truth, against=other[:9])
