@@ -1,15 +1,17 @@
 """How many trainings does the closed loop need? Proxies, structure and results on real tables.
 
 Each search is the strategy `AceNAS` itself; a training is a look-up. Its evidence are published
-scores of the zero-cost proxies synflow, naswot and jacov (``zc_nb201_cifar10_full.npz``), FLOPs and
-parameters; for NAS-Bench-101 the parameters alone. The first ten architectures are drawn from the
-best 6 % by the vote of the evidence, the others follow in rounds of five; one in ten is drawn at
-random, from which `reliability` is known. Of functional twins one is trained.
+scores of the zero-cost proxies synflow, naswot and jacov (``zc_nb201_cifar10_full.npz``; 704 cells
+have none there and get the median), FLOPs and parameters; for NAS-Bench-101 the parameters alone.
+The first ten architectures are drawn from the best 6 % by the vote of the evidence, the others
+follow in rounds of five; one in ten is drawn at random, from which `reliability` is known. Of
+functional twins one is trained.
 
 Methods, each with the same evidence and the same first round:
 
 * process: a Gaussian process on structure and evidence; trees: scikit-learn's ExtraTrees on the
-  same; ensemble: both, averaged, the default of the strategy; boosted: LightGBM's LambdaRank;
+  same, without the vote as prior; ensemble: process and trees with it, averaged, the default of the
+  strategy; boosted: LightGBM's LambdaRank;
 * one-hot trees, uniform: randomised trees on operations alone, and a uniform first round: what a
   predictor gains without evidence and structure.
 
@@ -102,12 +104,17 @@ def _nasbench201(experiment: str, data: Path) -> tuple[Any, ...]:
     with (np.load(data / 'nb201.npz', allow_pickle=False) as cells,
           np.load(data / 'zc_nb201_cifar10_full.npz', allow_pickle=False) as proxies):
         params, forms = cells['params_c10'], cells['canonical']
-        # Counts are known of all cells, the proxies of those that connect input and output.
-        scores = {**{name: proxies[name] for name in ('synflow', 'naswot', 'jacov')},
+        scores = {**{name: _median_if_missing(proxies[name])
+                     for name in ('synflow', 'naswot', 'jacov')},
                   'flops': cells['flops_c10'], 'params': params}
     half = experiment.endswith('-half')
     kept = np.flatnonzero(params <= np.median(params)) if half else np.arange(len(params))
     return table, forms, scores, kept
+
+
+def _median_if_missing(values: np.ndarray) -> np.ndarray:
+    """Return scores in which those that nobody has published are neither good nor bad."""
+    return np.where(np.isfinite(values), values, np.nanmedian(values))
 
 
 def _nasbench101(experiment: str, data: Path) -> tuple[Any, ...]:
