@@ -100,11 +100,11 @@ class RankingProbe:
             if metrics and not math.isfinite(default):
                 raise module.watch.error('validation losses', f'{default}', module.when)
             return Measurement({**metrics, 'default': default}, {})
-        compared = self.compare(self.scorer(module))
-        scores = compared.measured['scores']
+        scores = self.scorer(module)(self.results.samples).tolist()
         bad = sum(not math.isfinite(score) for score in scores)
         if bad:
             raise module.watch.error('scores', f'{bad} of {len(scores)} that are not', module.when)
+        compared = self._compared(scores)
         return Measurement({**metrics, **compared.metrics, 'default': compared.metrics[self.name]},
                            compared.measured)
 
@@ -116,7 +116,9 @@ class RankingProbe:
         scorer
             Of a super-net, or of what it was averaged with.
         """
-        scores = scorer(self.results.samples).tolist()
+        return self._compared(scorer(self.results.samples).tolist())
+
+    def _compared(self, scores: list[float]) -> Measurement:
         tau = kendall_tau(scores, self.results.metrics)
         tau = tau if math.isfinite(tau) else 0.  # constant scores order nothing
         return Measurement({self.name: tau}, {
