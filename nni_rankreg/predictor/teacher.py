@@ -62,7 +62,7 @@ class LearnedTeacher:
         scorers
             Name -> scorer of further evidence, such as a super-net.
         """
-        every = {**{name: name for name in self.scorers}, **scorers}
+        every: dict[str, str | Scorer] = {**{name: name for name in self.scorers}, **scorers}
         evidence = Evidence(space, batch, every, reference=self.reference, seed=self.seed,
                             accept=accept, progress=False) if every else None
         return Ensemble(space, evidence=evidence, seed=self.seed, progress=False)
