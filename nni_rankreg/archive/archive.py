@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from .._util.csv import parse_sample, parse_samples, read_csv_rows
+from .._util.csv import csv_sample, parse_samples, read_csv_rows
 from .._util.path import user_path
 from ..typing import Results, Sample, metric_sign
 from .sqlite import (
@@ -190,7 +190,7 @@ class Archive:
         rows = []
         for line, row in read_csv_rows(path, ['sample', 'metric']):
             try:
-                rows.append((*result_row(parse_sample(row['sample']), float(row['metric'])),
+                rows.append((*result_row(csv_sample(row['sample']), float(row['metric'])),
                              int(float(row['seed'])) if row.get('seed') else None,
                              float(row['seconds']) if row.get('seconds') else None,
                              row.get('source') or 'import', row.get('created') or _now()))

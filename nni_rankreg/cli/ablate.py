@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..ablation.arms import ARMS
 from ..ablation.nasbench101 import NASBENCH101
@@ -16,6 +16,7 @@ from ..ablation.run import Run, Slice, finished_runs, unfinished_runs
 from ..ablation.summary import summarise_arms, summarise_teachers
 from ..data.cifar10 import check_cifar10
 from ..evaluator import check_device
+from .argument import check_positive
 
 __all__ = ['ablate']
 
@@ -64,7 +65,8 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
     problem = _PROBLEMS[space]
     setting = choose_setting(problem, full, operations, overrides)
     chosen = list(arms or (problem.full_arms if full else problem.arms))
-    _check(problem, data, device, chosen, {'seeds': seeds, 'jobs': jobs, 'minutes': minutes})
+    check_positive(seeds=seeds, jobs=jobs, minutes=minutes)
+    _check(problem, data, device, chosen)
     runs = [Run(problem, setting, data, out, device, arm, seed)
             for seed in range(seeds) for arm in chosen]
     out.mkdir(parents=True, exist_ok=True)
@@ -82,12 +84,8 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
         print(summarise_teachers(problem, setting, data, out, device, seeds))
 
 
-def _check(problem: Problem, data: Path, device: str, arms: Sequence[str],
-           numbers: dict[str, Any]) -> None:
+def _check(problem: Problem, data: Path, device: str, arms: Sequence[str]) -> None:
     """Tell what is wrong before the work begins."""
-    for name, number in numbers.items():
-        if number is not None and number <= 0:
-            raise ValueError(f'Expected {name} above 0, got {number}.')
     unknown = [arm for arm in arms if arm not in ARMS]
     if unknown:
         raise ValueError(f'Expected arms among {list(ARMS)}, got {unknown}.')

@@ -31,6 +31,7 @@ _logger = logging.getLogger(__name__)
 ARMS = ('spos', 'spos+landmark')
 AVERAGED = 'with evidence'
 TABLE_SEEDS = 3
+_LAST_PORT = 65535
 
 
 def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
@@ -74,6 +75,8 @@ def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0) 
     seed
         of landmarks, super-nets and trainings
     """
+    if port is not None and not 1 <= port <= _LAST_PORT:
+        raise ValueError(f'Expected a port from 1 to {_LAST_PORT}, got {port}.')
     started = time.perf_counter()
     _keep_finished(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -84,6 +87,10 @@ def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0) 
     print(f'NNI web UI while the demo runs: http://localhost:{port}', flush=True)
     try:
         experiment.run(port, wait_completion=False)
+    except RuntimeError as error:
+        if 'is not idle' not in str(error):    # as NNI says it
+            raise
+        raise ValueError(f'Expected a free port, got {port}, where something listens.') from error
     finally:
         experiment.stop()
     summary = summarise(search, seed)

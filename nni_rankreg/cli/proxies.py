@@ -13,28 +13,28 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .._util.error import one_line
+from .._util.error import brief, one_line
 from .._util.npz import named_arrays
 from .._util.random import seeded
 from ..archive import Archive
 from ..data import ImageTensors, image_loader
+from ..evaluator import check_device
 from ..proxy import ProxyError, ProxyScorer, find_proxy, proxy_names
 from ..report import correlations, describe_agreement, describe_correlations, rank_scatter
 from ..sampler import UniformSampler
 from ..typing import Sample, sample_key
-from .argument import ImportPath, make_object, make_space, read_truth
+from .argument import ImportPath, check_positive, make_object, make_space, read_truth
 
 __all__ = ['proxies']
 
 _SAMPLED = 100
+_DIGITS = {'class_path': 'nni_rankreg.data.Digits', 'init_args': {'split': 'train'}}
 
 
 def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digits.digits_space',
-            data: ImportPath = {'class_path': 'nni_rankreg.data.Digits',
-                                'init_args': {'split': 'train'}},
-            batch_size: int = 32, truth: str | None = None, column: str | None = None,
-            count: int | None = None, seed: int = 0, device: str = 'cpu',
-            out: Path = Path('runs/proxies')) -> None:
+            data: ImportPath | None = None, batch_size: int = 32, truth: str | None = None,
+            column: str | None = None, count: int | None = None, seed: int = 0,
+            device: str = 'cpu', out: Path = Path('runs/proxies')) -> None:
     """Score architectures of a space by zero-cost proxies; compare with the truth if it is known.
 
     Writes proxies.csv and, with truth, proxies.png. A proxy that is not defined for the space or
@@ -69,6 +69,10 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
         folder of the results
     """
     chosen = proxy_names() if names == 'all' else [name.strip() for name in names.split(',')]
+    check_positive(batch_size=batch_size, count=count)
+    check_device(device)
+    if column is not None and truth is None:
+        raise ValueError(f'Expected truth, which has the column {column!r}, got none.')
     for name in chosen:
         find_proxy(name)                       # wrong names are told before the work begins
     model_space = make_space(space)
@@ -103,6 +107,9 @@ def _scores(names: Sequence[str], samples: Sequence[Sample],
             scores[name] = scorer(name)(samples).numpy()
         except ProxyError as error:
             print(f'{name} is left out: {one_line(error)}', file=sys.stderr)
+        except RuntimeError as error:          # of a layer, for example for its number of channels
+            raise ValueError(f'Expected data that the networks of the space take, got by {name}: '
+                             f'{one_line(error)}') from error
     if not scores:
         raise ValueError('Expected a proxy that is defined for the space and the data, got '
                          f'{", ".join(names)}, which are not.')
@@ -123,12 +130,11 @@ def _draw(path: Path, scores: Mapping[str, np.ndarray], targets: np.ndarray,
                             in found.items()})
 
 
-def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor]:
+def _batch(path: ImportPath | None, batch_size: int, seed: int) -> tuple[Tensor, Tensor]:
     """Return the first batch of the data, in an order that the seed determines."""
-    if batch_size < 1:
-        raise ValueError(f'Expected a batch size of at least 1, got {batch_size}.')
     with seeded(seed):
-        data = _images(path) if str(path).endswith('.npz') else make_object(path, 'data set')
+        data = _images(path) if str(path).endswith('.npz') else make_object(
+            _DIGITS if path is None else path, 'data set')
         if isinstance(data, ImageTensors):
             data = image_loader(data, batch_size, shuffle=True)
         elif isinstance(data, Dataset):
@@ -138,10 +144,19 @@ def _batch(path: ImportPath, batch_size: int, seed: int) -> tuple[Tensor, Tensor
         except (TypeError, ValueError, StopIteration) as error:
             raise ValueError(f'Expected data of (images, labels) from {path}, got: {error!r}.'
                              ) from error
+    if not (isinstance(images, Tensor) and isinstance(labels, Tensor)):
+        raise ValueError(f'Expected tensors, images and labels, from {path}, got '
+                         f'{type(images).__name__} and {type(labels).__name__}.')
     return images, labels
 
 
 def _images(path: Any) -> ImageTensors:
-    arrays = named_arrays(path, ('images', 'labels'))
-    return ImageTensors(torch.from_numpy(arrays['images']).float(),
-                        torch.from_numpy(arrays['labels']).long())
+    images, labels = named_arrays(path, ('images', 'labels')).values()
+    if images.dtype.kind not in 'biuf' or not images.size or not np.isfinite(images).all():
+        raise ValueError(f'Expected finite numbers, images (N, C, H, W), in {path}, got '
+                         f'{brief(images)}.')
+    if labels.dtype.kind not in 'iu' or labels.ndim != 1 or labels.min(initial=0) < 0:
+        raise ValueError(f'Expected class indices from 0 on, labels (N,), in {path}, got '
+                         f'{brief(labels)}.')
+    return ImageTensors(torch.from_numpy(images).float(),
+                        torch.from_numpy(labels.astype(np.int64)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +10,13 @@ import numpy as np
 import pandas as pd
 from nni.mutable import Categorical, LabeledMutable
 
-from .._util.path import user_path
 from ..metric import relevance
 from ..predictor import Ranker, held_out_ranking, read_weak
 from ..report import markdown_table
 from ..search import Candidates
 from ..table import read_csv_results, read_results
 from ..typing import Sample, sample_key
-from .argument import ImportPath, make_space
+from .argument import ImportPath, check_positive, make_space, read_choices
 
 __all__ = ['rank']
 
@@ -58,8 +56,13 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     out
         folder of the ranking
     """
+    check_positive(count=count, top=top, pool=pool)
+    out.mkdir(parents=True, exist_ok=True)
     choices = None if space is None else _choices(space)
     results = read_results(read_csv_results(table, column, choices), mode, choices)
+    if len(set(results.metrics)) == 1 < len(results.metrics):
+        raise ValueError(f'Expected different metrics to learn from, got {results.metrics[0]} for '
+                         f'all {len(results.metrics)} architectures.')
     choices = _seen(results.samples) if choices is None else choices
     # A user's own weak labels are close to the metric, so that their head is kept, as published.
     ranker = Ranker(choices, target=relevance, transfer_head=True, seed=seed)
@@ -73,19 +76,13 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     keys = [sample_key(sample) for sample in best]
     ranking = pd.DataFrame({'score': ranker.score(best).tolist(),
                             'metric': [known.get(key) for key in keys], 'sample': keys})
-    out.mkdir(parents=True, exist_ok=True)
     ranking.to_csv(out / 'ranking.csv', index=False)
     print(_as_markdown(ranking[:top]))
     print(f'{len(ranking)} architectures by {len(results.samples)} results, seed {seed}: {out}/')
 
 
 def _choices(space: ImportPath) -> Any:
-    if not str(space).endswith('.json'):
-        return make_space(space)
-    choices = json.loads(user_path(str(space)).read_text(encoding='utf-8'))
-    if not isinstance(choices, dict) or not all(isinstance(one, list) for one in choices.values()):
-        raise ValueError(f'Expected label -> list of choices in {space}, got {choices}.')
-    return {label: Categorical(values, label=label) for label, values in choices.items()}
+    return read_choices(str(space)) if str(space).endswith('.json') else make_space(space)
 
 
 def _seen(samples: Sequence[Sample]) -> dict[str, LabeledMutable]:

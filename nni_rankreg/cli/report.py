@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..archive import Archive
 from ..report import report_search
+from .argument import check_positive
 
 __all__ = ['report']
 
@@ -24,7 +25,8 @@ def report(archive: Path, out: Path | None = None, top: int = 5) -> None:
     """
     if not archive.is_file():
         raise ValueError(f'Expected the archive of a search, got {archive}, which is no file.')
-    if top < 1:
-        raise ValueError(f'Expected top of at least 1, got {top}.')
+    if not archive.stat().st_size:             # SQLite would take it for a new archive
+        raise ValueError(f'Expected the archive of a search, got {archive}, which is empty.')
+    check_positive(top=top)
     folder = archive.with_name(f'{archive.stem}-report') if out is None else out
     print(f'{report_search(Archive(archive), folder, top)}: {folder / "index.html"}')

@@ -33,6 +33,8 @@ def trial(config: Path | None = None, trust: bool = False, top: int = 5) -> None
     """
     from nni.nas.space import ExecutableModelSpace
 
+    if top < 1:
+        raise ConfigError(f'top: Expected at least 1, got {top}.')
     if config is None or trust:                # otherwise nothing is imported from there
         sys.path.append(os.getcwd())
     content = None if config is None else read_config(config, trust=trust)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import nni
-import yaml
 
+from .._util.error import brief, one_line
 from .._util.path import user_path
+from .._util.yaml import read_yaml
 from ..space.proxyless import OPERATIONS, SKIP, block_positions
 from .additive_latency import AdditiveLatency
 
@@ -38,7 +41,7 @@ class TableLatency(AdditiveLatency):
     Raises
     ------
     ValueError
-        If the table lacks a block of the space.
+        If the file is no such table, or lacks a block of the space.
 
     Examples
     --------
@@ -49,13 +52,17 @@ class TableLatency(AdditiveLatency):
                      32, 16, 24, 40, 80, 96, 192, 320, 1280),
                  blocks: tuple[int, ...] = (4, 4, 4, 4, 4, 1), pixels: int = 224,
                  num_labels: int = 1000):
-        table = yaml.safe_load(user_path(file).read_text(encoding='utf-8'))
+        table = _read(file)
 
         def look_up(key: str) -> float:
             if key not in table:
                 raise ValueError(f'Expected the latency of {key} in {file}, got none: the widths '
                                  'or the image size of the space are not those of the table.')
-            return float(table[key]['mean'] if isinstance(table[key], dict) else table[key])
+            found = table[key].get('mean') if isinstance(table[key], dict) else table[key]
+            if type(found) not in (int, float) or not 0 <= found < math.inf:
+                raise ValueError(f'Expected milliseconds, at least 0, of {key} in {file}, got '
+                                 f'{brief(found)}.')
+            return float(found)
 
         side = pixels // 2
         base = look_up(f'Conv-input:{pixels}x{pixels}x3-output:{side}x{side}x{widths[0]}')
@@ -71,6 +78,17 @@ class TableLatency(AdditiveLatency):
         base += look_up(f'Conv_1-input:{side}x{side}x{widths[7]}-output:{side}x{side}x{widths[8]}')
         base += look_up(f'Logits-input:{side}x{side}x{widths[8]}-output:{num_labels}')
         super().__init__(costs, base)
+
+
+def _read(file: str | Path) -> dict[str, Any]:
+    try:
+        table = read_yaml(user_path(file))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'Expected a YAML or JSON file of latencies, got {file}: '
+                         f'{one_line(error)}') from error
+    if not isinstance(table, dict):
+        raise ValueError(f'Expected a table of latencies in {file}, got {brief(table)}.')
+    return table
 
 
 def _block_key(side: int, inputs: int, outputs: int, expansion: int, kernel: int,

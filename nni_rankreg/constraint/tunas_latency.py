@@ -8,6 +8,7 @@ from pathlib import Path
 import nni
 import numpy as np
 
+from .._util.error import brief
 from .._util.npz import named_arrays
 from ..space.proxyless import OPERATIONS, SKIP, block_positions
 from .additive_latency import AdditiveLatency
@@ -41,12 +42,18 @@ class TunasLatency(AdditiveLatency):
 
     def __init__(self, file: str | Path):
         model = named_arrays(file, ('kernel', 'choices', 'bias'))
-        kernel, choices = model['kernel'].astype(float), model['choices'].tolist()
-        base = float(model['bias'].item()) + float(kernel[0])
+        kernel, choices = model['kernel'], model['choices'].tolist()
         positions = list(block_positions())
-        if choices != [3, *(6 + one.skippable for one in positions)] or len(kernel) != sum(choices):
-            raise ValueError('Expected the model of 22 blocks with 3, 6 or 7 choices and 144 '
-                             f'coefficients, got {choices} and {len(kernel)} in {file}.')
+        if (choices != [3, *(6 + one.skippable for one in positions)]
+                or kernel.shape != (sum(choices),) or model['bias'].size != 1):
+            raise ValueError('Expected the model of 22 blocks with 3, 6 or 7 choices, 144 '
+                             f'coefficients and a bias, got {brief(choices)}, {kernel.shape} and '
+                             f'{model["bias"].shape} in {file}.')
+        for name in ('kernel', 'bias'):
+            if model[name].dtype.kind not in 'iuf' or not np.isfinite(model[name]).all():
+                raise ValueError(f'Expected finite numbers as {name} in {file}, got '
+                                 f'{brief(model[name])}.')
+        base = float(model['bias'].item()) + float(kernel[0])
         blocks = np.split(kernel, np.cumsum(choices)[:-1])[1:]
         super().__init__({one.label: dict(_tunas_costs(block))
                           for one, block in zip(positions, blocks)}, base)

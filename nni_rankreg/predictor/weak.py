@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._util.csv import parse_sample, read_csv_rows
+from .._util.csv import csv_sample, read_csv_rows
 from .._util.path import user_path
 from ..sampler.choice import ChoiceSpace
 from ..typing import Sample, Space, sample_key
@@ -81,7 +81,7 @@ def _read_file(source: str | os.PathLike[str]) -> WeakLabels:
     labels: dict[str, list[float]] = {}
     for line, row in read_csv_rows(source, ['sample']):
         try:
-            samples.append(parse_sample(row.pop('sample')))
+            samples.append(csv_sample(row.pop('sample')))
             for name, text in row.items():
                 labels.setdefault(name, []).append(float(text))
         except ValueError as error:

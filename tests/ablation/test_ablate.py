@@ -163,7 +163,7 @@ def test_other_results_in_the_folder(ablation_data, tmp_path, capsys):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
 def test_no_gpu(ablation_data, capsys):
-    assert 'Expected a GPU for the device cuda' in refused(
+    assert "such as cpu or cuda, got 'cuda': " in refused(
         capsys, '--data', str(ablation_data), '--device', 'cuda')
 
 

@@ -195,6 +195,7 @@ def test_csv_of_others(archive, tmp_path):
 
 
 GOOD = '"{""op"": ""conv""}",0.5\n'
+ONE = '"{""op"": 1}"'
 
 
 @pytest.mark.parametrize('text, message', [
@@ -203,8 +204,9 @@ GOOD = '"{""op"": ""conv""}",0.5\n'
     ('', "Expected a column 'sample' in .*a.csv, got \\[\\]"),
     ('sample,metric\n' + GOOD + '{op},0.5\n', 'Expected a result in line 3 of .*a.csv'),
     ('sample,metric\n' + GOOD + '3,0.5\n', 'line 3 of .*a.csv.*Expected a JSON object'),
-    ('sample,metric\n' + GOOD + '{},\n', 'Expected a result in line 3 .*convert string to float'),
-    ('sample,metric\n' + GOOD + '{},nan\n', 'line 3 .*Expected a finite metric'),
+    (f'sample,metric\n{GOOD}{ONE},\n', 'a result in line 3 .*convert string to float'),
+    (f'sample,metric\n{GOOD}{ONE},nan\n', 'line 3 .*Expected a finite metric'),
+    ('sample,metric\n' + GOOD + '{},1\n', 'line 3 .*got an empty one'),
     ('sample,metric\n' + GOOD + '{}\n', 'Expected 2 fields in line 3'),
     ('sample,metric\n' + GOOD + '{},1,2\n', 'Expected 2 fields in line 3'),
 ])

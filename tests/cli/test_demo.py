@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 
 import nni
 import numpy as np
@@ -13,7 +14,7 @@ from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
 from scipy import stats
 
-from nni_rankreg.cli import demo
+from nni_rankreg.cli import demo, main
 from nni_rankreg.plan import SuperNetOutcome
 from nni_rankreg.predictor import record_predictions
 from nni_rankreg.table import TabularBenchmark, digits
@@ -122,6 +123,21 @@ def test_summary_and_pictures(finished, tmp_path, table):
         assert (tmp_path / f'{name}.png').read_bytes().startswith(b'\x89PNG')
     text = demo.describe(summary, tmp_path)
     assert 'spos+landmark' in text and f'rank {summary["best"]["true_rank"]}' in text
+
+
+@pytest.mark.parametrize('port', [0, -1, 65536, 10 ** 30])
+def test_impossible_ports(tmp_path, port):
+    with pytest.raises(ValueError, match=f'Expected a port from 1 to 65535, got {port}'):
+        demo.demo(tmp_path / 'demo', port)
+    assert not list(tmp_path.iterdir())
+
+
+def test_busy_port(tmp_path, capsys):
+    with socket.create_server(('localhost', 0)) as server:
+        port = server.getsockname()[1]
+        assert main(['demo', '--out', str(tmp_path / 'demo'), '--port', str(port)]) == 2
+    line, = capsys.readouterr().err.strip().splitlines()
+    assert f'Expected a free port, got {port}, where something listens' in line
 
 
 def test_finished_demo_is_moved_aside(tmp_path):

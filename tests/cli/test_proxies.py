@@ -154,7 +154,7 @@ def test_continues(tmp_path, monkeypatch):
     (['--space', 'nni.nas.hub.pytorch.Dance'], 'import path of a model space, got nni.nas.hub'),
     (['--space', 'no_such_package.Space'], "No module named 'no_such_package'"),
     (['--space', 'Space'], 'import path of a model space, package.name'),
-    (['--space', 'torch.nn.ReLU'], 'import path of a model space, got torch.nn.ReLU, a ReLU'),
+    (['--space', 'torch.nn.ReLU'], 'import path of a model space, got .torch.nn.ReLU., a ReLU'),
     (['--space', '{"class_path": "nni.nas.hub.pytorch.NasBench201", "init_args": {"stem": 3}}'],
      "Expected arguments of nni.nas.hub.pytorch.NasBench201, got {'stem': 3}: .*unexpected"),
     (['--data', 'nni_rankreg.data.Digits'], 'Expected arguments of nni_rankreg.data.Digits'),
@@ -162,14 +162,44 @@ def test_continues(tmp_path, monkeypatch):
     (['--data', 'missing.npz'], 'missing.npz'),
     (['--truth', 'missing.csv'], 'missing.csv'),
     (['--truth', 'digits', '--count', '1000'], 'Expected a count from 1 to 300'),
-    (['--batch_size', '0'], 'Expected a batch size of at least 1, got 0'),
-    (['--count', 'many'], 'count'),
+    (['--batch_size', '0'], 'Expected batch_size above 0, got 0'),
+    (['--count', 'many'], 'count'), (['--count', '0'], 'Expected count above 0, got 0'),
+    (['--column', 'metric'], "Expected truth, which has the column 'metric', got none"),
+    (['--truth', 'digits', '--column', 'x'], "column of CSV files only, got 'x' of digits"),
+    (['--data', '{"class_path": {"a": 1}}'], "import path of a data set, .*got {'a': 1}"),
+    (['--data', '{"class_path": "nni_rankreg.data.Digits", "init_args": [1]}'],
+     'Expected class_path and init_args of a data set, got'),
+    (['--data', 'sys.exit'], 'Expected arguments of sys.exit, got {}'), (['--data', '..a'], 'got'),
+    (['--data', 'torch.zeros'], 'Expected arguments of torch.zeros'),
+    *((['--device', name], f"device that PyTorch can compute on, such as cpu or cuda, got '{name}'")
+      for name in ('meta', 'gpu', 'cuda:99', '', '0')),
 ])
 def test_wrong_input_is_one_line(arguments, message, tmp_path, capsys):
     assert main(['proxies', '--out', str(tmp_path), *arguments]) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith('nni-rankreg: ') and len(error.splitlines()) == 1
     assert re.search(message, error)
+
+
+IMAGES, LABELS = np.ones((4, 3, 8, 8), 'f4'), np.array([0, 1, 2, 0])
+
+
+@pytest.mark.parametrize('changes, message', [
+    *(({'images': images}, r'Expected finite numbers, images \(N, C, H, W\), in .*data.npz, got')
+      for images in (np.array(['a', 'b']), IMAGES * np.nan, IMAGES[:0], IMAGES.astype(complex),
+                     IMAGES.astype('i8').astype('M8[s]'))),
+    *(({'labels': labels}, r'Expected class indices from 0 on, labels \(N,\), in .*data.npz, got')
+      for labels in (np.array(['a'] * 4), LABELS - 1, LABELS + .5, LABELS[:, None])),
+    ({'labels': LABELS[:2]}, 'Expected images .* with N labels'), ({'images': IMAGES[0]}, 'images'),
+    ({'images': np.ones((4, 5, 8, 8))}, 'data that the networks of the space take, got by naswot'),
+    ({'images': IMAGES[..., :1, :1]}, 'that the networks of the space take, got by naswot'),
+])
+def test_arrays_that_are_no_images(tmp_path, capsys, changes, message):
+    np.savez(tmp_path / 'data.npz', **{'images': IMAGES, 'labels': LABELS, **changes})
+    assert main(['proxies', '--names', 'naswot', '--space', json.dumps(SMALL), '--count', '1',
+                 '--data', str(tmp_path / 'data.npz'), '--out', str(tmp_path / 'out')]) == 2
+    *progress, line = capsys.readouterr().err.strip().splitlines()
+    assert re.search(message, line) and len(line) < 600 and 'Traceback' not in str(progress)
 
 
 def test_defaults_need_nothing_but_the_package(tmp_path, capsys):

@@ -142,7 +142,7 @@ def test_weak_labels_pretrain(tmp_path, capsys):
      "in line 2 of .*'7', which is no choice of 'kernel'"),
     ([*HEADER, 'metric'], (5, 8, 'none', 0, 'true', 'good'), ['--space', 'SPACE'], 'good'),
     (['sample', 'metric'], ('{"a": [1]}', 1), [], "Expected --space, as the choices of 'a'"),
-    (['sample', 'metric'], ('{"a": 1}', 1), ['--space', 'BAD'], 'label -> list of choices'),
+    (['sample', 'metric'], ('{"a": 1}', 1), ['--space', 'BAD'], 'list of different choices'),
     (['sample', 'metric'], ('{"a": 1}', 1), ['--space', 'nothing.Here'], 'import path of a model'),
 ])
 def test_wrong_input_is_told_in_one_line(tmp_path, capsys, header, row, arguments, message):
@@ -154,3 +154,36 @@ def test_wrong_input_is_told_in_one_line(tmp_path, capsys, header, row, argument
     assert main(words) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1 and re.search(message, error)
+
+
+TEXT = 'width,norm,metric\n8,a,1\n16,a,2\n8,b,3\n'
+
+
+@pytest.mark.parametrize('space', [
+    '{"width": [], "norm": ["a"]}', '{"width": [8, 8.0]}', '{"width": [1, true]}', '[8]', '{}', '{',
+    '{"width": "8"}', '{"width": [[[8]]]}', '{"width": [{"a": 8}]}', '{"width": [NaN]}', 'null',
+    '{"width": [8], "width": [16]}', '{"": [8]}', '{"width": ' + '[' * 10 ** 5,
+    '{"width": ' + str(list(range(10_001))) + '}', b'{"width": ["\xe4"]}'])
+def test_no_space(tmp_path, capsys, space):
+    (tmp_path / 't.csv').write_text(TEXT)
+    (tmp_path / 'space.json').write_bytes(space if isinstance(space, bytes) else space.encode())
+    assert main(['rank', '--table', str(tmp_path / 't.csv'), '--out', str(tmp_path / 'out'),
+                 '--space', str(tmp_path / 'space.json')]) == 2
+    line, = capsys.readouterr().err.strip().splitlines()
+    assert re.search(r'Expected label -> list of (different )?choices.* in .*space.json, got', line)
+    assert len(line) < 600
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--space', '..a'], 'import path of a model space'),
+    (['--count', '0'], 'count above 0, got 0'),
+    (['--top', '-1'], 'top above 0, got -1'), (['--pool', '0'], 'pool above 0, got 0'),
+    (['--out', 'FILE'], 'File exists'),
+    (['--column', 'constant'], 'different metrics to learn from'),
+])
+def test_wrong_words(tmp_path, capsys, words, message):
+    (tmp_path / 't.csv').write_text(TEXT.replace('\n', ',1\n').replace('c,1', 'c,constant'))
+    words = [str(tmp_path / 't.csv') if word == 'FILE' else word for word in words]
+    assert main(['rank', '--table', str(tmp_path / 't.csv'), '--out', str(tmp_path), *words]) == 2
+    line, = capsys.readouterr().err.strip().splitlines()
+    assert message in line

@@ -82,7 +82,11 @@ def test_names_of_supernets(archive):
 
 
 @pytest.mark.parametrize('words, message', [(['none.sqlite'], 'which is no file'),
-                                            (['{}', '--top', '0'], 'top of at least 1, got 0')])
+                                            (['{}.csv'], 'which is empty'),
+                                            (['{}', '--top', '0'], 'top above 0, got 0')])
 def test_errors(archive, capsys, words, message):
+    empty = archive.path.with_name(f'{archive.path.name}.csv')
+    empty.touch()
     assert main(['report', *(word.format(archive.path) for word in words)]) == 2
+    assert not empty.stat().st_size
     assert message in capsys.readouterr().err

@@ -13,6 +13,7 @@ from nni_rankreg.constraint import AdditiveLatency, LatencyConstraint, TableLate
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import Evolution
 from nni_rankreg.space import ProxylessNAS, decode_proxyless
+from nni_rankreg.space.proxyless import block_positions
 
 # The published networks: TuNAS' codes (in the code of AceNAS, 46c8895), latencies of Table 8 and of
 # ProxylessNAS-mobile, and the same without rounding, computed elsewhere.
@@ -102,11 +103,42 @@ def test_the_table_lacks_the_widths_of_acenas(tables):
                      (32, 16, 32, 40, 80, 96, 192, 320, 1280))
 
 
-def test_files_of_other_models(tmp_path):
-    np.savez(tmp_path / 'other.npz', kernel=np.zeros(9, 'f4'), bias=np.zeros(1, 'f4'),
-             choices=np.array([3, 6]))
-    with pytest.raises(ValueError, match=r'Expected the model of 22 blocks .*got \[3, 6\] and 9'):
-        TunasLatency(tmp_path / 'other.npz')
+CONV = 'Conv-input:224x224x3-output:112x112x32'
+
+
+@pytest.mark.parametrize('text, message', [
+    *((f'{{"{CONV}": {value}}}', rf'Expected milliseconds, at least 0, of {CONV} in .*, got')
+      for value in ('fast', '-1', '.inf', '[1]', '{mean: x}', '{}', 'true', 'null', 'NaN')),
+    ('[1]', r'Expected a table of latencies in .*got \[1\]'),
+    ('a: [', 'Expected a YAML or JSON file'),
+    (f'{{"{CONV}": .nan}}', 'which is no number'), ('[' * 10 ** 5, 'more than 50 levels'),
+    ('{}', f'Expected the latency of {CONV} in .*got none: the widths'), ('', 'got None'),
+])
+def test_tables_of_something_else(tmp_path, text, message):
+    (tmp_path / 'table.yaml').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        TableLatency(tmp_path / 'table.yaml')
+
+
+MODEL = {'kernel': np.zeros(144, 'f4'), 'bias': np.zeros(1, 'f4'), 'choices': np.array(
+    [3, *(6 + one.skippable for one in block_positions())])}
+
+
+@pytest.mark.parametrize('changes, message', [
+    ({'kernel': np.zeros(9), 'choices': np.array([3, 6])}, r'22 blocks .*got \[3, 6\], \(9,\)'),
+    ({'bias': np.zeros(2)}, r'22 blocks .*\(2,\) in'),
+    ({'kernel': np.zeros((144, 1))}, '22 blocks'),
+    ({'kernel': np.full(144, 'a')}, 'Expected finite numbers as kernel in'),
+    ({'kernel': np.full(144, np.nan)}, 'numbers as kernel'),
+    ({'bias': np.array(-np.inf)}, 'as bias'),
+    ({'choices': np.array(3)}, '22 blocks'),
+])
+def test_files_of_other_models(tmp_path, changes, message):
+    np.savez(tmp_path / 'model.npz', **MODEL)
+    assert TunasLatency(tmp_path / 'model.npz').bounds == (0., 0.)
+    np.savez(tmp_path / 'model.npz', **{**MODEL, **changes})
+    with pytest.raises(ValueError, match=message):
+        TunasLatency(tmp_path / 'model.npz')
 
 
 def test_a_model_of_other_labels(toy):

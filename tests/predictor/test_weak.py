@@ -24,8 +24,9 @@ def test_order_of_the_labels_is_that_of_the_columns(tmp_path):
 
 @pytest.mark.parametrize('text, message', [
     ('arch,flops\nx,1\n', "Expected a column 'sample'"),
-    ('sample\n"{}"\n', 'at least one column of labels'),
-    ('sample,flops\n"{}",1\n"{}",many\n', 'with numbers in line 3 of .*many'),
+    ('sample\n"{""a"": 1}"\n', 'at least one column of labels'),
+    ('sample,flops\n"{""a"": 1}",many\n', 'with numbers in line 2 of .*many'),
+    ('sample,flops\n{},1\n', 'in line 2 .*an empty one'), ('sample,flops\n', 'Expected rows'),
     ('sample,flops\n[],1\n', 'in line 2 .*a JSON object'),
 ])
 def test_wrong_files(tmp_path, text, message):

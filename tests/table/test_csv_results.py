@@ -77,16 +77,72 @@ def test_results_of_a_path_are_read_in_every_form(tmp_path):
 @pytest.mark.parametrize('header, rows, message', [
     ([], [], r'Expected a column that begins with metric in .*t.csv, or the name .*got \[\]'),
     (['kernel', 'acc'], [(1, 2)], r"begins with metric in .*got \['kernel', 'acc'\]"),
-    (['kernel', 'metric'], [], 'Expected at least one architecture in .*t.csv, got none'),
+    (['kernel', 'metric'], [], 'Expected rows below the header, line 1 of .*t.csv, got none'),
+    (['kernel', 'metric', 'metric'], [(1, 2, 3)], 'each column once in line 1 of .*metric.* more'),
+    (['sample', 'metric'], [('{}', 1)], 'in line 2 .*: Expected a JSON object, label to choice'),
+    (['sample', 'metric'], [('{"a": NaN}', 1)], 'in line 2 .*: Expected choices, got NaN'),
+    (['sample', 'metric'], [('[' * 10 ** 5, 1)], 'in line 2 .*nested too deep'),
     (['kernel', 'metric'], [(1, 'nan')], 'in line 2 of .*nan, which is not finite'),
-    (['sample', 'metric'], [('{"a": 1}', 1), ('{}', 'x')], "in line 3 of .*t.csv, got: .*'x'"),
+    (['sample', 'metric'], [('{"a": 1}', 1), ('{}', 'x')], 'in line 3 of .*t.csv, got: .*choice'),
 ])
 def test_errors(tmp_path, header, rows, message):
     with pytest.raises(ValueError, match=message):
         read_csv_results(write(tmp_path / 't.csv', header, rows))
 
 
-def test_no_csv_file(tmp_path):
-    (tmp_path / 't.csv').write_bytes(b'\x80\x81')
-    with pytest.raises(ValueError, match='Expected a CSV file in UTF-8 at .*t.csv, got'):
-        read_csv_results(tmp_path / 't.csv')
+TEXT = 'kernel,norm,metric\n3,none,1\n5,batch,2\n3,batch,3\n'
+LATIN = TEXT.replace('none', 'größe')
+
+
+def read_text(tmp_path, text, **options):
+    path = tmp_path / 't.csv'
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_csv_results(path, **options)
+
+
+@pytest.mark.parametrize('text, message', [
+    (TEXT.encode('utf-16'), 'Expected a CSV file in UTF-8, got UTF-16 from line 1 of .*t.csv on'),
+    (LATIN.encode('latin-1'), 'got the byte 0xf6 in line 2 of .*t.csv, as in Latin-1'),
+    (TEXT + TEXT, 'header once, got it again in line 5'),
+    (TEXT.replace(',', ';'), 'commas between the columns in line 1 of .*t.csv, got semicolons'),
+    (TEXT.replace(',', '\t'), 'got tabs'), (TEXT + '1,2\n', 'Expected 3 fields in line 5 of'),
+    (TEXT.replace('none', 'no\0ne'), 'Expected a CSV file|Expected text in line 2 of .*t.csv'),
+    (TEXT.replace('none', 'x' * 200_000), 'an error in line 2 of .*t.csv: field larger'),
+    ('\n\nkernel,kernel,metric\n', r"in line 3 of .*t.csv, got \['kernel'\] more than once"),
+])
+def test_no_csv_file(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        read_text(tmp_path, text)
+    assert len(str(raised.value)) < 500
+
+
+def test_columns_without_a_name_are_left_out(tmp_path):
+    """pandas writes an index, spreadsheets write commas at the end."""
+    expected = read_text(tmp_path, TEXT)
+    numbered = '\n'.join(f'{"" if i == 0 else i},{line}' for i, line in enumerate(TEXT.split()))
+    assert read_text(tmp_path, numbered) == expected
+    assert read_text(tmp_path, TEXT.replace('\n', ',\n')) == expected
+    assert read_text(tmp_path, '\ufeff' + TEXT.replace('kernel', ' kernel ') + '\r\n') == expected
+
+
+def test_what_differs_in_every_row_is_no_choice(tmp_path, caplog):
+    expected = read_text(tmp_path, TEXT)
+    lines = TEXT.split()
+    notes = '\n'.join([f'{lines[0]},notes', *(f'{one},run {i}' for i, one in enumerate(lines[1:]))])
+    assert read_text(tmp_path, notes) == expected
+    assert "'notes' differs in every row of" in caplog.text
+    space = {label: Categorical(['3', '5', 'none', 'batch'], label=label)
+             for label in ('kernel', 'norm')}
+    caplog.clear()
+    assert len(read_text(tmp_path, notes, space=space).samples) == 3 and not caplog.text
+    sweep = 'kernel,norm,metric\n1,none,1\n3,none,2\n5,none,3\n'
+    assert [one['kernel'] for one in read_text(tmp_path, sweep).samples] == [1, 3, 5]
+
+
+@pytest.mark.parametrize('text, choice', [
+    ('3', 3), ('0.5', .5), ('True', True), ('null', None), ('"(1, 2)"', (1, 2)), ('NaN', 'NaN'),
+    ('1e999', '1e999'), ('[1]', '[1]'), ('"{1, 2}"', '{1, 2}'), ('1j', '1j'), ("b'a'", "b'a'"),
+    ('...', '...'), ('"([1], 2)"', '([1], 2)')])
+def test_choices_of_a_file_alone_are_plain(tmp_path, text, choice):
+    sample, = read_text(tmp_path, f'kernel,metric\n{text},1\n').samples
+    assert sample == {'kernel': choice}

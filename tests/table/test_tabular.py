@@ -134,9 +134,10 @@ def test_csv_columns(tmp_path, column, values):
     (CSV, dict(decode=str, column='acc'), "Expected a column 'acc' in"),
     ('sample,x\n{},1\n', {},
      r"Expected a column that begins with metric in .*got \['sample', 'x'\]"),
-    ('sample,metric\n', {}, 'Expected values of shape .* N = 0 samples, at least one'),
-    ('sample,metric\n{},1\n"{""a"": 1}",\n', {}, 'in line 3 of .*convert string to float'),
-    ('sample,metric\n{},nan\n', {}, 'in line 2 of .*nan, which is not finite'),
+    ('sample,metric\n', {}, 'Expected rows below the header, line 1 of .*a.csv, got none'),
+    ('sample,metric\n"{""a"": 1}",\n', {}, 'in line 2 of .*convert string to float'),
+    ('sample,metric\n{},1\n', {}, 'in line 2 of .*label to choice, got an empty one'),
+    ('sample,metric\n"{""a"": 1}",nan\n', {}, 'in line 2 of .*nan, which is not finite'),
     ('sample,metric\n[1],1\n', {}, 'in line 2 of .*Expected a JSON object'),
 ])
 def test_csv_errors(tmp_path, text, options, message):
@@ -158,6 +159,16 @@ def test_npz(tmp_path):
         [1, 2, 1], [3, 4, 2]]
     with pytest.raises(ValueError, match=r"Expected the arrays .*'three'.*got \['arch', 'one'"):
         TabularBenchmark.from_npz(path, 'three', json.loads)
+
+
+@pytest.mark.parametrize('arrays', [
+    {'one': [1., 2.]}, {'one': ['1', '2', 'x']}, {'one': 1.}, {'one': [[[1.]]] * 3},
+    {'arch': '{}'}, {'arch': [['{}']] * 3}])
+def test_npz_of_other_shapes(tmp_path, arrays):
+    np.savez(tmp_path / 'a.npz', **{'arch': ['{"x": 1}', '{"x": 2}', '{"x": 3}'],
+                                    'one': [1., 2., 3.], **arrays})
+    with pytest.raises(ValueError, match=r'Expected N architectures and numbers .*, got arch <U'):
+        TabularBenchmark.from_npz(tmp_path / 'a.npz', 'one', json.loads)
 
 
 def test_nasbench201_as_published(shared_data):
