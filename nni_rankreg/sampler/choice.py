@@ -48,6 +48,8 @@ class ChoiceSpace:
             raise ValueError('Expected a space with at least one label to choose, got labels '
                              f'{sorted(leaves)}.')
         self.size = math.prod(dimension.size for dimension in self.movable)
+        self._labels = {dimension.label for dimension in self.dimensions}
+        self._known = {*self._labels, *(constraint.label for constraint in self.constraints)}
 
     def draw(self, random: np.random.RandomState) -> Sample:
         """Return a sample that may violate a constraint."""
@@ -91,13 +93,12 @@ class ChoiceSpace:
         if not isinstance(sample, Mapping):
             raise ValueError(f'Expected {what} as a dict, label to choice, got '
                              f'{reprlib.repr(sample)}.')
-        labels = [dimension.label for dimension in self.dimensions]
-        known = {*labels, *(constraint.label for constraint in self.constraints)}
-        wrong = [*(f'no {label!r}' for label in labels if label not in sample),
-                 *(f'{label!r} besides' for label in sample if label not in known)]
-        if wrong:
-            raise ValueError(f'Expected {what} with the labels {reprlib.repr(sorted(labels))}, '
-                             f'got {", ".join(wrong[:5])}.')
+        if not self._labels <= sample.keys() <= self._known:
+            wrong = [*(f'no {label!r}' for label in self._labels - sample.keys()),
+                     *(f'{label!r} besides' for label in sample.keys() - self._known)]
+            raise ValueError(f'Expected {what} with the labels '
+                             f'{reprlib.repr(sorted(self._labels))}, got '
+                             f'{", ".join(sorted(wrong)[:5])}.')
         result = {dimension.label: dimension.canonical(sample[dimension.label], what)
                   for dimension in self.dimensions}
         if not self.valid(result):

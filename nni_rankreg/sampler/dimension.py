@@ -30,6 +30,7 @@ class Dimension:
         self.mutable, self.label = mutable, mutable.label
         values = [_python_choice(one, self.label) for one in getattr(mutable, 'values', ())]
         self._own = {_hashable(value): value for value in values}
+        self._spellings: dict[Hashable, Any] = {}  # what has been found to be a choice
         self.size, weighted = _weighted_choices(mutable, values)
         weighted = [(choice, weight) for choice, weight in weighted if weight > 0]
         self.choices = [choice for choice, _ in weighted]
@@ -70,6 +71,15 @@ class Dimension:
             If there is no such choice.
         """
         try:
+            own = self._spellings[tuple(choice) if type(choice) is list else choice]
+        except (KeyError, TypeError):  # not seen before, or nothing that a dict can look up
+            own = self._checked(choice, what)
+            if self._own:
+                self._spellings[_hashable(choice)] = own
+        return copy_choice(own)
+
+    def _checked(self, choice: Any, what: str) -> Any:
+        try:
             own = self._spelled(choice)
             known = own in self.choices if self.choices else self.mutable.contains(
                 {self.label: own})
@@ -86,7 +96,7 @@ class Dimension:
         if not self._own:
             return _number(choice)
         if not isinstance(self.mutable, CategoricalMultiple):
-            return copy_choice(self._own[_hashable(choice)])
+            return self._own[_hashable(choice)]
         chosen = set(map(_hashable, choice))
         if isinstance(choice, str) or len(chosen) < len(choice) or not chosen <= self._own.keys():
             raise ValueError(choice)
