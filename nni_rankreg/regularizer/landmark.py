@@ -38,8 +38,8 @@ class LandmarkRegularizer(Regularizer):
     Parameters
     ----------
     landmarks
-        Architectures with their stand-alone metric: an `Archive`, a table, `Results` or the path
-        of a CSV file with columns ``sample`` and ``metric``. None takes those that a
+        Architectures with their stand-alone metric: an `Archive`, a table, `Results`, a DataFrame
+        or the path of a CSV file with columns ``sample`` and ``metric``. None takes those that a
         `LandmarkSearch` measures.
     mode
         ``'max'``, or ``'min'`` if lower metrics are better in `landmarks`, such as losses. None is
