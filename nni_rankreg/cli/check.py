@@ -18,6 +18,7 @@ from .._util.path import user_path
 from ..config import (
     ConfigError,
     build_search,
+    check_search,
     check_values,
     load_yaml,
     placeholders,
@@ -161,7 +162,7 @@ def _check_search(path: str | Path, key: str, trust: bool, folder: Path) -> dict
     try:
         content = read_config(folder / user_path(path), trust=trust)
         os.chdir(folder)
-        build_search(content, trust=trust)
+        check_search(build_search(content, trust=trust))
     except ConfigError as error:
         raise ConfigError(f'{key}: {error}') from error
     finally:

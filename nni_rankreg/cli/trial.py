@@ -12,7 +12,7 @@ from typing import Any
 import nni
 
 from .._util.error import brief
-from ..config import ConfigError, build_search, read_config
+from ..config import ConfigError, build_search, check_search, read_config
 
 __all__ = ['trial']
 
@@ -62,7 +62,9 @@ def _run_oneshot(content: Mapping[str, Any], parameters: Mapping[str, Any], trus
     from ..host.run.distributed import is_first_process  # not above: torch takes seconds to import
 
     search = build_search(content, parameters, trust=trust)
-    trained = _oneshot(search.strategy).train(search.space, search.evaluator)
+    strategy = _oneshot(search.strategy)
+    check_search(search)
+    trained = strategy.train(search.space, search.evaluator)
     if not is_first_process():
         return
     best = trained.best(top)

@@ -10,8 +10,8 @@ of a kind that files may build (`trust`)::
         seed: {parameter: seed, default: 0}      # of the trial, in hyper-parameter experiments
 """
 
-from .build import Search, build_search, check_values
+from .build import Search, build_search, check_search, check_values
 from .form import TRUSTED, ConfigError, load_yaml, placeholders, read_config
 
-__all__ = ['ConfigError', 'Search', 'read_config', 'load_yaml', 'build_search', 'check_values',
-           'placeholders', 'TRUSTED']
+__all__ = ['ConfigError', 'Search', 'read_config', 'load_yaml', 'build_search', 'check_search',
+           'check_values', 'placeholders', 'TRUSTED']

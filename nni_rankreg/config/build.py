@@ -19,7 +19,7 @@ from .recipe import hint_of, recipe_of, signature_of
 from .size import bounded_networks
 from .trust import may_build, original
 
-__all__ = ['Search', 'build_search', 'check_values']
+__all__ = ['Search', 'build_search', 'check_search', 'check_values']
 
 _UNTRUSTED = ('fit_kwargs',)
 """Arguments that bring checkpoints, which Lightning unpickles, and whether to."""
@@ -54,6 +54,23 @@ def build_search(config: Mapping[str, Any], values: Mapping[str, Any] | None = N
     calls = check_values(config, values, trust=trust)
     with bounded_networks():
         return Search(*_built(calls))
+
+
+def check_search(search: Search) -> None:
+    """Let a strategy of ours refuse what it cannot search, before anything is trained.
+
+    Raises
+    ------
+    ConfigError
+        With the reason.
+    """
+    check = getattr(search.strategy, 'check', None)
+    if check is None:
+        return
+    try:
+        check(search.space, search.evaluator)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f'strategy: {one_line(error)}') from error
 
 
 def check_values(config: Mapping[str, Any], values: Mapping[str, Any] | None = None, *,

@@ -106,6 +106,28 @@ class PlanStrategy(Strategy):
         if known := str(self.reliability()):
             _logger.info('Prospective rank correlation over the space: %s', known)
 
+    def check(self, space: Any, evaluator: Any) -> None:
+        """Refuse what cannot be searched, before anything is trained.
+
+        Parameters
+        ----------
+        space, evaluator
+            Of the experiment; both are left as they are.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an evaluator or the space cannot be searched, or results given do not fit the space.
+        """
+        self._check_trainings(space, evaluator)
+        self.known_results(space)
+
+    def _check_trainings(self, space: Any, evaluator: Any) -> None:
+        check_settled(evaluator)
+        for job in self.supernet_jobs():
+            if isinstance(job.oneshot, SuperNetStrategy):
+                job.oneshot.check(space, self.supernet_evaluator)
+
     def train_stand_alone(self, samples: Sequence[Sample], ledger: Ledger, stage: str,
                           expected: Sequence[Mapping[str, float]] = ()) -> Plan[None]:
         """Train architectures stand-alone and enter what has become of them.
@@ -160,10 +182,8 @@ class PlanStrategy(Strategy):
         runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator,
                               self._shared_folder)
         # What cannot be trained, or serialised, is refused now, not after hours of training.
-        check_settled(self.model_space.evaluator)
+        self._check_trainings(space, self.model_space.evaluator)
         for job in self.supernet_jobs():
-            if isinstance(job.oneshot, SuperNetStrategy):
-                job.oneshot.check(space, self.supernet_evaluator)
             runner.describe(job)
         self._shared_folder.mkdir(parents=True, exist_ok=True)
         self._check_archive(runner.describe(StandAlone(UniformSampler(space).sample())))

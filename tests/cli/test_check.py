@@ -255,3 +255,32 @@ def test_traceback_of_a_job_is_kept_for_the_search():
     with pytest.raises(SystemExit) as raised:
         trial_command._execute(Failing())
     assert raised.value.code == 1
+
+
+@pytest.mark.parametrize('row, message', [
+    ('none,none,none,none,none,conv_9x9,0.5', "in line 3 of landmarks.csv.*'conv_9x9'"),
+    ('none,none,none,none,none,none,0.5', 'search.yml: fine')])
+def test_landmarks_are_checked_against_the_space(row, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    labels = [f'cell/{start}_{end}' for end in (1, 2, 3) for start in range(end)]
+    (tmp_path / 'landmarks.csv').write_text('\n'.join([
+        ','.join([*labels, 'metric']), 'none,none,none,none,none,conv_1x1,0.4', row]))
+    (tmp_path / 'search.yml').write_text(SEARCH.replace('landmarks: null',
+                                                        'landmarks: landmarks.csv'))
+    status = main(['check', 'search.yml'])
+    said = capsys.readouterr()
+    assert status == (2 if 'conv_9x9' in row else 0)
+    assert re.search(message, said.err + said.out) and len(said.err.splitlines()) < 2
+
+
+def test_evaluators_that_cannot_train_a_supernet(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'table.csv').write_text('sample,metric\n"{""x"": 1}",0.5\n')
+    before, after = SEARCH.split('evaluator:')[0], SEARCH[SEARCH.index('strategy:'):]
+    (tmp_path / 'search.yml').write_text(f"""{before}evaluator:
+  class_path: nni_rankreg.table.TableEvaluator
+  init_args: {{path: table.csv}}
+{after}""")
+    assert main(['check', 'search.yml']) == 2
+    assert re.search(r"strategy: Expected NNI's Lightning evaluator .* got TableEvaluator",
+                     capsys.readouterr().err)
