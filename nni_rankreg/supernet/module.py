@@ -91,8 +91,7 @@ class SuperNetModule(PathModule):
         """Return the loss of the weights plus the terms of the regularisers; it is finite."""
         output = self.regularized_loss(batch, batch_idx)
         loss = output['loss'] if isinstance(output, dict) else output
-        # A gradient scaler leaves out steps that are not finite, and goes on.
-        if loss is not None and getattr(self.trainer.precision_plugin, 'scaler', None) is None:
+        if loss is not None and not self.skips_overflow:
             self.watch.seen(loss)
             if self.device.type == 'cpu' and self.ranks.count == 1:
                 self.watch.check(self.when)

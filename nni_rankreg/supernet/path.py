@@ -92,6 +92,11 @@ class PathModule(CheckpointedModule):
         return f'in epoch {self.trainer.current_epoch + 1}'
 
     @property
+    def skips_overflow(self) -> bool:
+        """Whether steps that are not finite are left out, by a gradient scaler, and no mistake."""
+        return getattr(self.trainer.precision_plugin, 'scaler', None) is not None
+
+    @property
     def sampler(self) -> UniformSampler:
         """Draws the architectures that are trained."""
         if self._sampler is None:

@@ -90,16 +90,16 @@ class RankingProbe:
         Raises
         ------
         DivergedError
-            If a score, or without any truth the validation loss, is not finite.
+            If a score or the validation loss is not finite.
         """
         metrics = {name: module.ranks.mean(value).item()
                    for name, value in module.trainer.callback_metrics.items()
                    if name.startswith('val_')}
+        loss = metrics.get('val_loss', 0.)
+        if not math.isfinite(loss) and not module.skips_overflow:
+            raise module.watch.error('validation losses', f'{loss}', module.when)
         if len(self.results.samples) < 2:
-            default = self._validation(metrics)
-            if metrics and not math.isfinite(default):
-                raise module.watch.error('validation losses', f'{default}', module.when)
-            return Measurement({**metrics, 'default': default}, {})
+            return Measurement({**metrics, 'default': self._validation(metrics)}, {})
         scores = self.scorer(module)(self.results.samples).tolist()
         bad = sum(not math.isfinite(score) for score in scores)
         if bad:

@@ -12,13 +12,14 @@ from helpers.spaces import Tiny
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
 
-from nni_rankreg._util.finite import DivergedError, not_finite
+from nni_rankreg._util.finite import not_finite
 from nni_rankreg.host.run.engine import EngineRunner
 from nni_rankreg.plan import Failure, SuperNet
 from nni_rankreg.predictor import NAOController, Ranker, Training
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS
+from nni_rankreg.supernet import DivergedError
 from nni_rankreg.typing import Results
 
 SMALL = Evolution(4, 8, 2, progress=False)
@@ -44,7 +45,7 @@ class Poison(pl.Callback):
 @pytest.mark.parametrize('name', STRATEGIES)
 def test_losses_that_explode_end_the_training(name, make_evaluator, tmp_path):
     evaluator = make_evaluator(learning_rate=1e37, max_epochs=3)
-    message = (r'Expected finite (losses|weights), got .* in epoch \d; the last finite loss was '
+    message = (r'Expected finite .*(losses|weights), got .* in epoch \d; the last finite loss was '
                r'\d.*Give the evaluator a lower learning rate')
     with pytest.raises(DivergedError, match=message):
         STRATEGIES[name](checkpoint_folder=tmp_path).train(Tiny(), evaluator)
@@ -101,6 +102,9 @@ def test_validation_loss_in_place_of_a_ranking(make_evaluator):
         val_loss=torch.tensor(math.nan), val_acc=torch.tensor(math.nan))
     with pytest.raises(DivergedError, match='Expected finite validation losses, got nan in epoch'):
         trained.measure()
+    trained.module.trainer.callback_metrics.clear()  # an evaluator that logs others, or nothing
+    trained.module.trainer.callback_metrics.update(val_other=torch.tensor(1.))
+    assert math.isnan(trained.measure()['default'])
 
 
 def test_job_fails_and_saves_nothing(make_evaluator, tmp_path):
