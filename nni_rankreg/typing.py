@@ -28,6 +28,9 @@ Space = Union['Mutable', Mapping[str, 'LabeledMutable']]
 
 Item = TypeVar('Item')
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+_PLAIN = frozenset([str, int])
+
 
 class Results(NamedTuple):
     """Architectures with their stand-alone metric; both lists of length N.
@@ -142,7 +145,13 @@ def sample_key(sample: Sample) -> str:
     >>> sample_key({'b': (1., 3), 'a': 'conv'})
     '{"a": "conv", "b": [1, 3]}'
     """
-    return json.dumps(plain_choice(sample), sort_keys=True)
+    return _encode(sample if all(map(_is_plain, sample.values())) else plain_choice(sample))
+
+
+def _is_plain(choice: Any) -> bool:
+    """Return whether a choice is sure to be as JSON keeps it; most are, and are keyed quickly."""
+    kind = type(choice)
+    return kind in _PLAIN or (kind is list and _PLAIN.issuperset(map(type, choice)))
 
 
 def plain_choice(choice: Any) -> Any:
