@@ -131,9 +131,19 @@ class SuperNetOutcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """The outcome of a job that failed."""
+    """The outcome of a job that failed.
+
+    Parameters
+    ----------
+    error
+        Why.
+    tries
+        How often a job that fails like this is tried in all: once if an assessor has stopped it,
+        more often than others if it was killed.
+    """
 
     error: str
+    tries: int = 2
 
 
 Job = StandAlone | SuperNet
@@ -157,8 +167,9 @@ class Runner(Protocol):
 def drive(plan: Plan[Answer], runner: Runner, archive: Archive) -> Answer:
     """Run a plan to its end and return its answer; what the archive has recorded is not run again.
 
-    A failed job is retried once. If it fails again its outcome is a `Failure`, with a warning. If
-    no job of a stage succeeds, a `SearchError` is raised in the plan, which may catch it.
+    A failed job is tried again, as often as its `Failure` says. If it fails each time that is its
+    outcome, with a warning. If all jobs of a stage fail, a `SearchError` is raised in the plan,
+    which may catch it; those that an assessor has stopped have not failed.
 
     Parameters
     ----------
@@ -202,13 +213,20 @@ def _run_stage(jobs: Sequence[Job], stage: int, runner: Runner, archive: Archive
         _logger.info('Stage %d, %d/%d: %s: %s', stage, ended, len(jobs), jobs[index].name,
                      _brief(outcome))
 
-    for attempt in range(2):
-        missing = [index for index, one in enumerate(outcomes) if not _succeeded(one)]
-        if missing:
-            _logger.info('Stage %d: %d of %d jobs to run%s.', stage, len(missing), len(jobs),
-                         ', again after they failed' if attempt else '')
-            runner.run([jobs[index] for index in missing], partial(done, missing))
+    attempt = 0
+    while missing := [index for index, one in enumerate(outcomes) if attempt < _tries(one)]:
+        _logger.info('Stage %d: %d of %d jobs to run%s.', stage, len(missing), len(jobs),
+                     ', again after they failed' if attempt else '')
+        runner.run([jobs[index] for index in missing], partial(done, missing))
+        attempt += 1
     return _checked(jobs, outcomes)
+
+
+def _tries(outcome: Outcome | None) -> int:
+    """Return how often a job with this outcome so far is tried in all."""
+    if outcome is None:
+        return 2
+    return outcome.tries if isinstance(outcome, Failure) else 0
 
 
 def _checked(jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> list[Outcome]:
@@ -218,8 +236,10 @@ def _checked(jobs: Sequence[Job], outcomes: Sequence[Outcome | None]) -> list[Ou
     failures = [(job, outcome) for job, outcome in zip(jobs, checked)
                 if isinstance(outcome, Failure)]
     for job, failure in failures:
-        _logger.warning('Failed twice and is left out: %s: %s', job.name, _brief(failure))
-    if jobs and len(failures) == len(jobs):
+        how = {1: 'Was stopped', 2: 'Failed twice'}.get(failure.tries)
+        _logger.warning('%s and is left out: %s: %s', how or f'Failed {failure.tries} times',
+                        job.name, _brief(failure))
+    if jobs and sum(failure.tries > 1 for _, failure in failures) == len(jobs):
         raise SearchError(f'Expected at least one of {len(jobs)} jobs to succeed, got none. '
                           f'The {failures[-1][0].name} failed with:\n{failures[-1][1].error}')
     return checked

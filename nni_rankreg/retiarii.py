@@ -8,7 +8,7 @@ from typing import Any, Literal
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
-from .host.run.resume import install_resume
+from .host.run.prepare import prepare_nni
 
 __all__ = ['RetiariiExperiment', 'RetiariiExeConfig']
 
@@ -53,7 +53,7 @@ class RetiariiExperiment(NasExperiment):
             raise NotImplementedError(
                 f'Expected no applied_mutators, got {len(applied_mutators)}: NNI 3.0 mutates a '
                 'model space by itself. Write the choices into the space (LayerChoice, ...).')
-        install_resume()
+        prepare_nni()
         super().__init__(base_model, evaluator, strategy)
 
     def run(self, config: NasExperimentConfig | None = None, port: int = 8080,

@@ -168,6 +168,36 @@ def test_a_job_that_fails_twice_is_left_out_with_a_warning(archive, caplog):
         f'stand-alone {key}': 'pending' if key == KEYS[2] else 'done' for key in KEYS}
 
 
+@pytest.mark.parametrize('count', [1, 4])
+def test_a_job_that_was_stopped_is_not_run_again(archive, caplog, count):
+    """Nor does it end the search: its architecture was worse than others."""
+    class Stopping(FakeRunner):
+        def run(self, jobs, done):
+            super().run(jobs[1:], lambda index, outcome: done(index + 1, outcome))
+            self.runs[identity(jobs[0])] += 1
+            done(0, Failure('worse than the median', tries=1))
+
+    runner = Stopping()
+    with caplog.at_level(logging.WARNING):
+        (first, *rest), = drive(stages(SAMPLES[:count]), runner, archive)
+    assert first.tries == 1 and rest == METRICS[1:count] and runner.runs == Counter(KEYS[:count])
+    assert 'Was stopped and is left out' in caplog.text
+
+
+@pytest.mark.parametrize('kills', [1, 3, 4])
+def test_a_job_that_is_killed_is_tried_more_often(archive, caplog, kills):
+    class Killing(FakeRunner):
+        def run(self, jobs, done):
+            super().run(jobs, lambda index, outcome: done(index, Failure(
+                'killed', tries=4) if isinstance(outcome, Failure) else outcome))
+
+    runner = Killing(fail={KEYS[1]: kills})
+    (first, second, *_), = drive(stages(SAMPLES), runner, archive)
+    assert first == METRICS[0] and runner.runs[KEYS[1]] == min(kills + 1, 4)
+    assert second == (METRICS[1] if kills < 4 else Failure('killed', tries=4))
+    assert ('Failed 4 times and is left out' in caplog.text) == (kills == 4)
+
+
 def test_a_failed_job_is_tried_again_at_the_next_start(archive):
     drive(stages(SAMPLES), FakeRunner(fail={KEYS[2]: 2}), archive)
     runner = FakeRunner()

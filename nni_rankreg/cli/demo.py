@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nni.nas.experiment import NasExperiment
+
 from ..data import HeldOut
 from ..evaluator.digits import digits_accuracy, digits_evaluator, digits_space, digits_truth
 from ..host.run.experiment import free_port, local_experiment
@@ -61,7 +63,8 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
         archive=archive, seed=seed)
 
 
-def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0) -> None:
+def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0,
+         host: str | None = None) -> None:
     """Search the digits space by landmark-regularised SPOS in a local NNI experiment.
 
     An interrupted demo continues where it stopped; the results of a finished one are moved aside.
@@ -74,6 +77,9 @@ def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0) 
         port of NNI's web UI; by default the first free one from 8080 on
     seed
         of landmarks, super-nets and trainings
+    host
+        address of the web UI, by default that of this machine alone; 0.0.0.0 lets everybody in,
+        without a password
     """
     if port is not None and not 1 <= port <= _LAST_PORT:
         raise ValueError(f'Expected a port from 1 to {_LAST_PORT}, got {port}.')
@@ -82,22 +88,30 @@ def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0) 
     out.mkdir(parents=True, exist_ok=True)
     search = digits_search(out / 'results.sqlite', seed)
     experiment = local_experiment(digits_space(), digits_evaluator(seed=seed), search,
-                                  folder=out / 'nni', concurrency=2)
+                                  folder=out / 'nni', concurrency=2, host=host)
     port = port or free_port()
     print(f'NNI web UI while the demo runs: http://localhost:{port}', flush=True)
+    _run(experiment, port)
+    summary = summarise(search, seed)
+    summary['seconds'] = round(time.perf_counter() - started, 1)
+    (out / 'summary.json').write_text(json.dumps(summary, indent=2))
+    draw(out, search, summary)
+    print(describe(summary, out))
+
+
+def _run(experiment: NasExperiment, port: int) -> None:
+    """Run the experiment to its end, and stop it however it ends."""
     try:
         experiment.run(port, wait_completion=False)
+    except KeyboardInterrupt:
+        print('Stopped; the same command goes on.')
+        raise SystemExit(130) from None
     except RuntimeError as error:
         if 'is not idle' not in str(error):    # as NNI says it
             raise
         raise ValueError(f'Expected a free port, got {port}, where something listens.') from error
     finally:
         experiment.stop()
-    summary = summarise(search, seed)
-    summary['seconds'] = round(time.perf_counter() - started, 1)
-    (out / 'summary.json').write_text(json.dumps(summary, indent=2))
-    draw(out, search, summary)
-    print(describe(summary, out))
 
 
 def summarise(search: LandmarkSearch, seed: int) -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""The trial API of NNI around the user's evaluators: silent, or with more to report."""
+"""NNI's trials from inside: silent, or with more to report, and not without a manager."""
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from numbers import Real
 from typing import Any
 
@@ -15,7 +19,9 @@ from nni.runtime.trial_command_channel import (
     set_default_trial_command_channel,
 )
 
-__all__ = ['outside_trial', 'reporting_also']
+__all__ = ['end_with_manager', 'outside_trial', 'reporting_also']
+
+_PERIOD = 5.  # seconds between two looks at the manager
 
 
 @contextmanager
@@ -80,3 +86,22 @@ class _FullerChannel(TrialCommandChannel):
             value = {**self._numbers, **value}
         self._channel.send_metric(type=type, parameter_id=parameter_id, trial_job_id=trial_job_id,
                                   sequence=sequence, value=value)
+
+
+@cache
+def end_with_manager() -> None:
+    """End this trial if NNI's manager is killed, as nobody would hear of its result.
+
+    Does nothing outside of a trial. The manager, or what it has started on another machine, is the
+    parent of the process, and another one becomes it.
+    """
+    if nni.get_trial_id() == 'STANDALONE':
+        return
+    manager = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == manager:
+            time.sleep(_PERIOD)
+        os._exit(1)
+
+    threading.Thread(target=watch, name='end_with_manager', daemon=True).start()

@@ -18,8 +18,8 @@ from scipy.stats import norm
 from .._util.path import user_path
 from ..archive import Archive
 from ..host.run.engine import EngineRunner
-from ..host.run.resume import install_resume
-from ..plan import Failure, Plan, StandAlone, SuperNet, drive
+from ..host.run.prepare import prepare_nni
+from ..plan import Failure, Job, Outcome, Plan, StandAlone, SuperNet, drive
 from ..predictor import Reliability, read_reliability, record_predictions
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
@@ -58,7 +58,7 @@ class PlanStrategy(Strategy):
     def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
                  work_dir: str | Path | None = None, known: ResultsSource | None = None):
         super().__init__()
-        install_resume()  # now: an experiment makes its engine before it calls the strategy
+        prepare_nni()  # now: an experiment makes its engine before it calls the strategy
         self.work_dir = None if work_dir is None else Path(
             os.path.abspath(user_path(work_dir)))
         self.mode, self._sign, self.known = mode, metric_sign(mode), known
@@ -180,7 +180,7 @@ class PlanStrategy(Strategy):
         """Drive the plan with the experiment's engine; NNI calls this."""
         space = self.model_space.model.trace_copy().get()
         runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator,
-                              self._shared_folder)
+                              self._shared_folder, self._keep)
         # What cannot be trained, or serialised, is refused now, not after hours of training.
         self._check_trainings(space, self.model_space.evaluator)
         for job in self.supernet_jobs():
@@ -188,6 +188,12 @@ class PlanStrategy(Strategy):
         self._shared_folder.mkdir(parents=True, exist_ok=True)
         self._check_archive(runner.describe(StandAlone(UniformSampler(space).sample())))
         drive(self.plan(space), runner, self.archive)
+
+    def _keep(self, job: Job, outcome: Outcome) -> None:
+        """Keep the result of a training that the search has given up, for the next start."""
+        if (isinstance(job, StandAlone) and isinstance(outcome, float)
+                and job.sample not in self.archive):
+            self.archive.add(job.sample, outcome)
 
     def _check_archive(self, description: str) -> None:
         """Refuse damage before a long search, and results of another space or evaluator.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,12 @@ def test_help_and_version(capsys):
         words.append(capsys.readouterr().out.split())
     assert {'register', 'check', 'trial', 'report', 'demo', 'proxies'} <= set(words[0])
     assert words[1][-1] == '0.1.0'
+
+
+def test_node_options(capsys):
+    assert main(['node-options']) == 0
+    option, path = capsys.readouterr().out.strip().strip('"').split('=')
+    assert option == '--require' and Path(path).read_text().startswith("'use strict';")
 
 
 def test_foreign_archive_is_refused_and_kept(tmp_path, refused):

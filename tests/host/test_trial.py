@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
 import nni
 import numpy as np
+import psutil
 import pytest
 from helpers.jobs import OneShot, Scripted, job, simplified
 from helpers.places import ROOT
@@ -26,7 +29,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from nni_rankreg.host.run.standalone_job import StandAloneModelSpace
 from nni_rankreg.host.run.supernet_job import SuperNetModelSpace
-from nni_rankreg.host.trial import outside_trial, reporting_also
+from nni_rankreg.host.trial import end_with_manager, outside_trial, reporting_also
 from nni_rankreg.plan import SuperNet
 from nni_rankreg.search import Evolution
 from nni_rankreg.strategy import SPOS
@@ -171,3 +174,40 @@ def reporting(evaluator, model):
     """Report in a trial only, as NNI's own evaluators do."""
     if nni.get_current_parameter() is not None:
         nni.report_final_result(0.5)
+
+
+def test_trial_ends_with_its_manager(tmp_path):
+    """The process in between is the manager of the trial, and is killed."""
+    trial = f"""
+import os, time
+from nni_rankreg.host import trial
+trial._PERIOD = 0.1
+trial.end_with_manager()
+trial.end_with_manager()
+with open({str(tmp_path / 'pid')!r}, 'w') as file:
+    file.write(f'{{os.getpid()}}\\n')
+time.sleep(600)
+"""
+    manager = f"""
+import subprocess, sys
+subprocess.run([sys.executable, '-W', 'ignore', '-c', {trial!r}])
+"""
+    process = subprocess.Popen([sys.executable, '-c', manager], env={
+        **os.environ, 'NNI_TRIAL_JOB_ID': 'x', 'NNI_PLATFORM': 'unittest',
+        'NNI_TRIAL_COMMAND_CHANNEL': 'http://localhost:1/env'})
+    deadline = time.monotonic() + 300
+    while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text().endswith('\n'):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    one = psutil.Process(int((tmp_path / 'pid').read_text()))
+    time.sleep(0.5)
+    assert one.is_running()
+    process.kill()
+    process.wait()
+    psutil.wait_procs([one], timeout=60)
+    assert not one.is_running() or one.status() == psutil.STATUS_ZOMBIE
+
+
+def test_no_trial_has_no_manager(monkeypatch):
+    monkeypatch.setattr(threading, 'Thread', pytest.fail)
+    end_with_manager.__wrapped__()

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import traceback
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import requests
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.execution.event import ModelEvent, ModelEventType, TrainingEndEvent
 from nni.nas.space import ExecutableModelSpace, ModelStatus
+from nni.runtime.tuner_command_channel.command_type import ReportMetricData
+from nni.utils import MetricType
 
-from ...plan import SearchError
-from .failure import error_text
+from ...plan import Failure, Job, SearchError, StandAlone
+from .assessor import Judge, make_assessor
+from .failure import failure_of
+from .listing import list_trials
 from .resume import adopt
 
-__all__ = ['OVER', 'EngineAdapter', 'SequentialAdapter', 'TrialAdapter', 'adapt']
+__all__ = ['OVER', 'EngineAdapter', 'Event', 'LateResult', 'SequentialAdapter', 'Stopped',
+           'TrialAdapter', 'adapt']
 
 OVER = ('DONE', 'ERROR', 'STOPPING', 'STOPPED')
 """States of an experiment in which no trial is running."""
@@ -25,8 +32,26 @@ OVER = ('DONE', 'ERROR', 'STOPPING', 'STOPPED')
 _OPEN = ('INITIALIZED', 'RUNNING', 'TUNER_NO_MORE_TRIAL')  # states in which NNI starts trials
 
 
+@dataclass(frozen=True)
+class LateResult:
+    """The final result of a job that was submitted before: in another stage, or another attempt."""
+
+    job: Job
+    metric: Any
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The assessor of the experiment has stopped the trial of a job."""
+
+    job: Job
+
+
+Event: TypeAlias = ModelEvent | LateResult | Stopped
+
+
 class EngineAdapter(ABC):
-    """An engine, as a `Submission` uses it.
+    """An engine, as the submissions of a search use it, one after another.
 
     Parameters
     ----------
@@ -49,8 +74,8 @@ class EngineAdapter(ABC):
         return self.idle_worker_available() and self.state() in _OPEN
 
     @contextmanager
-    def listening(self, hear: Callable[[ModelEvent], None]) -> Iterator[None]:
-        """Call `hear` for each event of a model, in whatever thread the engine hears of it."""
+    def listening(self, hear: Callable[[Any], None]) -> Iterator[None]:
+        """Call `hear` for each `Event`, in whatever thread the engine hears of it."""
         for kind in ModelEventType:
             self.engine.register_model_event_callback(kind, hear)
         try:
@@ -60,15 +85,15 @@ class EngineAdapter(ABC):
                 self.engine.unregister_model_event_callback(kind, hear)
 
     @abstractmethod
-    def submit(self, model: ExecutableModelSpace) -> None:
-        """Start to train a model; the engine tells of its metrics and its end by events."""
+    def submit(self, model: ExecutableModelSpace, job: Job) -> None:
+        """Start to train the model of a job; events tell of its metrics and its end."""
 
     @abstractmethod
     def state(self) -> str:
         """Return the state of the experiment, as NNI names it."""
 
     @abstractmethod
-    def error_text(self, model: ExecutableModelSpace) -> str:
+    def failure(self, model: ExecutableModelSpace) -> Failure:
         """Return why a model that has ended has no final result."""
 
 
@@ -81,7 +106,7 @@ class SequentialAdapter(EngineAdapter):
         super().__init__(engine)
         self._errors: dict[int, str] = {}
 
-    def submit(self, model: ExecutableModelSpace) -> None:
+    def submit(self, model: ExecutableModelSpace, job: Job) -> None:
         """Train a model; an error of its evaluator is not raised, but kept."""
         try:
             self.engine.submit_models(model)
@@ -94,20 +119,76 @@ class SequentialAdapter(EngineAdapter):
         """Return the state that an experiment with this budget would have."""
         return 'RUNNING' if self.engine.budget_available() else 'DONE'
 
-    def error_text(self, model: ExecutableModelSpace) -> str:
+    def failure(self, model: ExecutableModelSpace) -> Failure:
         """Return the traceback of a model, unless the engine has logged it."""
-        return self._errors.get(id(model), 'There is no final result; see the log above.')
+        return Failure(self._errors.get(id(model), 'There is no final result; see the log above.'))
 
 
 class TrialAdapter(EngineAdapter):
-    """The engine whose models are trials of an experiment; it asks the NNI manager."""
+    """The engine whose models are trials of an experiment; it asks the NNI manager.
+
+    .. note:: NNI 3.0 gives parameters to whichever trial asks first. A trial that dies before it
+       asks leaves its own to the next one, and so on, so that any trial may report on any job
+       that was ever submitted. `manager.js` mends that, but not every manager reads it.
+    """
 
     late_results = True
 
-    def submit(self, model: ExecutableModelSpace) -> None:
+    def __init__(self, engine: Any):
+        super().__init__(engine)
+        self._jobs: dict[int, Job] = {}          # of each parameter id
+        self._current: dict[int, ExecutableModelSpace] = {}  # of those that the listener has
+        self._late: deque[Event] = deque()       # that nobody has heard of
+        self._hear: Callable[[Any], None] | None = None
+        assessor = make_assessor(engine.nodejs_binding)
+        self._judge = None if assessor is None else Judge(assessor, engine._channel)
+        engine._channel.on_report_metric_data(self._hear_report)
+
+    @contextmanager
+    def listening(self, hear: Callable[[Any], None]) -> Iterator[None]:
+        """Call `hear` for each event, also for what has been reported since the last time."""
+        with super().listening(hear):
+            self._hear = hear
+            while self._late:
+                hear(self._late.popleft())
+            try:
+                yield
+            finally:
+                self._hear = None
+                self._current.clear()
+                self.engine._models.clear()  # what it made of their reports now would fail
+
+    def submit(self, model: ExecutableModelSpace, job: Job) -> None:
         """Start a trial, unless NNI has started it again itself."""
-        if not adopt(self.engine, model):
+        adopted = adopt(self.engine, model)
+        if self.engine._current_parameter_id is None:
+            self.engine._current_parameter_id = self._last_parameter_id()
+        key = self.engine._current_parameter_id + 1 if adopted is None else adopted
+        self._current[key], self._jobs[key] = model, job
+        if adopted is None:
             self.engine.submit_models(model)
+
+    def _last_parameter_id(self) -> int:
+        """Return the last id that an earlier start has used; NNI's own engine fails at times."""
+        return max((record['parameter_id'] for trial in list_trials(self.engine.nodejs_binding)
+                    for record in trial['hyperParameters']), default=-1)
+
+    def _hear_report(self, report: ReportMetricData) -> None:
+        """Pass on what the engine does not: results of models that the listener has not."""
+        key = report.parameter_id
+        job = self._jobs.get(key) or self._restarted_job(key)
+        if report.type == MetricType.PERIODICAL:
+            # What super-nets report is the quality of a ranking, nothing to compare others with.
+            if self._judge and isinstance(job, StandAlone) and self._judge.stops(report):
+                (self._hear or self._late.append)(Stopped(job))
+        elif job is not None and key not in self._current:
+            (self._hear or self._late.append)(LateResult(job, report.value))
+
+    def _restarted_job(self, key: int) -> Job | None:
+        """Return what a trial trains that NNI has started again, and that nobody has asked for."""
+        restarted = getattr(self.engine._channel, 'restarted', {})
+        sample = restarted.get(key, {}).get('sample')
+        return None if sample is None else StandAlone(sample)
 
     def state(self) -> str:
         """Return the state of the experiment, as NNI names it, or 'BUSY' for a slow manager.
@@ -127,14 +208,13 @@ class TrialAdapter(EngineAdapter):
             raise SearchError(f'Expected the NNI manager to answer, got: {error}. Start again '
                               'with the same archive; finished trials are kept.') from error
 
-    def error_text(self, model: ExecutableModelSpace) -> str:
-        """Return the last lines of the error output of a trial."""
-        parameter_id = next((key for key, reference in self.engine._models.items()
-                             if reference() is model), None)
-        return error_text(self.engine.nodejs_binding, parameter_id)
+    def failure(self, model: ExecutableModelSpace) -> Failure:
+        """Return the last lines of the error output of a trial, or who has ended it."""
+        key = next((key for key, one in self._current.items() if one is model), None)
+        return failure_of(self.engine.nodejs_binding, key)
 
 
 def adapt(engine: ExecutionEngine) -> EngineAdapter:
-    """Return the adapter of an engine, for one submission."""
+    """Return the adapter of an engine, for the submissions of one search."""
     kind = SequentialAdapter if isinstance(engine, SequentialExecutionEngine) else TrialAdapter
     return kind(engine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpac
 from ...plan import Failure, Job, StandAlone
 from .adapter import adapt
 from .description import describe_model
-from .parameters import dump_model
+from .parameters import dump_model, model_content
 from .results_file import ResultsFile
 from .resume import finished_trials
 from .standalone_job import StandAloneModelSpace
@@ -37,12 +36,15 @@ class EngineRunner:
         Trains super-nets.
     folder
         In which trials find the results that super-nets are trained with.
+    keep
+        Called with a job and its outcome that nobody waits for any more, as it was given up.
     """
 
     def __init__(self, engine: ExecutionEngine, space: SimplifiedModelSpace,
-                 supernet_evaluator: Any, folder: Path):
+                 supernet_evaluator: Any, folder: Path,
+                 keep: Callable[[Job, Any], None] | None = None):
         self.engine, self.space, self.supernet_evaluator = engine, space, supernet_evaluator
-        self.folder = folder
+        self.folder, self._adapter, self._keep = folder, adapt(engine), keep
 
     def describe(self, job: Job) -> str:
         """Return the serialised job, the same in every process."""
@@ -57,7 +59,7 @@ class EngineRunner:
             If the experiment has no budget left or the NNI manager is gone.
         """
         missing = self._recall(jobs, done)
-        Submission(adapt(self.engine), missing, self._own_model, done).run()
+        Submission(self._adapter, missing, self._own_model, done, self._keep).run()
 
     def _recall(self, jobs: Sequence[Job],
                 done: Callable[[int, Any], None]) -> list[tuple[int, Job]]:
@@ -67,8 +69,8 @@ class EngineRunner:
             return list(enumerate(jobs))
         missing = []
         for number, job in enumerate(jobs):
-            wanted = json.loads(dump_model(self._model(job)))
-            value = next((final for parameters, final in finished if parameters == wanted), None)
+            wanted = model_content(self._model(job))
+            value = next((final for found, final in finished if found == wanted), None)
             outcome = None if value is None else outcome_of(job, value)
             if outcome is None or isinstance(outcome, Failure):
                 missing.append((number, job))

@@ -12,13 +12,14 @@ from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
 from ..._util.path import user_path
-from .resume import install_resume
+from .manager import HOST
+from .prepare import prepare_nni
 
 __all__ = ['local_experiment', 'minimise', 'free_port']
 
 
 def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
-                     concurrency: int = 1) -> NasExperiment:
+                     concurrency: int = 1, host: str | None = None) -> NasExperiment:
     """Return an experiment on the local training service, ready to run.
 
     The web UI puts low metrics first if the strategy has the mode ``min``.
@@ -31,9 +32,13 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
         Where NNI keeps the experiment; its default is a folder of the home directory.
     concurrency
         Trials at a time. They share the cores: unless OMP_NUM_THREADS is set, each gets its part.
+    host
+        Address that NNI listens on; None is 127.0.0.1, unless NNI_RANKREG_HOST says otherwise.
     """
-    install_resume()
+    prepare_nni()
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // concurrency)))
+    if host is not None:
+        os.environ[HOST] = host
     config = NasExperimentConfig.default(space, evaluator, strategy)
     config.experiment_working_directory = user_path(folder).absolute()
     config.experiment_name = type(strategy).__name__

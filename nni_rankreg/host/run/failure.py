@@ -1,16 +1,29 @@
-"""What a failed trial has said."""
+"""Why a trial has failed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 
-__all__ = ['error_text']
+from ...plan import Failure
+from .listing import list_trials
+
+__all__ = ['failure_of']
+
+_ENDS = {
+    'EARLY_STOPPED': ('It took longer than max_trial_duration.', 2),
+    'SYS_CANCELED': ('It was killed by a signal, perhaps for want of memory.', 4),
+    'USER_CANCELED': ('It was killed: by a user, a signal, for want of memory, or by time.', 2),
+}
+"""State of a trial that was ended -> by whom, and how often its job is tried in all.
+
+That of a user may be any of these unless `manager.js` tells them apart."""
 
 
-def error_text(experiment: Any, parameter_id: int | None) -> str:
-    """Return the last lines of the error output of a failed trial.
+def failure_of(experiment: Any, parameter_id: int | None) -> Failure:
+    """Return what a trial has failed by: the last lines of its error output, or who has ended it.
 
     Parameters
     ----------
@@ -19,20 +32,32 @@ def error_text(experiment: Any, parameter_id: int | None) -> str:
     parameter_id
         Of the parameters that the trial had.
 
-    .. note:: The parameters of a failed trial may be listed as another's, see `Submission`.
+    .. note:: The parameters of a failed trial may be listed as another's, see `TrialAdapter`.
        Then the latest failed trial is the best guess.
     """
     try:
-        trials = [one for one in experiment.list_trial_jobs() if one.status == 'FAILED']
-        trials.reverse()
-        trials.sort(key=lambda trial: all(one.parameter_id != parameter_id
-                                          for one in trial.hyperParameters))
-        for trial in trials:
-            url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
-                   f'{trial.trialJobId}/stderr')
-            response = requests.get(url, timeout=20)
-            if response.ok and response.text.strip():
-                return response.text[-4000:]
+        trials = list_trials(experiment)
+        own = next((one for one in trials if _has(one, parameter_id)), None)
+        if own is not None and own['status'] in _ENDS:
+            reason, tries = _ENDS[own['status']]
+            return Failure(_error_output(experiment, own) + reason, tries)
+        failed = [one for one in reversed(trials) if one['status'] == 'FAILED']
+        for trial in sorted(failed, key=lambda one: not _has(one, parameter_id)):
+            text = _error_output(experiment, trial)
+            if text:
+                return Failure(text)
     except OSError as error:
-        return f'Its error text cannot be read: {error}'
-    return 'Its trial has ended without a final result.'
+        return Failure(f'Its error text cannot be read: {error}')
+    return Failure('Its trial has ended without a final result.')
+
+
+def _has(trial: Mapping[str, Any], parameter_id: int | None) -> bool:
+    return any(one['parameter_id'] == parameter_id for one in trial['hyperParameters'])
+
+
+def _error_output(experiment: Any, trial: Mapping[str, Any]) -> str:
+    """Return the end of the error output of a trial, empty if there is none."""
+    url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
+           f'{trial["trialJobId"]}/stderr')
+    response = requests.get(url, timeout=20)
+    return response.text[-4000:] if response.ok and response.text.strip() else ''

@@ -28,7 +28,8 @@ from nni.nas.strategy.evolution import Individual
 from nni.runtime.tuner_command_channel import TunerCommandChannel
 from nni.runtime.tuner_command_channel.command_type import CommandType
 
-from .parameters import dump_model
+from .listing import list_trials
+from .parameters import content, model_content
 
 __all__ = ['SAFE', 'ResumableChannel', 'adopt', 'finished_trials', 'install_resume']
 
@@ -43,10 +44,6 @@ def install_resume() -> None:
 
     NNI's engines for trials then have a `ResumableChannel`, and `torch.load` reads the checkpoints
     of its evolution. Calling it once more does nothing.
-
-    Whoever is about to start an engine calls it: strategies of several stages when they are made,
-    as NNI makes the engine before it calls them; `PlanTuner`, `local_experiment` and
-    `RetiariiExperiment`. A script with a `NasExperiment` of a strategy of NNI calls it itself.
 
     Examples
     --------
@@ -98,8 +95,10 @@ class ResumableChannel(TunerCommandChannel):
                 return command, content
 
 
-def adopt(engine: Any, model: ExecutableModelSpace) -> bool:
-    """Take a trial that NNI has started again for that of `model`; return whether there is one.
+def adopt(engine: Any, model: ExecutableModelSpace) -> int | None:
+    """Take a trial that NNI has started again for that of `model`; return its parameters' id.
+
+    None if there is none. That of another stage of the search will do.
 
     Parameters
     ----------
@@ -110,20 +109,20 @@ def adopt(engine: Any, model: ExecutableModelSpace) -> bool:
     """
     channel = getattr(engine, '_channel', None)
     if not (isinstance(channel, ResumableChannel) and channel.restarted):
-        return False
-    wanted = json.loads(dump_model(model))
+        return None
+    wanted = model_content(model)
     for parameter_id, parameters in channel.restarted.items():
-        if parameters == wanted:
+        if content(parameters) == wanted:
             del channel.restarted[parameter_id]
             engine._models[parameter_id] = weakref.ref(model)
             engine._workers -= 1
             model.status = ModelStatus.Training
-            return True
-    return False
+            return parameter_id
+    return None
 
 
 def finished_trials(engine: Any) -> list[tuple[Any, Any]]:
-    """Return the parameters and the final result of each trial that NNI knows, as plain JSON.
+    """Return the content of the parameters and the final result of each trial that NNI knows.
 
     NNI's message of finished trials is not used: it joins results to parameters by the trial,
     and trials that start together may have swapped theirs. A report names its parameters.
@@ -136,10 +135,8 @@ def finished_trials(engine: Any) -> list[tuple[Any, Any]]:
     if not getattr(getattr(engine, '_channel', None), 'resumed', False):
         return []
     experiment = engine.nodejs_binding
-    trials = rest.get(experiment.port, '/trial-jobs', experiment.url_prefix)
-    records = [json.loads(one) for trial in trials for one in trial['hyperParameters']]
-    parameters = {record['parameter_id']: record['parameters'] for record in records}
+    parameters = {str(record['parameter_id']): record['parameters']
+                  for trial in list_trials(experiment) for record in trial['hyperParameters']}
     metrics = rest.get(experiment.port, '/metric-data', experiment.url_prefix)
-    return [(parameters[int(one['parameterId'])], json.loads(json.loads(one['data'])))
-            for one in metrics
-            if one['type'] == 'FINAL' and int(one['parameterId']) in parameters]
+    return [(content(parameters[one['parameterId']]), json.loads(json.loads(one['data'])))
+            for one in metrics if one['type'] == 'FINAL' and one['parameterId'] in parameters]

@@ -11,7 +11,7 @@ from nni.nas.space import SimplifiedModelSpace
 
 from ...plan import StandAlone
 from ...sampler.choice import ChoiceSpace
-from ..trial import outside_trial, reporting_also
+from ..trial import end_with_manager, outside_trial, reporting_also
 from .distributed import hand_on_trial, is_first_process
 from .parameters import SUMMARY
 
@@ -47,6 +47,7 @@ class StandAloneModelSpace(SimplifiedModelSpace):
 
     def execute(self) -> Any:
         """Train and evaluate; of the processes of a distributed training only the first reports."""
+        end_with_manager()
         if getattr(getattr(self.evaluator, 'trainer', None), 'world_size', 1) > 1:
             hand_on_trial()
         with reporting_also(self.expected) if is_first_process() else outside_trial():

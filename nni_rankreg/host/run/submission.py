@@ -14,13 +14,12 @@ from typing import Any
 from nni.nas.execution.event import (
     FinalMetricEvent,
     IntermediateMetricEvent,
-    ModelEvent,
     TrainingEndEvent,
 )
 from nni.nas.space import ExecutableModelSpace
 
-from ...plan import Failure, Job, SearchError, SuperNet, SuperNetOutcome
-from .adapter import OVER, EngineAdapter
+from ...plan import Failure, Job, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from .adapter import OVER, EngineAdapter, Event, LateResult, Stopped
 from .supernet_job import SuperNetModelSpace
 
 __all__ = ['Submission', 'outcome_of']
@@ -44,23 +43,27 @@ class Submission:
         Makes what a trial of a job executes.
     done
         Called with the number of a job and its outcome as soon as that is known.
+    keep
+        Called with a job of an earlier submission and its outcome, if it is none of these.
 
-    .. note:: NNI 3.0 gives the parameters of trials that start together to whichever asks
-       first, but names the end of a trial by the parameters it was meant to get. Which job
-       has ended is therefore known by its final result only, and which have failed when all
-       trials have ended.
+    .. note:: NNI 3.0 gives parameters to whichever trial asks first (see `TrialAdapter`), but
+       names the end of a trial by the parameters it was meant to get. Which job has ended is
+       therefore known by its final result only, and which have failed when all trials have
+       ended.
     """
 
     def __init__(self, engine: EngineAdapter, jobs: Iterable[tuple[int, Job]],
                  make_model: Callable[[Job], ExecutableModelSpace],
-                 done: Callable[[int, Any], None]):
-        self._engine, self._make_model, self._done = engine, make_model, done
-        self._waiting = deque(jobs)
+                 done: Callable[[int, Any], None],
+                 keep: Callable[[Job, Any], None] | None = None):
+        self._engine, self._make_model, self._done, self._keep = engine, make_model, done, keep
+        self._unanswered = dict(jobs)
+        self._waiting = deque(self._unanswered)
         self._trials = 0  # that have not ended
-        self._unanswered: dict[int, tuple[int, Job]] = {}  # id of a model without final result
+        self._others = 0  # that have trained another job than one of these
         # NNI's engine keeps weak references, and hears of no end without the model.
-        self._models: dict[int, ExecutableModelSpace] = {}
-        self._events: queue.Queue[ModelEvent] = queue.Queue()
+        self._models: dict[int, tuple[ExecutableModelSpace, int, Job]] = {}
+        self._events: queue.Queue[Event] = queue.Queue()
 
     def run(self) -> None:
         """Run the jobs, as many at a time as the engine has workers.
@@ -73,32 +76,71 @@ class Submission:
         with self._engine.listening(self._hear):
             while self._waiting or self._trials:
                 if self._waiting and self._events.empty() and self._engine.takes_models():
-                    self._submit(*self._waiting.popleft())
+                    self._submit(self._waiting.popleft())
                 else:
                     self._handle(self._next_event())
-            self._handle_late_results()
-        for key, (number, _) in self._unanswered.items():
-            self._done(number, Failure(self._engine.error_text(self._models[key])))
+                if not (self._waiting or self._trials):
+                    self._handle_late_results()
+                    self._try_again()
+            last = {number: model for model, number, _ in self._models.values()}
+            for number in self._unanswered:
+                self._done(number, self._engine.failure(last[number]))
 
-    def _submit(self, number: int, job: Job) -> None:
+    def _submit(self, number: int) -> None:
+        job = self._unanswered[number]
         model = self._make_model(job)
-        self._models[id(model)], self._unanswered[id(model)] = model, (number, job)
+        self._models[id(model)] = model, number, job
         self._trials += 1
-        self._engine.submit(model)
+        self._engine.submit(model, job)
 
-    def _handle(self, event: ModelEvent | None) -> None:
+    def _try_again(self) -> None:
+        """Let as many jobs wait as have lost their trial to another job: the last ones, if any."""
+        if self._others:
+            self._waiting.extend(list(self._unanswered)[-self._others:])
+            self._others = 0
+
+    def _handle(self, event: Event | None) -> None:
         """Note what an event says; None says that there was none for a while."""
         if event is None:
             self._check_progress()
         elif isinstance(event, TrainingEndEvent):
             self._trials -= 1
-        elif id(event.model) in self._unanswered:
-            number, job = self._unanswered.pop(id(event.model))
-            self._done(number, outcome_of(job, event.metric))
+        elif isinstance(event, LateResult):
+            self._note_result(event.job, event.metric)
+        elif isinstance(event, Stopped):
+            self._note_stop(event.job)
+        elif isinstance(event, FinalMetricEvent) and id(event.model) in self._models:
+            self._note_result(self._models[id(event.model)][2], event.metric)
 
-    def _hear(self, event: ModelEvent) -> None:
+    def _note_result(self, job: Job, metric: Any) -> None:
+        """Find the job whose result this is, which need not be that of the trial."""
+        number = self._take(job)
+        if number is not None:
+            self._done(number, outcome_of(job, metric))
+            return
+        self._others += 1
+        if self._keep is not None:
+            self._keep(job, outcome_of(job, metric))
+
+    def _note_stop(self, job: Job) -> None:
+        number = self._take(job)
+        if number is not None:
+            self._done(number, Failure('The assessor of the experiment has stopped its trial.',
+                                       tries=1))
+
+    def _take(self, job: Job) -> int | None:
+        """Return the number of a job that waits for its outcome, and let it wait no more."""
+        number = next((number for number, waiting in self._unanswered.items()
+                       if _same_work(waiting, job)), None)
+        if number is not None:
+            del self._unanswered[number]
+            with suppress(ValueError):  # it has been submitted
+                self._waiting.remove(number)
+        return number
+
+    def _hear(self, event: Event) -> None:
         """Pass an event on, in the thread of the engine, to where jobs are handled."""
-        if not isinstance(event, TrainingEndEvent):
+        if isinstance(event, (FinalMetricEvent, IntermediateMetricEvent)):
             # NNI's default for both metrics keeps the default value only, and raises without one:
             # in the thread that listens to the manager, which then hears of no trial any more.
             event.prevent_default()
@@ -107,7 +149,7 @@ class Submission:
         else:
             self._events.put(event)
 
-    def _next_event(self) -> FinalMetricEvent | TrainingEndEvent | None:
+    def _next_event(self) -> Event | None:
         """Return the next event, None if it is quiet or a worker is free for a waiting job."""
         patience = time.monotonic() + _QUIET
         while time.monotonic() < patience:
@@ -136,6 +178,13 @@ class Submission:
                 f'the experiment is {state}. If it has reached max_trial_number or '
                 'max_experiment_duration, raise it. Start again with the same archive; finished '
                 'trials are kept.')
+
+
+def _same_work(one: Job, other: Job) -> bool:
+    """Return whether two jobs compute the same; the stage of a training is for the web UI."""
+    if isinstance(one, StandAlone) and isinstance(other, StandAlone):
+        return one.sample == other.sample
+    return one is other
 
 
 def outcome_of(job: Job, metric: Any) -> Any:

@@ -143,12 +143,15 @@ def test_final_result_that_comes_after_the_end(manager):
     assert run(manager.runner(), [job(3), job(5)])[0] == [3 / 8, 5 / 8]
 
 
-@pytest.mark.parametrize('status, text, expected', [
-    (200, 'Traceback ...\nValueError: There is no 6.\n', 'ValueError: There is no 6.'),
-    (200, ' \n', 'Its trial has ended without a final result.'),
-    (404, 'no such file', 'Its trial has ended without a final result.'),
-    (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end')])
-def test_error_text_of_a_trial(manager, status, text, expected):
+@pytest.mark.parametrize('status, text, expected, failed_as', [
+    (200, 'Traceback ...\nValueError: There is no 6.\n', 'ValueError: There is no 6.', 'FAILED'),
+    (200, ' \n', 'Its trial has ended without a final result.', 'FAILED'),
+    (404, 'no such file', 'Its trial has ended without a final result.', 'FAILED'),
+    (200, 'a warning\n', 'a warning\nIt was killed: by a user, a signal', 'USER_CANCELED'),
+    (404, '', 'It took longer than max_trial_duration.', 'EARLY_STOPPED'),
+    (404, '', 'It was killed by a signal, perhaps for want of memory.', 'SYS_CANCELED'),
+    (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end', 'FAILED')])
+def test_error_text_of_a_trial(manager, status, text, expected, failed_as):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             found = self.path == '/api/v1/nni/trial-file/trial0/stderr'
@@ -156,7 +159,7 @@ def test_error_text_of_a_trial(manager, status, text, expected):
             self.end_headers()
             self.wfile.write(text.encode())
 
-    manager.finals = {6: 'raise'}
+    manager.finals, manager.failed_as = {6: 'raise'}, failed_as
     server = HTTPServer(('localhost', 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -166,6 +169,7 @@ def test_error_text_of_a_trial(manager, status, text, expected):
         server.shutdown()
         server.server_close()
     assert other == 2 / 8 and expected in failure.error and len(failure.error) <= 4000
+    assert failure.tries == (4 if failed_as == 'SYS_CANCELED' else 2)
 
 
 def test_error_text_that_cannot_be_read(manager):

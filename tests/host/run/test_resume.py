@@ -129,16 +129,16 @@ def test_restarted_trial_that_has_ended_before_it_is_asked_for():
     assert isinstance(channel.receive(), TrialEnd) and not channel.restarted
 
 
-def test_only_the_same_job_is_adopted():
+def test_only_the_same_job_is_adopted_of_whatever_stage():
     engine = SimpleNamespace(_channel=ResumableChannel('ws://nowhere'), _models={}, _workers=2)
     space = simplified()
-    model = StandAloneModelSpace.freeze_from(space, job(3))
-    engine._channel.restarted = {7: json.loads(dump_model(model))}
-    for other in (job(4), StandAlone(job(3).sample, 'best 1')):
-        assert not adopt(engine, StandAloneModelSpace.freeze_from(space, other))
-    assert adopt(engine, model) and engine._models[7]() is model and engine._workers == 1
-    assert not adopt(engine, model)                          # once only
-    assert not adopt(SequentialExecutionEngine(), model)
+    landmark = StandAloneModelSpace.freeze_from(space, job(3))
+    engine._channel.restarted = {7: json.loads(dump_model(landmark))}
+    assert adopt(engine, StandAloneModelSpace.freeze_from(space, job(4))) is None
+    model = StandAloneModelSpace.freeze_from(space, StandAlone(job(3).sample, 'best 1'))
+    assert adopt(engine, model) == 7 and engine._models[7]() is model and engine._workers == 1
+    assert adopt(engine, model) is None                      # once only
+    assert adopt(SequentialExecutionEngine(), model) is None
 
 
 def test_results_that_nni_knows_are_not_computed_again(manager, monkeypatch):
