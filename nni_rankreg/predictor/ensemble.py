@@ -12,7 +12,7 @@ from ..typing import Sample, Space
 from .description import Description
 from .evidence import Evidence
 from .gaussian_process import GaussianProcess
-from .prediction import Prediction, Predictor
+from .prediction import MeanScorer, Prediction, Predictor
 from .ranker import Ranker
 from .trees import Trees
 
@@ -22,7 +22,7 @@ _DECIMALS = 9
 _LEAST = 1e-6   # deviation of predictions: a member that predicts a constant says nothing
 
 
-class Ensemble:
+class Ensemble(MeanScorer):
     r"""Average the ranks of several predictors and know where they disagree; a `Scorer`.
 
     .. math:: m(a) = \frac1K \sum_k z_k(a), \qquad
@@ -126,9 +126,3 @@ class Ensemble:
         variance = torch.stack(spreads).square().mean(0) + every.var(0, unbiased=False)
         # Those described alike tie, whatever the others are that are predicted with them.
         return Prediction(every.mean(0).round(decimals=_DECIMALS), variance.sqrt())
-
-    def score(self, samples: Sequence[Sample]) -> Tensor:
-        """Return what is expected of N architectures, shape (N,), float64, higher is better."""
-        return self.predict(samples).mean
-
-    __call__ = score

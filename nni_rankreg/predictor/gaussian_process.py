@@ -12,12 +12,11 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
-from torch import Tensor
 
 from ..metric.values import Values
 from ..typing import Sample, Space
 from .description import Description
-from .prediction import Prediction
+from .prediction import MeanScorer, Prediction
 from .target import metric_scores
 
 __all__ = ['GaussianProcess']
@@ -25,7 +24,7 @@ __all__ = ['GaussianProcess']
 _NOISE, _NOISE_RANGE = 0.1, (1e-4, 1.)  # of a training, as a share of the variance of the metrics
 
 
-class GaussianProcess:
+class GaussianProcess(MeanScorer):
     r"""Rank architectures by a Gaussian process on structure and evidence; a `Scorer`.
 
     .. math:: y \sim \mathcal{N}(\mu,\, c\, k(x, x') + d\, (1 + v v') +
@@ -115,12 +114,6 @@ class GaussianProcess:
         if self.description.evidence is None:
             return features
         return np.column_stack([features, self.description.prior(samples)])
-
-    def score(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the expected normal scores, shape (N,), float64, higher is better."""
-        return self.predict(samples).mean
-
-    __call__ = score
 
 
 class _ProportionalToVote(DotProduct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ..metric.values import Values
 from ..typing import Sample
 
-__all__ = ['Prediction', 'Predictor']
+__all__ = ['MeanScorer', 'Prediction', 'Predictor']
 
 
 class Prediction(NamedTuple):
@@ -32,3 +33,23 @@ class Predictor(Protocol):
     def predict(self, samples: Sequence[Sample]) -> Prediction:
         """Return what is expected of architectures."""
         ...
+
+
+class MeanScorer(ABC):
+    """A `Scorer` by what a predictor expects."""
+
+    @abstractmethod
+    def predict(self, samples: Sequence[Sample]) -> Prediction:
+        """Return what is expected of architectures."""
+
+    def score(self, samples: Sequence[Sample]) -> Tensor:
+        """Return what is expected of N architectures, shape (N,), float64, higher is better.
+
+        Raises
+        ------
+        RuntimeError
+            If the predictor has not been fitted.
+        """
+        return self.predict(samples).mean
+
+    __call__ = score

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.ensemble import ExtraTreesRegressor
-from torch import Tensor
 
 from ..metric.values import Values
 from ..typing import Sample, Space
 from .description import Description
-from .prediction import Prediction
+from .prediction import MeanScorer, Prediction
 from .target import metric_scores
 
 __all__ = ['Trees']
 
 
-class Trees:
+class Trees(MeanScorer):
     r"""Rank architectures after a few have been trained, without pretraining; a `Scorer`.
 
     Extremely randomised trees (Geurts et al., 2006), averaged, predict performance from structure
@@ -111,9 +110,3 @@ class Trees:
         each = np.stack([tree.tree_.predict(features)[:, 0] for tree in self._forest.estimators_])
         mean = self._slope * self.description.prior(samples) + each.mean(axis=0)
         return Prediction(torch.from_numpy(mean), torch.from_numpy(each.std(axis=0)))
-
-    def score(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the mean over the trees for N architectures, shape (N,), float64."""
-        return self.predict(samples).mean
-
-    __call__ = score
