@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, Union
 
 import numpy as np
@@ -145,6 +146,19 @@ def sample_key(sample: Sample) -> str:
     >>> sample_key({'b': (1., 3), 'a': 'conv'})
     '{"a": "conv", "b": [1, 3]}'
     """
+    try:
+        return _kept_key(tuple(sample.items()))
+    except TypeError:                              # lists cannot be looked up
+        return _key(sample)
+
+
+@lru_cache(maxsize=2 ** 15)
+def _kept_key(items: tuple[tuple[str, Any], ...]) -> str:
+    """Return the identity of an architecture; equal ones have the same, and so does a look-up."""
+    return _key(dict(items))
+
+
+def _key(sample: Sample) -> str:
     return _encode(sample if all(map(_is_plain, sample.values())) else plain_choice(sample))
 
 
