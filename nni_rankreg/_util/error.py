@@ -14,14 +14,16 @@ _BRIEF = 200
 def one_line(error: BaseException) -> str:
     r"""Return the message of an error without line breaks, or its type if there is none.
 
-    A long one loses its middle.
+    A long one loses its middle. What a terminal would obey is written as Python does.
 
     Examples
     --------
     >>> one_line(ValueError('No such\n    file.')), one_line(KeyboardInterrupt())
     ('No such file.', 'KeyboardInterrupt')
     """
-    return _without_middle(' '.join(str(error).split()) or type(error).__name__, _LINE)
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return _without_middle(''.join(
+        one if one.isprintable() else repr(one)[1:-1] for one in text), _LINE)
 
 
 def brief(value: Any) -> str:

@@ -84,9 +84,12 @@ class _HostLoader(yaml.SafeLoader):
         if self._values > _VALUES:
             raise ValueError(f'more than {_VALUES:,} values{_place(self.peek_event())}')
         try:
-            return super().compose_node(parent, index)
+            node = super().compose_node(parent, index)
         finally:
             self._level -= 1
+        if isinstance(node, ScalarNode) and '\0' in node.value:
+            raise ValueError(f'a zero byte{_place(node)}')
+        return node
 
     def get_single_node(self) -> Node | None:
         """Count the values before any is made."""

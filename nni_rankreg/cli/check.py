@@ -92,9 +92,9 @@ def _check_trial(words: list[str], folder: Path, search_space: Any, trust: bool)
     trust = _granted('--trust' in words, trust, 'trialCommand')
     content = _check_search(name, f'trialCommand: {name}', trust, folder)
     asked = placeholders(content)
-    if not isinstance(search_space, dict):
-        raise ConfigError('searchSpace: Expected the parameters of the trial with their choices, '
-                          f'got {brief(search_space)}.')
+    if not isinstance(search_space, dict) or not all(map(_is_drawn, search_space.values())):
+        raise ConfigError('searchSpace: Expected the parameters of the trial, each with _type and '
+                          f'a list as _value, got {brief(search_space)}.')
     for one in sorted(set(search_space) ^ set(asked)):
         where = 'the search space only' if one in search_space else f'{name} only'
         raise ConfigError(f'searchSpace.{one}: Expected the parameters of {name}, '
@@ -106,11 +106,15 @@ def _check_trial(words: list[str], folder: Path, search_space: Any, trust: bool)
             raise ConfigError(f'searchSpace.{one}: {error}') from error
 
 
+def _is_drawn(one: Any) -> bool:
+    return (isinstance(one, dict) and isinstance(one.get('_type'), str)
+            and isinstance(one.get('_value'), list))
+
+
 def _choices(search_space: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield what a search space lists, each with the name of its parameter."""
     for name, one in search_space.items():
-        values = one.get('_value') if isinstance(one, dict) and one.get('_type') == 'choice' else []
-        for value in values if isinstance(values, list) else []:
+        for value in one['_value'] if one['_type'] == 'choice' else []:
             yield name, value
 
 

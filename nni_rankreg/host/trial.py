@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,7 +21,7 @@ from nni.runtime.trial_command_channel import (
     set_default_trial_command_channel,
 )
 
-__all__ = ['end_with_manager', 'outside_trial', 'reporting_also']
+__all__ = ['end_with_manager', 'outside_trial', 'reporting_also', 'telling_its_end']
 
 _PERIOD = 5.  # seconds between two looks at the manager
 
@@ -42,6 +44,34 @@ def outside_trial() -> Iterator[None]:
         yield
     finally:
         nni.trial._params = parameters
+
+
+@contextmanager
+def telling_its_end() -> Iterator[None]:
+    """Let the error output say what has ended a process that raises nothing.
+
+    A crash in compiled code tells its signal and where it was; a SystemExit, which ends a process
+    without a word, becomes an error.
+
+    Raises
+    ------
+    RuntimeError
+        In place of a SystemExit.
+
+    Examples
+    --------
+    >>> with telling_its_end():
+    ...     raise SystemExit(3)
+    Traceback (most recent call last):
+    RuntimeError: Expected a result, got SystemExit(3), which would end the process.
+    """
+    if not faulthandler.is_enabled() and sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f'Expected a result, got SystemExit({error.code!r}), which would end '
+                           'the process.') from error
 
 
 @contextmanager

@@ -55,7 +55,9 @@ def test_what_both_versions_agree_on_is_what_pyyaml_reads(read):
     ('a: &a0 {x: 1}\n' + ''.join(f'a{i}: &a{i} {{<<: [{", ".join([f"*a{i - 1}"] * 9)}]}}\n'
                                  for i in range(1, 12)), 'those of aliases counted each time'),
     ('a' * 500_001, 'more than 500,000 bytes'), ('a\0b', 'unacceptable character'),
-    (b'\xff\xfea', 'utf-8'), ('--- a\n--- b', 'a single document'), ('*a', 'undefined alias'),
+    (b'\xff\xfea', 'utf-8'),
+    ('a: "b\\0c"', 'a zero byte in line 1, column 4'),
+    ('--- a\n--- b', 'a single document'), ('*a', 'undefined alias'),
 ])
 def test_refused_at_once(read, text, message):
     with pytest.raises(ValueError, match=message):

@@ -144,6 +144,9 @@ def test_experiment_of_hyper_parameters(check):
 @pytest.mark.parametrize('changes, key', [
     (hyper({'lambda': CHOICE}), 'searchSpace.seed: .*got seed in search.yml only'),
     (hyper({'lambda': CHOICE, 'seed': CHOICE, 'tau': CHOICE}), 'searchSpace.tau: .*space only'),
+    (hyper([1]), r'searchSpace: Expected the parameters .*got \[1\]'),
+    (hyper({'lambda': 3, 'seed': {'_type': 'choice'}}),
+     'searchSpace: Expected .*a list as _value, got .*lambda'),
     (hyper({}, 'nni-rankreg trial'), 'trialCommand: Expected nni-rankreg trial --config FILE'),
     (hyper({}, 'nni-rankreg trial --config x.yml'), 'trialCommand: x.yml: .*No such file'),
 ])

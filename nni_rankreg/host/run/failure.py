@@ -8,6 +8,7 @@ from typing import Any
 import requests
 
 from ...plan import Failure
+from .error_output import CRASH, error_of, without_noise
 from .listing import list_trials
 
 __all__ = ['failure_of']
@@ -20,6 +21,8 @@ _ENDS = {
 """State of a trial that was ended -> by whom, and how often its job is tried in all.
 
 That of a user may be any of these unless `manager.js` tells them apart."""
+
+_NO_RESULT = 'Its trial has ended without a final result.'
 
 
 def failure_of(experiment: Any, parameter_id: int | None) -> Failure:
@@ -40,15 +43,16 @@ def failure_of(experiment: Any, parameter_id: int | None) -> Failure:
         own = next((one for one in trials if _has(one, parameter_id)), None)
         if own is not None and own['status'] in _ENDS:
             reason, tries = _ENDS[own['status']]
-            return Failure(_error_output(experiment, own) + reason, tries)
+            text = _error_output(experiment, own)
+            return Failure(text if CRASH in text else f'{text}\n{reason}'.strip(), tries)
         failed = [one for one in reversed(trials) if one['status'] == 'FAILED']
         for trial in sorted(failed, key=lambda one: not _has(one, parameter_id)):
             text = _error_output(experiment, trial)
-            if text:
-                return Failure(text)
+            if text or _has(trial, parameter_id):
+                return Failure(text or _NO_RESULT)
     except OSError as error:
         return Failure(f'Its error text cannot be read: {error}')
-    return Failure('Its trial has ended without a final result.')
+    return Failure(_NO_RESULT)
 
 
 def _has(trial: Mapping[str, Any], parameter_id: int | None) -> bool:
@@ -56,8 +60,9 @@ def _has(trial: Mapping[str, Any], parameter_id: int | None) -> bool:
 
 
 def _error_output(experiment: Any, trial: Mapping[str, Any]) -> str:
-    """Return the end of the error output of a trial, empty if there is none."""
+    """Return the error of a trial, its message last, or what else it has said."""
     url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
            f'{trial["trialJobId"]}/stderr')
     response = requests.get(url, timeout=20)
-    return response.text[-4000:] if response.ok and response.text.strip() else ''
+    log = response.text if response.ok else ''
+    return error_of(log) or without_noise(log)

@@ -11,7 +11,7 @@ from nni.nas.space import SimplifiedModelSpace
 
 from ...plan import StandAlone
 from ...sampler.choice import ChoiceSpace
-from ..trial import end_with_manager, outside_trial, reporting_also
+from ..trial import end_with_manager, outside_trial, reporting_also, telling_its_end
 from .distributed import hand_on_trial, is_first_process
 from .parameters import SUMMARY
 
@@ -50,7 +50,8 @@ class StandAloneModelSpace(SimplifiedModelSpace):
         end_with_manager()
         if getattr(getattr(self.evaluator, 'trainer', None), 'world_size', 1) > 1:
             hand_on_trial()
-        with reporting_also(self.expected) if is_first_process() else outside_trial():
+        told = reporting_also(self.expected) if is_first_process() else outside_trial()
+        with telling_its_end(), told:
             return super().execute()
 
     def _dump(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ...search import UniformDraw
 from ...supernet import TrainedSuperNet
 from ...supernet.weak_label import weak_labels
 from ...typing import Sample
-from ..trial import end_with_manager
+from ..trial import end_with_manager, telling_its_end
 from .description import describe_model
 from .distributed import is_first_process
 from .parameters import SUMMARY
@@ -58,6 +58,10 @@ class SuperNetModelSpace(ExecutableModelSpace):
     def execute(self) -> None:
         """Train and search the super-net, and report its best architectures as final result."""
         end_with_manager()
+        with telling_its_end():
+            self._execute()
+
+    def _execute(self) -> None:
         job = self.job
         if job.save is not None:
             _check_folder(Path(job.save).parent)

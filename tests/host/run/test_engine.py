@@ -148,6 +148,9 @@ def test_final_result_that_comes_after_the_end(manager):
     (200, ' \n', 'Its trial has ended without a final result.', 'FAILED'),
     (404, 'no such file', 'Its trial has ended without a final result.', 'FAILED'),
     (200, 'a warning\n', 'a warning\nIt was killed: by a user, a signal', 'USER_CANCELED'),
+    (200, 'stderr is empty.', 'It was killed by a signal, perhaps', 'SYS_CANCELED'),
+    (200, 'Fatal Python error: Segmentation fault\n\n  File a', 'a\nFatal Python error: Segment',
+     'SYS_CANCELED'),
     (404, '', 'It took longer than max_trial_duration.', 'EARLY_STOPPED'),
     (404, '', 'It was killed by a signal, perhaps for want of memory.', 'SYS_CANCELED'),
     (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end', 'FAILED')])
