@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import acenas_tables
 import closed_loop
 import depth_ranking
+import few_results
 import gpu_speed
 import nao_controller
 import peers
@@ -88,6 +89,7 @@ SECTIONS = {
     'AceNAS, ablation': Section('acenas', acenas_tables.ablation),
     'AceNAS, NAS-Bench-101': Section('acenas', partial(
         acenas_tables.report, experiments=acenas_tables.NASBENCH101)),
+    'few results': Section(few_results.FILE, few_results.report),
     'closed loop': Section('closed_loop', closed_loop.report),
     'closed loop, reliability': Section('closed_loop', closed_loop.coverage),
     'depth': Section('depth', depth_ranking.report),
