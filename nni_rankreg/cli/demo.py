@@ -37,10 +37,10 @@ _LAST_PORT = 65535
 
 
 def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
-    """Return the search of the demo: two iterations, with plain SPOS at equal cost beside it.
+    """Return the search of the demo, with plain SPOS at equal cost beside it.
 
-    Its super-nets are averaged with what learns from their scores, the structure of cells and the
-    results so far. Of the results, some are of random cells, which tell what predictions are worth.
+    Its super-net is averaged with what learns from its scores, the structure of cells and the
+    landmarks. Random cells are trained beside the best: they tell what predictions are worth.
 
     Parameters
     ----------
@@ -53,13 +53,13 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
         truth=digits_truth(), seed=seed, scoring=Scoring(batches=1),
         held_out=HeldOut(batch_size=16),
         evolution=Evolution(evaluations=200, seed=seed, progress=False))
-    evaluator = digits_evaluator(seed=seed, epochs=40, learning_rate=0.025,
-                                 validation_batch=180, check_val_every_n_epoch=10)
+    evaluator = digits_evaluator(seed=seed, epochs=80, learning_rate=0.025,
+                                 validation_batch=180, check_val_every_n_epoch=20)
     return LandmarkSearch(
         oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)],
                      evidence=LearnedTeacher([], seed=seed), **settings),
         control=SPOS([EqualCostControl(count=4)], **settings),
-        supernet_evaluator=evaluator, iterations=2, landmarks=Landmarks(10, random=3), top=3,
+        supernet_evaluator=evaluator, iterations=1, landmarks=Landmarks(12, random=6), top=4,
         archive=archive, seed=seed)
 
 
@@ -184,7 +184,7 @@ def describe(summary: dict[str, Any], out: Path) -> str:
             AVERAGED.capitalize(), gain['kendall_tau'], *gain['interval'])),
         (f'Ranked: {summary["architectures_ranked"]} architectures of the shipped table, landmarks '
          f'left out (tau between its seeds: {summary["table_reliability"]:.2f}).'),
-        *(f'What the super-nets said of random architectures before their trainings: tau {one}.'
+        *(f'What the super-net said of random architectures before their trainings: tau {one}.'
           for one in prospective),
         f'Best architecture: {encode_nasbench201(best["sample"])}',
         (f'  accuracy {best["metric"]:.4f}, mean of {TABLE_SEEDS} seeds '
