@@ -45,15 +45,12 @@ def test_a_prefix_of_each_line_is_no_end():
     assert error_of(marked + '[W123 socket] retry').splitlines()[-1] == '[rank0]: ValueError: no'
 
 
-@pytest.mark.parametrize('code, last', [
-    ('ctypes.string_at(0)', 'Fatal Python error: Segmentation fault'),
-    ('os.abort()', 'Fatal Python error: Aborted'),
-    ('raise SystemExit(4)', r'RuntimeError: Expected a result, got SystemExit\(4\), which would')])
-def test_ends_without_an_error_of_python(code, last):
-    log = left_by('import ctypes, os\nfrom nni_rankreg.host.trial import telling_its_end\n'
-                  f'with telling_its_end():\n    {code}')
-    assert re.match(last, error_of(log).splitlines()[-1]) and '<string>' in error_of(log)
-    assert 'Extension modules' not in error_of(log)
+def test_a_crash_in_compiled_code():
+    found = error_of(left_by(
+        'import ctypes\nfrom nni_rankreg.host.trial import telling_its_end\n'
+        'with telling_its_end():\n    ctypes.string_at(0)'))
+    assert found.splitlines()[-1] == 'Fatal Python error: Segmentation fault'
+    assert '<string>' in found and 'Extension modules' not in found
 
 
 def test_noise():
