@@ -28,6 +28,7 @@ Path = str | os.PathLike[str]
 Decode = Callable[[str], Sample]
 """From the text of an architecture to the sample."""
 
+_SPREADSHEET = {'TRUE': 'true', 'FALSE': 'false'}
 _NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
@@ -142,7 +143,7 @@ def _literal(text: str) -> Any:
     """Return what a text means in JSON, otherwise in Python; if in neither, the text."""
     for parse in (json.loads, ast.literal_eval):
         try:
-            return parse(text)
+            return parse(_SPREADSHEET.get(text, text))
         except _NO_LITERAL:
             continue
     return text
