@@ -141,8 +141,8 @@ def test_what_differs_in_every_row_is_no_choice(tmp_path, caplog):
 
 @pytest.mark.parametrize('text, choice', [
     ('3', 3), ('0.5', .5), ('True', True), ('TRUE', True), ('null', None), ('"(1, 2)"', (1, 2)),
-    ('NaN', 'NaN'), ('1e999', '1e999'), ('[1]', '[1]'), ('"{1, 2}"', '{1, 2}'), ('1j', '1j'), ("b'a'", "b'a'"),
-    ('...', '...'), ('"([1], 2)"', '([1], 2)')])
+    ('NaN', 'NaN'), ('1e999', '1e999'), ('[1]', '[1]'), ('"{1, 2}"', '{1, 2}'), ('1j', '1j'),
+    ("b'a'", "b'a'"), ('...', '...'), ('"([1], 2)"', '([1], 2)')])
 def test_choices_of_a_file_alone_are_plain(tmp_path, text, choice):
     sample, = read_text(tmp_path, f'kernel,metric\n{text},1\n').samples
     assert sample == {'kernel': choice}
