@@ -19,7 +19,7 @@ from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.predictor import Ranker
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.search import Candidates
-from nni_rankreg.strategy import SPOS, AceNAS, Landmarks, LandmarkSearch, Rounds, WeakLabelling
+from nni_rankreg.strategy import SPOS, AceNAS, LandmarkSearch, Rounds, WeakLabelling
 
 
 class ConvNet(nas.ModelSpace):
@@ -65,8 +65,7 @@ def main(acenas: bool = False, archive: Path = Path('runs/own.sqlite'), training
     supernet = SPOS([LandmarkRegularizer(weight=10.)], metric='val_acc'), training(supernet_epochs)
     search = (AceNAS(*supernet, weak=WeakLabelling(200), budget=trainings, archive=archive,
                      rounds=Rounds(2, 2, top=3, landmarks=trainings // 2)) if acenas else
-              LandmarkSearch(*supernet, landmarks=Landmarks(trainings, random=0), iterations=1,
-                             top=3, archive=archive))
+              LandmarkSearch(*supernet, iterations=1, landmarks=trainings, top=3, archive=archive))
     config = NasExperimentConfig('sequential', 'simplified', 'local', trial_concurrency=1)
     experiment = NasExperiment(ConvNet(), training(epochs), search, config)
     experiment.run(8080)
