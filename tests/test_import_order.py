@@ -31,7 +31,7 @@ predictor
 search
 regularizer
 plan
-host.transfer host.trial host.network
+host.transfer host.trial host.network host.warm
 supernet
 host.run
 strategy
