@@ -2,14 +2,18 @@
 /*
  * What NNI's manager lacks, read by Node before it: NODE_OPTIONS="--require=FILE".
  *
- * NNI_RANKREG_HOST    The address to listen on, 127.0.0.1 unless said otherwise. 0.0.0.0 are all.
+ * NNI_RANKREG_HOST    The address to listen on; 0.0.0.0 are all. Unless said otherwise 127.0.0.1,
+ *                     or all if trials run on other machines, which connect to it.
  * NNI_RANKREG_SEARCH  The id of the process that it ends with; without one it stays.
  */
 
 const Module = require('node:module');
 const net = require('node:net');
 
-const { NNI_RANKREG_HOST: host = '127.0.0.1', NNI_RANKREG_SEARCH: search } = process.env;
+const mode = process.argv.indexOf('--mode') + 1;    // NNI's name of the training service
+const everywhere = mode > 0 && process.argv[mode] !== 'local';
+const { NNI_RANKREG_HOST: host = everywhere ? '0.0.0.0' : '127.0.0.1',
+        NNI_RANKREG_SEARCH: search } = process.env;
 
 // Trials and tuners inherit what is left, and are none of this.
 delete process.env.NNI_RANKREG_HOST;

@@ -186,6 +186,12 @@ def test_server_listens_where_it_should(listen, variables, address):
     assert environment['NODE_OPTIONS'].strip() == '--no-warnings' and HOST not in environment
 
 
+@pytest.mark.parametrize('mode, address', [('local', '127.0.0.1'), ('remote', '0.0.0.0')])
+def test_machines_of_other_training_services_reach_it(mode, address):
+    output, _ = node('--', '--mode', mode).communicate(timeout=60)
+    assert json.loads(output)[0] == address
+
+
 def test_guard_servers_listen_everywhere():
     output = subprocess.run([NODE, '-e', SERVER % '0'], check=True, text=True, timeout=60,
                             capture_output=True).stdout
