@@ -29,6 +29,7 @@ from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.host.run.engine import EngineRunner
 from nni_rankreg.host.run.experiment import free_port, local_experiment
+from nni_rankreg.host.run.results_file import read_results_file
 from nni_rankreg.plan import SearchError, StandAlone
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import LandmarkSampler
@@ -155,8 +156,9 @@ def test_best_architectures_with_their_metrics(run):
 
 
 def test_every_file_is_in_its_folder(run, home):
+    results, = run.folder.glob('results-*.npz')              # that the super-net was trained with
     files = {path.name for path in run.folder.iterdir()}
-    assert files == {'table.csv', 'a.sqlite', 'a-supernet-1.pt', 'nni'}
+    assert files == {'table.csv', 'a.sqlite', 'a-supernet-1.pt', 'nni', results.name}
     assert (run.folder / 'nni' / run.experiment.id / 'log' / 'nnimanager.log').exists()
     assert {path.name for path in home.iterdir()} <= {'.experiment', '.experiment.lock',
                                                       'nni-experiments', '.cache', '.config'}
@@ -180,8 +182,9 @@ def test_parameters_of_trials(run):
     assert samples == tried
     supernet = parameters[run.supernet_id()]
     assert supernet['title'] == 'supernet 1' and supernet['top'] == TOP + 1    # one has failed
-    assert supernet['samples'] == run.archive.results().samples[:LANDMARKS]
-    assert supernet['metrics'] == pytest.approx(run.archive.results().metrics[:LANDMARKS])
+    given = read_results_file(supernet['results'])
+    assert given.samples == run.archive.results().samples[:LANDMARKS]
+    assert given.metrics == pytest.approx(run.archive.results().metrics[:LANDMARKS])
     assert supernet['save'] == str(run.folder / 'a-supernet-1.pt')
 
 

@@ -140,7 +140,8 @@ class TrialAdapter(EngineAdapter):
         self._current: dict[int, ExecutableModelSpace] = {}  # of those that the listener has
         self._late: deque[Event] = deque()       # that nobody has heard of
         self._hear: Callable[[Any], None] | None = None
-        assessor = make_assessor(engine.nodejs_binding)
+        with _expecting_an_answer():
+            assessor = make_assessor(engine.nodejs_binding)
         self._judge = None if assessor is None else Judge(assessor, engine._channel)
         engine._channel.on_report_metric_data(self._hear_report)
 
@@ -170,7 +171,9 @@ class TrialAdapter(EngineAdapter):
 
     def _last_parameter_id(self) -> int:
         """Return the last id that an earlier start has used; NNI's own engine fails at times."""
-        return max((record['parameter_id'] for trial in list_trials(self.engine.nodejs_binding)
+        with _expecting_an_answer():
+            trials = list_trials(self.engine.nodejs_binding)
+        return max((record['parameter_id'] for trial in trials
                     for record in trial['hyperParameters']), default=-1)
 
     def _hear_report(self, report: ReportMetricData) -> None:
@@ -198,20 +201,27 @@ class TrialAdapter(EngineAdapter):
         SearchError
             If the manager is gone.
         """
-        try:
+        with _expecting_an_answer():
             if not self.engine._channel_listen_thread.is_alive():
                 raise ConnectionError('it has closed the connection')
-            return self.engine.nodejs_binding.get_status()
-        except requests.Timeout:
-            return 'BUSY'
-        except OSError as error:
-            raise SearchError(f'Expected the NNI manager to answer, got: {error}. Start again '
-                              'with the same archive; finished trials are kept.') from error
+            try:
+                return self.engine.nodejs_binding.get_status()
+            except requests.Timeout:
+                return 'BUSY'
 
     def failure(self, model: ExecutableModelSpace) -> Failure:
         """Return the last lines of the error output of a trial, or who has ended it."""
         key = next((key for key, one in self._current.items() if one is model), None)
         return failure_of(self.engine.nodejs_binding, key)
+
+
+@contextmanager
+def _expecting_an_answer() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SearchError(f'Expected the NNI manager to answer, got: {error}. Start again with the '
+                          'same archive; finished trials are kept.') from error
 
 
 def adapt(engine: ExecutionEngine) -> EngineAdapter:
