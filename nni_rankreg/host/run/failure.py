@@ -44,7 +44,7 @@ def failure_of(experiment: Any, parameter_id: int | None) -> Failure:
         if own is not None and own['status'] in _ENDS:
             reason, tries = _ENDS[own['status']]
             text = _error_output(experiment, own)
-            return Failure(text if CRASH in text else f'{text}\n{reason}'.strip(), tries)
+            return Failure(text) if CRASH in text else Failure(f'{text}\n{reason}'.strip(), tries)
         failed = [one for one in reversed(trials) if one['status'] == 'FAILED']
         for trial in sorted(failed, key=lambda one: not _has(one, parameter_id)):
             text = _error_output(experiment, trial)
