@@ -3,7 +3,9 @@
 # make test-fast  those of three minutes: none that is slow or needs a real manager or a GPU
 # make lint       ruff, mypy
 # make bench      what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
-PYTHON ?= python3
+SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.10 python3.14,\
+    $(shell $(name) -c '$(SUPPORTED)' 2>/dev/null && echo $(name))) python3)
 VENV := .venv
 JOBS ?= 2
 DATA ?= ../shared/data
@@ -24,7 +26,8 @@ test-fast: sound
 
 # Tools of yours go elsewhere than into .venv: what they install may be too new for NNI.
 sound: $(VENV)/.installed-test
-	@$(VENV)/bin/python -m pip --disable-pip-version-check check
+	@! $(VENV)/bin/python -m pip --disable-pip-version-check check | \
+	    grep -v -e '^No broken requirements' -e '^nni 3.0 has requirement typeguard<4.1.3'
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check
@@ -35,18 +38,24 @@ bench: $(VENV)/.installed-test
 	$(VENV)/bin/python benchmarks/render.py --results $(OUT) --out $(RENDERED)
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	    { echo 'Expected Python 3.10 or later, got:'; $(PYTHON) --version; \
-	      echo 'Name another one: make PYTHON=python3.11 ...'; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' 2>/dev/null || { echo 'Expected Python 3.10 to 3.14, got' \
+	    "$(PYTHON), $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.13 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+# NNI wants a typeguard that Python 3.14 cannot import; its successors serve NNI as well.
+INSTALL = $(VENV)/bin/python -m pip install --disable-pip-version-check --editable
+NEWER_TYPEGUARD = $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || \
+    $(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps 'typeguard>=4.4.4'
 
 $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing PyTorch, NNI and the package into $(VENV); this takes some minutes once.'
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable .
+	$(INSTALL) .
+	@$(NEWER_TYPEGUARD)
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(VENV)/bin/python -m pip install --disable-pip-version-check --editable '.[test]'
+	$(INSTALL) '.[test]'
+	@$(NEWER_TYPEGUARD)
 	@touch $@
 
 clean:
