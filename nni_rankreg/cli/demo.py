@@ -59,7 +59,8 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
         oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)],
                      evidence=LearnedTeacher([], seed=seed), **settings),
         control=SPOS([EqualCostControl(count=4)], **settings),
-        supernet_evaluator=evaluator, iterations=1, landmarks=Landmarks(12, random=6), top=4,
+        supernet_evaluator=evaluator, iterations=1,
+        landmarks=Landmarks(12, threshold=1, random=6), top=4,
         archive=archive, seed=seed)
 
 

@@ -16,7 +16,7 @@ from nni_rankreg.host.run.experiment import free_port
 
 from .experiments import PATIENCE, write_table
 
-LANDMARKS, TOP, EPOCHS = 4, 2, 2
+LANDMARKS, TOP, RANDOM, EPOCHS = 4, 1, 1, 2
 SEARCH = f"""
 space:
   class_path: nni_rankreg.space.NasBench201
@@ -40,7 +40,7 @@ strategy:
       class_path: nni_rankreg.evaluator.digits.digits_evaluator
       init_args: {{epochs: {EPOCHS}, validation_batch: 450}}
     iterations: 1
-    landmarks: {LANDMARKS}
+    landmarks: {{count: {LANDMARKS}, random: {RANDOM}}}
     top: {TOP}
     archive: a.sqlite
 """

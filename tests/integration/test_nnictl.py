@@ -17,7 +17,7 @@ import psutil
 import pytest
 import requests
 from helpers.experiments import PATIENCE, kill
-from helpers.nnictl import EPOCHS, LANDMARKS, TOP, Search, parameters
+from helpers.nnictl import EPOCHS, LANDMARKS, RANDOM, TOP, Search, parameters
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.cli import main
@@ -70,9 +70,12 @@ def done(search, stopped):
 def test_stop_and_resume(done, stopped):
     archive = Archive(done.folder / 'a.sqlite')
     jobs = archive.jobs().set_index('key')
-    assert set(jobs['status']) == {'done'} and len(jobs) == 1 + LANDMARKS + 1 + TOP
+    assert set(jobs['status']) == {'done'}
+    assert dict(Counter(jobs['kind'])) == {'evaluation': 1, 'SuperNet': 1, 'Prediction': 1,
+                                           'StandAlone': LANDMARKS + TOP + RANDOM}
     assert [jobs['finished'][key] for key in stopped] == [done.stamps[key] for key in stopped]
-    assert len(archive.results().samples) == len(archive.to_frame()) == LANDMARKS + TOP
+    assert len(archive.results().samples) == len(archive.to_frame()) == (
+        LANDMARKS + TOP + RANDOM)
 
 
 def test_no_finished_trial_is_repeated(done):
@@ -84,10 +87,10 @@ def test_no_finished_trial_is_repeated(done):
     trials = done.trials()
     states = Counter(trial['status'] for trial in trials)
     assert states.pop('USER_CANCELED') == 1 and set(states) == {'SUCCEEDED'}
-    assert states['SUCCEEDED'] - (LANDMARKS + 1 + TOP) in (-1, 0)
+    assert states['SUCCEEDED'] - (LANDMARKS + 1 + TOP + RANDOM) in (-1, 0)
     stages = Counter(parameters(trial)['mutation_summary']['stage'] for trial in trials)
     assert stages['landmark'] - LANDMARKS in (0, 1)
-    assert (stages['supernet 1'], stages['best 1'], len(stages)) == (1, TOP, 3)
+    assert (stages['supernet 1'], stages['best 1'], len(stages)) == (1, TOP + RANDOM, 3)
 
 
 def test_experiment_ends_by_itself(done):
@@ -98,8 +101,20 @@ def test_experiment_ends_by_itself(done):
 def test_stages_and_choices_can_be_read(done):
     summaries = [parameters(trial)['mutation_summary'] for trial in done.trials()]
     space = done.get('experiment')['params']['searchSpace']
-    assert all(set(one) - {'stage'} == set(space) for one in summaries
+    assert all(set(one) - {'stage', 'predicted'} == set(space) for one in summaries
                if one['stage'] != 'supernet 1')
+
+
+def test_what_was_predicted_is_beside_the_result(done):
+    trials = [one for one in done.trials('SUCCEEDED')
+              if parameters(one)['mutation_summary']['stage'] == 'best 1']
+    assert len(trials) == TOP + RANDOM
+    finals = [json.loads(json.loads(one['finalMetricData'][0]['data'])) for one in trials]
+    assert all(one.keys() == {'default', 'predicted'} for one in finals)
+    # Of trials that start together, NNI gives each the parameters that are next in its queue.
+    assert {one['predicted'] for one in finals} == {
+        parameters(one)['mutation_summary']['predicted'] for one in trials}
+    assert all(0 < one['predicted'] < 1 for one in finals)
 
 
 def test_ranking_of_each_epoch_belongs_to_the_supernet(done):
@@ -169,7 +184,8 @@ def test_overview(done, browser):
 def test_hyper_parameter_graph(done, browser):
     browser.get(f'http://localhost:{done.port}/detail')
     click(browser, 'Hyper-parameter')
-    see(browser, ['cell/0_1', 'cell/2_3', 'conv_3x3', 'stage', 'supernet 1', 'landmark'])
+    see(browser, ['cell/0_1', 'cell/2_3', 'conv_3x3', 'stage', 'supernet 1', 'landmark',
+                  'predicted'])
     lines = browser.execute_script('return document.querySelectorAll(".parcoords canvas").length')
     assert lines > 0
     keep(browser, 'ui_hyper_parameter')

@@ -57,7 +57,7 @@ class StandAloneModelSpace(SimplifiedModelSpace):
     def _dump(self) -> dict[str, Any]:
         sample = self.sample or {}
         exact = {} if json.loads(json.dumps(sample)) == sample else {_EXACT: repr(sample)}
-        return {SUMMARY: {**deepcopy(sample), 'stage': self.stage, 'expected': self.expected},
+        return {SUMMARY: {**deepcopy(sample), 'stage': self.stage, **self.expected},
                 **super()._dump(), **exact}
 
     @classmethod
@@ -65,5 +65,7 @@ class StandAloneModelSpace(SimplifiedModelSpace):
         model, summary = super()._load(**attributes), attributes[SUMMARY]
         if _EXACT in attributes:
             model.sample = ast.literal_eval(attributes[_EXACT])
-        model.stage, model.expected = summary['stage'], summary['expected']
+        model.stage = summary['stage']
+        model.expected = {name: value for name, value in summary.items()
+                          if name != 'stage' and name not in (model.sample or {})}
         return model
