@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from .structure import structure_features
 __all__ = ['Description']
 
 _REFERENCE = 1000
+_REMEMBERED = 50_000  # architectures, which take a few hundred bytes to some kilobytes each
 
 
 class Description:
@@ -61,13 +63,18 @@ class Description:
         if self._scale is None:
             self._scale = self._scale_of(self._raw(self.reference))
         keys = [sample_key(sample) for sample in samples]
-        missing = {key: sample for key, sample in zip(keys, samples) if key not in self._rows}
+        found = {key: self._rows[key] for key in keys if key in self._rows}
+        missing = {key: sample for key, sample in zip(keys, samples) if key not in found}
         if missing:
             kept, mean, deviation = self._scale
             rows = (self._raw(list(missing.values()))[:, kept] - mean) / deviation
-            self._rows.update(zip(missing, rows.astype(np.float32)))
+            new = dict(zip(missing, rows.astype(np.float32)))
+            found.update(new)
+            if len(self._rows) + len(new) > _REMEMBERED:
+                self._rows.clear()
+            self._rows.update(islice(new.items(), _REMEMBERED))
         empty = np.zeros((0, len(self._scale[0])), dtype=np.float32)
-        return np.stack([self._rows[key] for key in keys]) if keys else empty
+        return np.stack([found[key] for key in keys]) if keys else empty
 
     def prior(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return what the evidence says as a whole of N architectures, shape (N,), float64.

@@ -21,6 +21,7 @@ from .target import metric_scores
 
 __all__ = ['GaussianProcess']
 
+_CHUNK = 10_000  # architectures that are predicted at a time
 _NOISE, _NOISE_RANGE = 0.1, (1e-4, 1.)  # of a training, as a share of the variance of the metrics
 
 
@@ -105,8 +106,12 @@ class GaussianProcess(MeanScorer):
             raise RuntimeError('Expected a fitted Gaussian process; call fit first.')
         if not samples:
             return Prediction(torch.zeros(0).double(), torch.zeros(0).double())
-        mean, spread = self._model.predict(self._features(samples), return_std=True)
-        return Prediction(torch.from_numpy(mean), torch.from_numpy(spread))
+        features = self._features(samples)
+        # Of all at once, the covariances with the results would take gigabytes.
+        parts = [self._model.predict(features[first:first + _CHUNK], return_std=True)
+                 for first in range(0, len(features), _CHUNK)]
+        mean, spread = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts))
+        return Prediction(mean, spread)
 
     def _features(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return what the kernels see of N architectures, the vote last if there is one."""

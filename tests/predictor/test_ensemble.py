@@ -183,6 +183,23 @@ def test_description_is_structure_and_evidence_of_unit_scale():
     assert not varies.all() and description([]).shape == (0, varies.sum())
 
 
+def test_what_is_remembered_is_bounded(monkeypatch):
+    expected = Description(SPACE)(UNSEEN)
+    monkeypatch.setattr('nni_rankreg.predictor.description._REMEMBERED', 50)
+    description = Description(SPACE)
+    for rows in (slice(0, 30), slice(20, 60), slice(0, 200), slice(10, 40)):
+        np.testing.assert_array_equal(description(UNSEEN[rows]), expected[rows])
+        assert 0 < len(description._rows) <= 50
+
+
+def test_process_predicts_part_by_part(monkeypatch):
+    process = GaussianProcess(SPACE).fit(FEW, worth(FEW))
+    expected = process.predict(UNSEEN)
+    monkeypatch.setattr('nni_rankreg.predictor.gaussian_process._CHUNK', 30)
+    for found, one in zip(process.predict(UNSEEN), expected):
+        torch.testing.assert_close(found, one)
+
+
 def test_an_architecture_is_described_once():
     asked = []
 
