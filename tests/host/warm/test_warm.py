@@ -102,12 +102,12 @@ def test_all_processes_of_a_killed_trial_end(server, folder, kill):
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_trial_that_is_killed_itself_fails(server, folder):
+def test_a_trial_that_is_killed_itself_ends_by_the_signal(server, folder):
     with subprocess.Popen(command(server, 'sleep'), cwd=folder, stdout=subprocess.PIPE,
                           env={**os.environ, 'TRIAL': 'x7'}, text=True) as trial:
         child = psutil.Process(last_number(trial.stdout))
         child.parent().kill()
-        assert trial.wait(20) == 137
+        assert trial.wait(20) == -signal.SIGKILL
     child.kill()
 
 
