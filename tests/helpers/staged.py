@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def patient(check):
 
 
 def main(folder, port):
+    # A shell that runs tests in the background lets all that they start ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     launcher._check_rest_server = patient(launcher._check_rest_server)
     experiment = staged_experiment(Path(folder), {'first': (1, 2, 3), 'second': (4,)},
                                    concurrency=2)
