@@ -25,9 +25,11 @@ from nni_rankreg.archive import Archive
 from nni_rankreg.constraint import TunasLatency
 from nni_rankreg.predictor import read_weak
 from nni_rankreg.space import ProxylessNAS, decode_depth, decode_nasbench201, decode_proxyless
+from nni_rankreg.strategy import Landmarks
 from nni_rankreg.table import digits
 
 SCRIPTS = sorted(path.name for path in EXAMPLES.glob('*.py'))
+RANDOM = Landmarks().random  # architectures that are trained beside the best of an iteration
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_digits_search(run, tmp_path):
     output = run('digits_search.py', '--epochs', '1', '--supernet_epochs', '2', '--landmarks', '3',
                  '--top', '1', '--iterations', '1', '--evaluations', '4', '--ranked', '20')
     archive = Archive(tmp_path / 'runs' / 'digits' / 'results.sqlite')
-    assert len(archive) == 4
+    assert len(archive) == 3 + 1 + RANDOM
     check_models(output, archive, decode_nasbench201)
     measured, landmarks = supernets(archive)[0]['measured'], archive.results().samples[:3]
     table = digits().subset(20, seed=0)
@@ -119,7 +121,7 @@ def test_depth_search(run, tmp_path):
                  '--supernet_epochs', '2', '--landmarks', '3', '--top', '1', '--iterations', '1',
                  '--evaluations', '4')
     archive = Archive(tmp_path / 'runs' / 'depth' / 'results.sqlite')
-    assert len(archive) == 4
+    assert len(archive) == 3 + 1 + RANDOM
     check_models(output, archive, decode_depth, best=min)
 
 
@@ -136,9 +138,10 @@ def test_own_space(run, tmp_path):
         check_models(output, archive, ast.literal_eval)
         predicted = [ast.literal_eval(one) for one in re.findall(r'^{.*}$', output, re.MULTILINE)]
         assert len(predicted) == 3 and all(one['width'] in (8, 16, 24) for one in predicted)
-    assert counts[0] == 7 < counts[1] <= 14
+    assert counts[0] == 4 + 3 + RANDOM < counts[1] <= 14 + RANDOM
     landmarks, weak = supernets(archive)
-    assert len(landmarks['best']) == 3 and not landmarks['weak']
+    assert len(landmarks['best']) == 3
+    assert {len(one) for one in landmarks['weak'].values()} == {100 + 3}    # by which it is judged
     assert not weak['best'] and {len(one) for one in weak['weak'].values()} == {200}
 
 
@@ -230,7 +233,7 @@ def test_cifar10_search(run, tmp_path, arguments):
                  '--supernet_epochs', '2', '--landmarks', '2', '--iterations', '1', *arguments,
                  before=ANY_CONTENT)
     archive = Archive(tmp_path / 'runs' / 'cifar10' / 'results.sqlite')
-    assert len(archive) == 4
+    assert len(archive) == 3 + 1 + RANDOM
     check_models(output, archive, ast.literal_eval)
     eighths = 8 * np.array(archive.results().metrics)       # a tenth of 80 images is validation
     assert eighths == pytest.approx(eighths.round(), abs=1e-4)

@@ -157,7 +157,7 @@ def test_landmark_search(kind, tmp_path, monkeypatch):
         experiment.run()
     finally:
         experiment.stop()
-    assert len(search.archive) == 3 + 2 + 2 and len(search.supernets) == 2
+    assert len(search.archive) == 3 + 2 * (2 + 2) and len(search.supernets) == 2
     assert all(len(one.best) == 2 and one.measured['scores'] for one in search.supernets)
     assert sorted(path.parent.name[:-13] for path in (tmp_path / 'checkpoints').rglob('last.ckpt')
                   ) == ['supernet-1', 'supernet-2']
