@@ -122,14 +122,14 @@ def summarise(search: LandmarkSearch, seed: int) -> dict[str, Any]:
     others = [digits_accuracy(best.sample, other) for other in range(TABLE_SEEDS) if other != seed]
     mean = (best.metric + sum(others)) / (1 + len(others))
     rankings, truth = _rankings(search)
+    taus = {arm: kendall_tau(one, truth) for arm, one in rankings.items()}
     jobs = search.archive.jobs()['kind'].value_counts()
     trained, judged = int(jobs['StandAlone']), search.reliability()
     return {
         'trials': {'standalone': trained, 'supernet': int(jobs['SuperNet'])},
-        'kendall_tau': {arm: kendall_tau(one, truth) for arm, one in rankings.items()},
+        'kendall_tau': taus,
         'interval': {arm: kendall_tau_interval(one, truth) for arm, one in rankings.items()},
-        'gain': {'kendall_tau': kendall_tau(rankings[AVERAGED], truth)
-                 - kendall_tau(rankings[ARMS[0]], truth),
+        'gain': {'kendall_tau': taus[AVERAGED] - taus[ARMS[0]],
                  'interval': kendall_tau_interval(rankings[AVERAGED], truth,
                                                   against=rankings[ARMS[0]])},
         'prospective': {source: asdict(judged.over_all(source)) for source in judged.sources},

@@ -60,6 +60,10 @@ class Description:
 
     def __call__(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return the features of N architectures, shape (N, K), float32."""
+        return self._described(samples)[:, :-1]
+
+    def _described(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Return the features of N architectures, and the last one as it is, in one more column."""
         if self._scale is None:
             self._scale = self._scale_of(self._raw(self.reference))
         keys = [sample_key(sample) for sample in samples]
@@ -67,13 +71,14 @@ class Description:
         missing = {key: sample for key, sample in zip(keys, samples) if key not in found}
         if missing:
             kept, mean, deviation = self._scale
-            rows = (self._raw(list(missing.values()))[:, kept] - mean) / deviation
+            raw = self._raw(list(missing.values()))
+            rows = np.column_stack([(raw[:, kept] - mean) / deviation, raw[:, -1]])
             new = dict(zip(missing, rows.astype(np.float32)))
             found.update(new)
             if len(self._rows) + len(new) > _REMEMBERED:
                 self._rows.clear()
             self._rows.update(islice(new.items(), _REMEMBERED))
-        empty = np.zeros((0, len(self._scale[0])), dtype=np.float32)
+        empty = np.zeros((0, len(self._scale[0]) + 1), dtype=np.float32)
         return np.stack([found[key] for key in keys]) if keys else empty
 
     def prior(self, samples: Sequence[Sample]) -> np.ndarray:
@@ -84,7 +89,7 @@ class Description:
         """
         if self.evidence is None:
             return np.zeros(len(samples))
-        return self.evidence.features(samples)[:, -1].double().numpy()
+        return self._described(samples)[:, -1].astype(np.float64)
 
     @property
     def reference(self) -> Sequence[Sample]:

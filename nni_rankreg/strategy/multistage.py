@@ -33,6 +33,8 @@ __all__ = ['PlanStrategy']
 
 _logger = logging.getLogger(__name__)
 
+_SHOWN = ('predictor', 'supernet', 'vote')  # what the web UI shows the first of that is known
+
 
 class PlanStrategy(Strategy):
     """A strategy whose `plan` yields jobs; NNI's engine runs them, the archive keeps the results.
@@ -100,8 +102,10 @@ class PlanStrategy(Strategy):
         """
         before = self.reliability()
         record_predictions(self.archive, stage, samples, random, predictions)
+        taus = {source: before.over_all(source).tau for source in _SHOWN
+                if source in predictions and source in before.sources}
         expected = [_expected({source: values[row] for source, values in predictions.items()},
-                              before) for row in range(len(samples))]
+                              taus) for row in range(len(samples))]
         yield from self.train_stand_alone(samples, ledger, stage, expected)
         if known := str(self.reliability()):
             _logger.info('Prospective rank correlation over the space: %s', known)
@@ -240,11 +244,11 @@ class PlanStrategy(Strategy):
         """Do nothing: the search continues from its archive."""
 
 
-def _expected(predictions: Mapping[str, float], before: Reliability) -> dict[str, float]:
+def _expected(predictions: Mapping[str, float], taus: Mapping[str, float]) -> dict[str, float]:
     """Return what the web UI shows of the predictions of an architecture, of the best source."""
-    for source in ('predictor', 'supernet', 'vote'):
+    for source in _SHOWN:
         if math.isfinite(predictions.get(source, math.nan)):
-            tau = before.over_all(source).tau if source in before.sources else math.nan
-            shown = {'predicted': float(norm.cdf(predictions[source])), 'prospective_tau': tau}
+            shown = {'predicted': float(norm.cdf(predictions[source])),
+                     'prospective_tau': taus.get(source, math.nan)}
             return {name: round(value, 3) for name, value in shown.items() if math.isfinite(value)}
     return {}
