@@ -12,7 +12,6 @@ from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
 from ..._util.path import user_path
-from ..warm.start import warm_python
 from .manager import HOST
 from .prepare import prepare_nni
 
@@ -23,8 +22,7 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
                      concurrency: int = 1, host: str | None = None) -> NasExperiment:
     """Return an experiment on the local training service, ready to run.
 
-    Its trials are forks of one warm process, see `warm_python`. The web UI puts low metrics first
-    if the strategy has the mode ``min``.
+    The web UI puts low metrics first if the strategy has the mode ``min``.
 
     Parameters
     ----------
@@ -45,7 +43,6 @@ def local_experiment(space: Any, evaluator: Any, strategy: Any, *, folder: Path,
     config.experiment_working_directory = user_path(folder).absolute()
     config.experiment_name = type(strategy).__name__
     config.trial_concurrency = concurrency
-    config._trial_command_params = {'python': warm_python()}
     if getattr(strategy, 'mode', 'max') == 'min':
         minimise(config)
     return NasExperiment(space, evaluator, strategy, config)

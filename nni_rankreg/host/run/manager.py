@@ -18,6 +18,9 @@ from typing import Any
 import psutil
 from nni.experiment import Experiment, launcher
 from nni.experiment.experiment import RunMode
+from nni.nas.experiment.config import NasExperimentConfig
+
+from ..warm.start import warm_python
 
 __all__ = ['HOST', 'install_manager', 'left_managers', 'node_options', 'stop_left_managers']
 
@@ -52,6 +55,7 @@ def install_manager() -> None:
     * They end with this process, however that ends, unless they are started to be detached.
     * One that the killed process of an earlier start has left in the same folder is stopped first.
     * SIGTERM and SIGHUP stop the experiment, as Ctrl-C does, and all three end the script.
+    * Trials of the local training service are forks of one warm process, see `warm_python`.
 
     Calling it once more does nothing.
     """
@@ -110,13 +114,29 @@ def _start(action: Any, exp_id: str, config: Any, port: int, debug: bool, run_mo
     if run_mode is not RunMode.Detach:
         variables[_SEARCH] = str(os.getpid())
         _stop_on_signals()
+        _warm(config)
     with _environment(variables):
         return _start_experiment(action, exp_id, config, port, debug, run_mode, *more, **options)
 
 
+def _warm(config: Any) -> None:
+    """Let the trials of a search on this machine be forks, unless they have a Python of their own.
+
+    The configuration is NNI's copy of the user's, which is compared when a search is resumed.
+    """
+    if (isinstance(config, NasExperimentConfig) and _platform(config) == 'local'
+            and config._trial_command_params is None):
+        config._trial_command_params = {'python': warm_python()}
+        config.training_service.trial_command = config.canonical_copy().trial_command
+
+
+def _platform(config: Any) -> str:
+    return getattr(config.training_service, 'platform', 'hybrid')
+
+
 def _host(config: Any, port: int) -> str:
     """Return the address to listen on, after a warning if others reach it."""
-    platform = getattr(config.training_service, 'platform', 'hybrid')
+    platform = _platform(config)
     host = os.environ.get(HOST, '127.0.0.1' if platform == 'local' else '0.0.0.0')
     if host not in _LOOPBACK:
         _logger.warning(

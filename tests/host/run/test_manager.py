@@ -16,6 +16,7 @@ import psutil
 import pytest
 from nni.experiment import Experiment, launcher
 from nni.experiment.experiment import RunMode
+from nni.nas.experiment.config import NasExperimentConfig
 
 from nni_rankreg.host.run import manager
 from nni_rankreg.host.run.manager import (
@@ -25,6 +26,8 @@ from nni_rankreg.host.run.manager import (
     node_options,
     stop_left_managers,
 )
+from nni_rankreg.space import NasBench201
+from nni_rankreg.strategy import AceNAS
 
 NODE = Path(nni_node.__file__).with_name('node')
 
@@ -85,6 +88,23 @@ def test_address(installed, monkeypatch, caplog, platform, said, host, warning):
     start(platform)
     assert installed[0][1][HOST] == host
     assert (warning or '') in caplog.text and bool(caplog.records) == bool(warning)
+
+
+@pytest.mark.parametrize('given, mode, python', [
+    (None, RunMode.Background, 'warm python'), (None, RunMode.Detach, sys.executable),
+    ({'python': 'python3'}, RunMode.Background, 'python3')])
+def test_trials_on_this_machine_are_forks(installed, monkeypatch, tmp_path, given, mode, python):
+    """The manager runs the command of the training service that it is sent."""
+    monkeypatch.setattr(manager, 'warm_python', lambda: 'warm python')
+    config = NasExperimentConfig.default(NasBench201(2, 1), None,
+                                         AceNAS(archive=tmp_path / 'a.sqlite'))
+    config._trial_command_params = given
+    launcher.start_experiment('create', 'id', config.canonical_copy(), 8080, False, mode)
+    (_, _, sent, *_), _ = installed[0]
+    command = f'{python} -m nni.nas.execution.training_service trial'
+    assert sent.json()['trainingService']['trialCommand'] == command
+    assert sent.json()['trialCommand'] == command
+    assert config._trial_command_params is given, 'compared when the experiment is resumed'
 
 
 # Ctrl-C and other signals
