@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 from nni.nas.nn.pytorch import ModelSpace
 
@@ -45,9 +45,12 @@ class DifferentiableStrategy(SuperNetStrategy):
     Raises
     ------
     ValueError
-        If a count is out of range; on running, if the space chooses anything but layers and
-        single inputs.
+        If a count is out of range; on running, if a choice cannot be weighed, or is not one of a
+        list.
     """
+
+    paths_only: ClassVar[bool] = False
+    """Whether only paths are executed, so that a choice may change the size of an output."""
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *, candidates: int = 100,
                  arc_learning_rate: float = 3e-4, warmup_epochs: int = 0, **kwargs: Any):
@@ -65,7 +68,7 @@ class DifferentiableStrategy(SuperNetStrategy):
 
     def make_architecture(self, supernet: ModelSpace) -> ArchitectureParameters:
         """Return a logit for every choice; what cannot be mixed is told at once."""
-        Mixer(supernet)
+        Mixer(supernet, self.paths_only)
         return ArchitectureParameters(supernet, self.seed)
 
     def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:

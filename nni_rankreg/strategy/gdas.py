@@ -23,7 +23,9 @@ class GDAS(DifferentiableStrategy):
     Source: Dong and Yang, "Searching for a Robust Neural Architecture in Four GPU Hours", CVPR
     2019. The weights are trained on a drawn path, as in `SPOS`, at its cost; in the step of the
     architecture the output of each drawn choice is multiplied by its straight-through weight,
-    which is 1. Landmarks are discrete paths.
+    which is 1. Narrower slices of a drawn width, smaller kernels in the middle of a drawn one and
+    lesser depths are part of what is executed: they weigh 0 and have a gradient, too, and what lies
+    beyond the drawn one counts as the drawn one. Landmarks are discrete paths.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ class GDAS(DifferentiableStrategy):
     >>> strategy = GDAS(candidates=50, seed=1)
     >>> # NasExperiment(space, evaluator, strategy).run()
     """
+
+    paths_only = True
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
                  temperature: tuple[float, float] = (10., 0.1), **kwargs: Any):

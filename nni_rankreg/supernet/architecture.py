@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..host.network.mixture import Mixture
+from ..host.network.weights import Mixture
 from ..sampler.choice import ChoiceSpace
 from ..typing import Sample
 
-__all__ = ['ArchitectureParameters', 'most_probable', 'path']
+__all__ = ['ArchitectureParameters', 'Drawn', 'most_probable']
+
+
+class Drawn(NamedTuple):
+    """A mixture of all choices, and the only path of it that is executed; None executes all."""
+
+    mixture: Mixture
+    path: Sample | None = None
 
 
 class ArchitectureParameters(nn.Module):
@@ -45,9 +52,9 @@ class ArchitectureParameters(nn.Module):
     >>> architecture.logits.data[0, 2] = 2.
     >>> next(architecture.most_probable())
     {'op': 'c', 'width': 8}
-    >>> (label, ((choice, weight),)), _ = architecture.draw(temperature=1.).items()
-    >>> choice in 'abc', weight.item(), weight.requires_grad
-    (True, 1.0, True)
+    >>> mixture, path = architecture.draw(temperature=1.)
+    >>> {choice: weight.item() for choice, weight in mixture['op']}[path['op']]
+    1.0
     """
 
     def __init__(self, space: Any, seed: int = 0):
@@ -73,12 +80,10 @@ class ArchitectureParameters(nn.Module):
 
     def mixture(self) -> Mixture:
         """Return all choices, each with its probability."""
-        probabilities = self.log_probabilities().exp()
-        return {label: list(zip(choices, row)) for (label, choices), row in
-                zip(self.choices.items(), probabilities)}
+        return self._pairs(self.log_probabilities().exp())
 
-    def draw(self, temperature: float) -> Mixture:
-        r"""Return one choice of each label, drawn by its probability; the weight of each is 1.
+    def draw(self, temperature: float) -> Drawn:
+        r"""Return one choice of each label, drawn by its probability, with all weights.
 
         .. math:: h = \mathrm{onehot}(\arg\max(\log p + g)), \qquad
                   w = h - \mathrm{sg}(\tilde p) + \tilde p, \qquad
@@ -86,25 +91,36 @@ class ArchitectureParameters(nn.Module):
 
         with sg the stop of the gradient: the hard Gumbel-softmax with the straight-through
         gradient of Dong and Yang, "Searching for a Robust Neural Architecture in Four GPU Hours",
-        CVPR 2019, Eq. 4 to 6. The weight of the drawn choice alone is returned.
+        CVPR 2019, Eq. 4 to 6. A weight is 1 for the drawn choice and 0 for all others.
 
         Parameters
         ----------
         temperature
             :math:`\tau` > 0. It changes the gradient only, not what is drawn.
         """
-        noise = -torch.empty(self.logits.shape).exponential_(generator=self.generator).log()
-        perturbed = self.log_probabilities() + noise.to(self.logits.device)
-        indices = perturbed.argmax(-1, keepdim=True)
-        soft = (perturbed / temperature).softmax(-1).gather(-1, indices).squeeze(-1)
-        weights = soft - soft.detach() + 1  # in this order exactly 1
-        return {label: [(choices[index], weight)] for (label, choices), index, weight in
-                zip(self.choices.items(), indices.squeeze(-1).tolist(), weights)}
+        perturbed = self._perturbed()
+        indices = perturbed.argmax(-1)
+        soft = (perturbed / temperature).softmax(-1)
+        hard = nn.functional.one_hot(indices, soft.size(-1))
+        weights = soft - soft.detach() + hard  # in this order exactly 0 and 1
+        return Drawn(self._pairs(weights), self._path(indices))
 
     @torch.no_grad()
     def sample(self) -> Sample:
         """Return one architecture, drawn by its probability."""
-        return path(self.draw(1.))
+        return self._path(self._perturbed().argmax(-1))
+
+    def _perturbed(self) -> Tensor:
+        noise = -torch.empty(self.logits.shape).exponential_(generator=self.generator).log()
+        return self.log_probabilities() + noise.to(self.logits.device)
+
+    def _pairs(self, weights: Tensor) -> Mixture:
+        return {label: list(zip(choices, row.unbind())) for (label, choices), row in
+                zip(self.choices.items(), weights.unbind())}
+
+    def _path(self, indices: Tensor) -> Sample:
+        return {label: choices[index] for (label, choices), index in
+                zip(self.choices.items(), indices.tolist())}
 
     def leaning(self, sample: Sample, delta: float) -> Mixture:
         r"""Return the uniform mixture that leans towards an architecture.
@@ -130,11 +146,6 @@ class ArchitectureParameters(nn.Module):
         for indices in most_probable(rows):
             yield {label: choices[index] for (label, choices), index in
                    zip(self.choices.items(), indices)}
-
-
-def path(mixture: Mixture) -> Sample:
-    """Return the architecture of a mixture of one choice for each label."""
-    return {label: choice for label, ((choice, _),) in mixture.items()}
 
 
 def _leaning(chosen: bool, count: int, delta: float) -> float:

@@ -14,9 +14,9 @@ import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor
 
-from ..host.network.mixture import Mixer, Mixture
+from ..host.network.mixture import Mixer
 from ..typing import Sample
-from .architecture import ArchitectureParameters, path
+from .architecture import ArchitectureParameters, Drawn
 from .module import SuperNetModule
 from .quiet import quiet_loss
 
@@ -44,6 +44,9 @@ class DifferentiableModule(SuperNetModule):
         First epochs, in which only the weights are trained.
     """
 
+    paths_only = False
+    """Whether a mixture executes one path only."""
+
     def __init__(self, training_module: LightningModule, architecture: ArchitectureParameters,
                  *args: Any, learning_rate: float = 3e-4, weight_decay: float = 1e-3,
                  warmup_epochs: int = 0, **kwargs: Any):
@@ -58,7 +61,7 @@ class DifferentiableModule(SuperNetModule):
     def mixer(self) -> Mixer:
         """Makes the super-net compute mixtures."""
         if self._mixer is None:
-            self._mixer = Mixer(self.model)
+            self._mixer = Mixer(self.model, self.paths_only)
             super().activate(self.export())  # sets also what depends on no label
         return self._mixer
 
@@ -77,14 +80,16 @@ class DifferentiableModule(SuperNetModule):
         """Return an architecture drawn by its probability."""
         return self.accepted(self.architecture.sample, lambda sample: [sample])
 
-    def search_mixture(self) -> Mixture:
+    def search_mixture(self) -> Drawn:
         """Return the mixture that the architecture's loss is taken of."""
         raise NotImplementedError
 
     @contextmanager
-    def mixed(self, mixture: Mixture) -> Iterator[None]:
+    def mixed(self, drawn: Drawn) -> Iterator[None]:
         """Let the super-net compute a mixture, and the activated path afterwards."""
-        self.mixer(mixture)
+        if drawn.path is not None:
+            super().activate(drawn.path)  # of what nothing weighs
+        self.mixer(*drawn)
         try:
             yield
         finally:
@@ -119,10 +124,10 @@ class DifferentiableModule(SuperNetModule):
         """Return the most probable architecture; `TrainedSuperNet.best` scores several."""
         return next(self.architecture.most_probable())
 
+    @torch.no_grad()
     def export_probs(self) -> dict[str, dict[Any, float]]:
-        """Return label -> choice -> probability, a chosen input as its index."""
-        return {label: {choice[0] if isinstance(choice, list) else choice: float(weight)
-                        for choice, weight in pairs}
+        """Return label -> choice -> probability, a chosen input as its index, several as tuple."""
+        return {label: {_key(choice): float(weight) for choice, weight in pairs}
                 for label, pairs in self.architecture.mixture().items()}
 
     def search_state(self) -> dict[str, Any]:
@@ -141,6 +146,8 @@ class DifferentiableModule(SuperNetModule):
 class GDASModule(DifferentiableModule):
     """Only the drawn choice of each label is executed, in the steps of both kinds.
 
+    Narrower slices and lesser depths inside the drawn ones are at hand, and are weighed with them.
+
     Parameters
     ----------
     *args, **kwargs
@@ -148,6 +155,8 @@ class GDASModule(DifferentiableModule):
     temperature
         Of the Gumbel-softmax in the first and in the last epoch that trains the architecture.
     """
+
+    paths_only = True
 
     def __init__(self, *args: Any, temperature: tuple[float, float] = (10., 0.1), **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -161,11 +170,11 @@ class GDASModule(DifferentiableModule):
         done = max(0, self.trainer.current_epoch - self.warmup_epochs)
         return first + (last - first) * min(1., done / steps) if steps > 0 else first
 
-    def search_mixture(self) -> Mixture:
-        """Return one drawn choice of each label, with its straight-through weight."""
+    def search_mixture(self) -> Drawn:
+        """Return a drawn path with straight-through weights."""
         temperature = self.temperature
         return self.accepted(lambda: self.architecture.draw(temperature),
-                             lambda mixture: [path(mixture)])
+                             lambda drawn: [drawn.path or {}])
 
 
 class DARTSModule(DifferentiableModule):
@@ -186,9 +195,9 @@ class DARTSModule(DifferentiableModule):
         super().__init__(*args, **kwargs)
         self.delta = delta
 
-    def search_mixture(self) -> Mixture:
+    def search_mixture(self) -> Drawn:
         """Return all choices with their probabilities."""
-        return self.architecture.mixture()
+        return Drawn(self.architecture.mixture())
 
     def weight_loss(self, batch: Any, batch_idx: int) -> Any:
         """Return what the evaluator's training step returns, for the mixture."""
@@ -200,3 +209,9 @@ class DARTSModule(DifferentiableModule):
     def activate(self, sample: Sample) -> None:
         """Let the super-net compute the mixture that leans towards an architecture."""
         self.mixer(self.architecture.leaning(sample, self.delta))
+
+
+def _key(choice: Any) -> Any:
+    if not isinstance(choice, list):
+        return choice
+    return choice[0] if len(choice) == 1 else tuple(choice)

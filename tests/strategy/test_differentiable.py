@@ -111,9 +111,21 @@ def test_cells(kind, train, make_evaluator, make_loader):
     assert len(trained.best()) == 2
 
 
-def test_value_choices_are_refused_before_training(train):
-    with pytest.raises(ValueError, match='Expected a space that chooses among layers.*Use SPOS'):
-        train(GDAS(), name='AutoFormer')
+@BOTH
+@pytest.mark.parametrize('name', ['AutoFormer', 'own ProxylessNAS'])
+def test_value_choices_and_depths(kind, name, train, make_evaluator, make_loader):
+    evaluator = make_evaluator(make_loader(16, 8, 32), make_loader(4, 4, 32))
+    trained = train(kind(candidates=2, arc_learning_rate=.1), evaluator, name)
+    logits = trained.module.architecture.logits[trained.module.architecture.used]
+    assert logits.abs().max() > .09 and len(trained.best()) == 2
+    x, sample = torch.randn(2, 3, 32, 32), trained.best()[0]
+    network, = trained.models(1)
+    assert network.executable_model()(x).shape == (2, 10) and network.sample == sample
+
+
+def test_what_cannot_be_mixed_is_refused_before_training(train):
+    with pytest.raises(ValueError, match='Expected a space whose choices can be weighed.*Use SPOS'):
+        train(GDAS(), name='NasBench101')
 
 
 def test_a_filter_that_accepts_nothing(train):

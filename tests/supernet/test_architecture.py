@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nni.mutable import Categorical, CategoricalMultiple, Numerical
 
 from nni_rankreg.space import NasBench101
-from nni_rankreg.supernet.architecture import ArchitectureParameters, most_probable, path
+from nni_rankreg.supernet.architecture import ArchitectureParameters, most_probable
 
 SPACE = {'op': Categorical('abc', label='op'), 'input': CategoricalMultiple([0, 1], n_chosen=1,
                                                                             label='input')}
@@ -71,17 +71,20 @@ def test_straight_through_gradient(temperature, make):
     """The value is that of the drawn choices; the gradient that of the full soft formula."""
     architecture = make(seed=5, dtype=torch.double)
     noise = -torch.empty(2, 3).exponential_(generator=_copy(architecture.generator)).log()
-    mixture = architecture.draw(temperature)
+    mixture, path = architecture.draw(temperature)
     values = {'op': {'a': 2., 'b': -1., 'c': .5}, 'input': {0: 3., 1: -2.}}
-    chosen = [values[label][choice if label == 'op' else choice[0]]
-              for label, ((choice, _),) in mixture.items()]
-    loss = math.prod(value * pairs[0][1] for value, pairs in zip(chosen, mixture.values())) ** 2
+    chosen = [values['op'][path['op']], values['input'][path['input'][0]]]
+    drawn = [weight for label, pairs in mixture.items() for choice, weight in pairs
+             if choice == path[label]]
+    loss = math.prod(value * weight for value, weight in zip(chosen, drawn)) ** 2
     assert loss.item() == math.prod(chosen) ** 2
+    assert sorted(weight.item() for pairs in mixture.values() for _, weight in pairs) == [
+        0., 0., 0., 1., 1.]
 
     logits = LOGITS.double().requires_grad_()
     soft = [((row + g) / temperature).softmax(0)[:n] for row, g, n in
             zip((logits[0], logits[1, :2]), (noise[0], noise[1, :2]), (3, 2))]
-    index = ['abc'.index(mixture['op'][0][0]), mixture['input'][0][0][0]]
+    index = ['abc'.index(path['op']), path['input'][0]]
     assert index == [int((row[:n] + g[:n]).argmax()) for row, g, n in zip(LOGITS, noise, (3, 2))]
     weights = [one[i] for one, i in zip(soft, index)]
     # d(loss)/d(weight) at weight 1 for each, times the gradient of the soft weight.
@@ -106,7 +109,6 @@ def test_leaning(delta, make):
     only = {**SPACE, 'one': Categorical(['x'], label='one')}
     sample = {'op': 'b', 'input': [1], 'one': 'x'}
     assert ArchitectureParameters(only).leaning(sample, delta)['one'] == [('x', 1.)]
-    assert path({'op': [('b', 1.)], 'input': [([1], 1.)], 'one': [('x', 1.)]}) == sample
 
 
 @pytest.mark.parametrize('space', [

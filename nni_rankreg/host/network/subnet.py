@@ -10,6 +10,7 @@ variable depth other layers. So the active path itself is copied.
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -110,7 +111,9 @@ def _extract_operation(supernet: MixedOperation, sample: Sample) -> nn.Module:
     operation.load_state_dict({
         name: tensor for name, tensor in supernet.freeze_weight(**arguments).items()
         if tensor is not None})
-    return operation.to(next(supernet.parameters())).train(supernet.training)
+    for tensor in islice(chain(supernet.parameters(), supernet.buffers()), 1):
+        operation.to(tensor)
+    return operation.train(supernet.training)
 
 
 class _Cell(nn.Module):

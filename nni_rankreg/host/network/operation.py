@@ -1,0 +1,229 @@
+r"""An operation with choices in its arguments, as the weighted sum of all that it may be.
+
+Its output is :math:`\sum_c w_c\, \mathrm{pad}(o_c(x))` over the combinations c of the choices of
+its own labels; that of a narrower one is padded by zeros. Convolutions, linear layers and batch
+normalisations are linear in their parameters, so that one execution with weighted slices of these
+is the same sum (Wan et al., "FBNetV2", CVPR 2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from nni.nas.oneshot.pytorch.supermodule.operation import (
+    MixedBatchNorm2d,
+    MixedConv2d,
+    MixedLinear,
+    MixedOperation,
+)
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from .argument import form, hashable, largest, narrowed, output_size, padded
+from .weights import Options, Weights, options_of
+
+__all__ = ['WeightedOperation']
+
+_Arguments = tuple[tuple[str, Any], ...]
+"""Name and value of each argument that has a choice."""
+
+
+class WeightedOperation:
+    """What takes the place of the `forward` of one of NNI's operations in a super-net.
+
+    Arguments that slice parameters (channels, features, the kernel with its padding) share one
+    execution. Of others (dilation, groups, heads, the sizes of a layer normalisation or an
+    attention) each value is a form, which has an execution of its own. Where only a path is
+    executed, it is its form; slices inside the executed one are weighed with it, and what lies
+    beyond counts as the executed one.
+
+    Parameters
+    ----------
+    operation
+        Of a super-net of path sampling, with a choice in an argument. One of the user's own is
+        executed once, in its largest size, with weighted slices of its parameters.
+    """
+
+    def __init__(self, operation: MixedOperation):
+        self.operation, self._method = operation, _Method(operation)
+        self._every = _options(operation, list(operation.mutable_arguments))
+        self._forms = {one: form(operation, dict(one)) for one in self._every.values}
+        self.forms = list(dict.fromkeys(self._forms.values()))
+        self._linear = isinstance(operation, (MixedLinear, MixedConv2d)) or (
+            isinstance(operation, MixedBatchNorm2d) and operation.affine)
+        self._slices = self._make_slices()
+        self._executions: dict[str, dict[Hashable, list[dict[str, Any]]]] = {}
+        self._members: dict[Hashable, Tensor] = {}
+
+    def _make_slices(self) -> list[_Slices]:
+        """Return the slices of arguments that share no label, or, of several forms, of all."""
+        if len(self.forms) > 1:
+            groups = [self._every] if self._linear else []
+        else:
+            groups = [_options(self.operation, names) for names in _independent(self.operation)]
+        widest = largest([dict(one) for one in self._every.values])
+        return [_Slices(self._method, one, widest) for one in groups]
+
+    def output_sizes(self) -> set[Hashable]:
+        """Return what the size of the output depends on, but its channels, for each form."""
+        return {output_size(self.operation, largest(
+            [dict(one) for one, its in self._forms.items() if its == kind]))
+            for kind in self.forms}
+
+    def __call__(self, weights: Weights, *inputs: Any, **named: Any) -> Any:
+        """Return the weighted sum of what the operation may return."""
+        executed = self._executed(weights)
+        if len(self.forms) == 1:
+            among, = executed.values()
+            return self._execute(weights, None, largest(among), inputs, named)
+        widest = largest([one for among in executed.values() for one in among])
+        outputs = []
+        for kind, among in executed.items():
+            output = self._execute(weights, kind, largest(among), inputs, named)
+            weight = 1. if self._linear else self._of_form(weights, kind).sum()
+            outputs.append(padded(self.operation, widest, output, weight))
+        return _sum(outputs)
+
+    def _executed(self, weights: Weights) -> dict[Hashable, list[dict[str, Any]]]:
+        """Return the executed arguments of each form."""
+        key = repr([[choice for choice, _ in weights.executed(label)]
+                    for label in self._every.choices])
+        if key not in self._executions:
+            forms: dict[Hashable, list[dict[str, Any]]] = {}
+            for one in self._every.executed(weights):
+                forms.setdefault(self._forms[one], []).append(dict(one))
+            self._executions[key] = forms
+        return self._executions[key]
+
+    def _of_form(self, weights: Weights, kind: Hashable) -> Tensor:
+        """Return the weight of each value of the arguments that has a form; 0 of others."""
+        used = self._every.weights(weights, self._device())
+        if kind not in self._members:
+            self._members[kind] = used.new_tensor(
+                [float(self._forms[one] == kind) for one in self._every.values])
+        return used * self._members[kind].to(used)
+
+    def _device(self) -> torch.device:
+        return next(self.operation.parameters(), torch.empty(0)).device
+
+    def _execute(self, weights: Weights, kind: Hashable, arguments: Mapping[str, Any],
+                 inputs: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Return the output for the largest arguments of a form, with weighted slices."""
+        parameters: dict[str, Tensor] = dict(self.operation.named_parameters())
+        for one in self._slices:
+            used = (one.options.weights(weights, self._device()) if kind is None
+                    else self._of_form(weights, kind))
+            parameters = one.weighted(parameters, used, always=kind is not None)
+        values = [arguments.get(name, self.operation.init_arguments.get(name))
+                  for name in self.operation.argument_list]
+        inputs, named = narrowed(self.operation, arguments, inputs, named)
+        return self._method.call(parameters, 'forward_with_args', *values, *inputs, **named)
+
+
+class _Slices:
+    """Which part of each parameter the values of some arguments use."""
+
+    def __init__(self, method: _Method, options: Options, widest: Mapping[str, Any]):
+        self._method, self.options, self._widest = method, options, widest
+        self._masks: dict[str, Tensor] = {}
+
+    def weighted(self, parameters: Mapping[str, Tensor], used: Tensor, *,
+                 always: bool) -> dict[str, Tensor]:
+        """Return the parameters, each number times the sum of the weights of what uses it.
+
+        Parameters
+        ----------
+        parameters
+            Name -> parameter of the operation.
+        used
+            The weight of each value.
+        always
+            Whether also those that every value uses as a whole: the sum of the weights is not 1.
+        """
+        if not self._masks:
+            self._masks = self._find()
+        return {name: one * self._factor(name, one, used)
+                if always or self._masks[name][0].numel() > 1 else one
+                for name, one in parameters.items()}
+
+    def _factor(self, name: str, parameter: Tensor, used: Tensor) -> Tensor:
+        mask = self._masks[name] = self._masks[name].to(parameter)
+        return (used.to(mask).reshape(-1, *[1] * parameter.dim()) * mask).sum(0)
+
+    def _find(self) -> dict[str, Tensor]:
+        """Return, for each parameter, 1 where a value uses it, and 0 elsewhere.
+
+        It is the gradient of the sum of the slices that the operation takes. A dimension along
+        which nothing changes has length 1.
+        """
+        operation = self._method.operation
+        ones = {name: torch.ones_like(one, requires_grad=True)
+                for name, one in operation.named_parameters()}
+        found: dict[str, list[Tensor]] = {name: [] for name in ones}
+        for value in self.options.values if ones else ():
+            with torch.enable_grad():
+                slices = self._method.call(ones, 'freeze_weight', **{
+                    **operation.init_arguments, **self._widest, **dict(value)})
+                gradients = torch.autograd.grad(
+                    [one.sum() for one in slices.values()
+                     if isinstance(one, Tensor) and one.requires_grad], list(ones.values()),
+                    allow_unused=True)
+            for name, gradient in zip(ones, gradients):
+                found[name].append(torch.ones_like(ones[name]) if gradient is None else gradient)
+        return {name: _without_repetition(torch.stack(masks).detach())
+                for name, masks in found.items()}
+
+
+class _Method(nn.Module):
+    """Calls methods of an operation with other parameters."""
+
+    operation: MixedOperation
+
+    def __init__(self, operation: MixedOperation):
+        super().__init__()
+        self.operation = operation
+
+    def forward(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.operation, method)(*args, **kwargs)
+
+    def call(self, parameters: Mapping[str, Tensor], method: str, *args: Any,
+             **kwargs: Any) -> Any:
+        """Return what a method returns with these parameters."""
+        named = {f'operation.{name}': one for name, one in parameters.items()}
+        return functional_call(self, named, (method, *args), kwargs)
+
+
+def _options(operation: MixedOperation, names: Iterable[str]) -> Options:
+    """Return what the choices make of some arguments."""
+    mutables = {name: operation.mutable_arguments[name] for name in names}
+    return options_of(mutables.values(), lambda sample: tuple(
+        (name, hashable(one.freeze(sample))) for name, one in mutables.items()))
+
+
+def _independent(operation: MixedOperation) -> list[list[str]]:
+    """Return the names of the arguments in groups that share no label."""
+    groups: list[tuple[set[str], list[str]]] = []
+    for name, mutable in operation.mutable_arguments.items():
+        labels, names = set(mutable.simplify()), [name]
+        for group in [one for one in groups if labels & one[0]]:
+            groups.remove(group)
+            labels, names = labels | group[0], group[1] + names
+        groups.append((labels, names))
+    return [names for _, names in groups]
+
+def _without_repetition(masks: Tensor) -> Tensor:
+    """Return the masks with length 1 along dimensions in which nothing changes."""
+    for dimension in range(1, masks.dim()):
+        first = masks.narrow(dimension, 0, 1)
+        if torch.equal(masks, first.expand_as(masks)):
+            masks = first.clone()
+    return masks
+
+
+def _sum(outputs: Sequence[Sequence[Any]]) -> Any:
+    """Return the sum of outputs, each a list of what an attention returns, or of one tensor."""
+    total = tuple(None if among[0] is None else sum(among[1:], among[0])
+                  for among in zip(*outputs))
+    return total if len(total) > 1 else total[0]
