@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 from .archive import Archive
 from .search import UniformDraw
-from .typing import Results, Sample, sample_key
+from .typing import Constraints, Results, Sample, sample_key
 
 __all__ = ['StandAlone', 'SuperNet', 'SuperNetOutcome', 'Failure', 'Job', 'Outcome', 'Plan',
            'Runner', 'SearchError', 'drive']
@@ -81,6 +81,8 @@ class SuperNet:
         Names the job in logs.
     weak
         Architectures that get weak labels: their score by the super-net, FLOPs and parameters.
+    accept
+        Constraints of the search, which hold beside the filter of `oneshot`.
     """
 
     oneshot: Any
@@ -90,6 +92,7 @@ class SuperNet:
     save: str | None = None
     title: str = 'super-net'
     weak: UniformDraw | None = None
+    accept: Constraints = None
 
     @property
     def name(self) -> str:

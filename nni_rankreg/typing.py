@@ -15,14 +15,17 @@ from torch import Tensor
 if TYPE_CHECKING:
     from nni.mutable import LabeledMutable, Mutable
 
-__all__ = ['Accept', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign', 'plain_choice',
-           'sample_key', 'without']
+__all__ = ['Accept', 'Constraints', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign',
+           'plain_choice', 'sample_key', 'without']
 
 Sample = dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
 
 Accept = Callable[[Sample], bool]
 """Which architectures count, such as a `LatencyConstraint`."""
+
+Constraints = Accept | Sequence[Accept] | None
+"""What is taken wherever it is said which architectures count: one, several (all must), none."""
 
 Space = Union['Mutable', Mapping[str, 'LabeledMutable']]
 """An NNI model space, or label -> mutable, which its ``simplify()`` returns."""

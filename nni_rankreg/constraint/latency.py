@@ -6,8 +6,8 @@ import math
 
 import nni
 
-from .additive_latency import AdditiveLatency
 from .between import Between
+from .cost import Cost, as_cost
 
 __all__ = ['LatencyConstraint']
 
@@ -21,28 +21,30 @@ class LatencyConstraint(Between):
     Parameters
     ----------
     model
-        Such as `TunasLatency`.
+        Milliseconds of architectures: a model such as `TunasLatency`, or any cost, see `as_cost`.
     maximum, minimum
         Milliseconds.
 
     Raises
     ------
     ValueError
-        If no architecture can meet the bounds: the message tells the range.
+        If it is known that no architecture meets the bounds: the message tells the range. On
+        being asked, if a latency is NaN or negative.
 
     Examples
     --------
+    >>> from nni_rankreg.constraint import AdditiveLatency
     >>> model = AdditiveLatency({'op': {'conv': 2., 'skip': 0.}}, base=5.)
     >>> accept = LatencyConstraint(model, maximum=6.)
     >>> accept({'op': 'conv'}), accept({'op': 'skip'})
     (False, True)
     """
 
-    def __init__(self, model: AdditiveLatency, *, maximum: float = math.inf,
+    def __init__(self, model: Cost, *, maximum: float = math.inf,
                  minimum: float = -math.inf):
-        super().__init__(model.latency, minimum, maximum)
+        super().__init__(as_cost(model), minimum, maximum)
         self.model = model
-        fastest, slowest = model.bounds
+        fastest, slowest = getattr(model, 'bounds', (0., math.inf))
         if maximum < fastest or minimum > slowest:
             raise ValueError(f'Expected latencies from {fastest:.3f} to {slowest:.3f} ms to lie '
                              f'between {minimum:g} and {maximum:g} ms, got none that do.')

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..archive import Archive
 from ..proxy import ProxyScorer
 from ..sampler import UniformSampler
-from ..typing import Accept, Sample, Scorer, sample_key
+from ..typing import Constraints, Sample, Scorer, sample_key
 from .graph import Graphs, StructuredEncoder
 from .target import ranks_among
 
@@ -93,7 +93,7 @@ class Evidence:
 
     def __init__(self, space: Any, batch: Any = None, scorers: Scorers = PROXIES, *,
                  reference: int | Sequence[Sample] = 1000, seed: int = 0,
-                 accept: Accept | None = None, cache: Archive | None = None, processes: int = 1,
+                 accept: Constraints = None, cache: Archive | None = None, processes: int = 1,
                  progress: bool = True):
         self.space, self.batch, self.scorers, self.seed = space, batch, scorers, seed
         self.reference, self.accept = reference, accept
@@ -228,7 +228,7 @@ def _name(scorer: Scorer) -> str:
     return str(name or type(scorer).__name__)
 
 
-def _draw(space: Any, count: int, seed: int, accept: Accept | None) -> list[Sample]:
+def _draw(space: Any, count: int, seed: int, accept: Constraints) -> list[Sample]:
     """Return different random architectures, or all of a space that has no more."""
     if count < 2:
         raise ValueError(f'Expected at least 2 architectures as reference, got {count}.')

@@ -16,7 +16,7 @@ from torch import Tensor
 from .._util.finite import LossWatch
 from .._util.random import seeded
 from ..sampler.rejection import once
-from ..typing import Accept, Sample, Space
+from ..typing import Constraints, Sample, Space
 from .autoencoder import SequenceAutoEncoder
 from .sequence import TokenCodec
 
@@ -133,7 +133,7 @@ class NAOController:
         return self.network.predict(self._embed(samples)).double()
 
     def propose(self, parents: Sequence[Sample], *, exclude: Collection[Sample] = (),
-                accept: Accept | None = None) -> list[Sample]:
+                accept: Constraints = None) -> list[Sample]:
         """Return new architectures: of each parent the first that a growing step leads to.
 
         Parameters

@@ -8,7 +8,7 @@ from typing import Any
 
 import nni
 
-from ..typing import Accept, Scorer
+from ..typing import Constraints, Scorer
 from .ensemble import Ensemble
 from .evidence import Evidence
 
@@ -47,7 +47,7 @@ class LearnedTeacher:
                  seed: int = 0):
         self.scorers, self.reference, self.seed = list(scorers), reference, seed
 
-    def over(self, space: Any, batch: Any, accept: Accept | None = None,
+    def over(self, space: Any, batch: Any, accept: Constraints = None,
              scorers: Mapping[str, Scorer] = MappingProxyType({})) -> Ensemble:
         """Return what is to be fitted to the results of a search over a space.
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 
+from ..constraint import all_of
 from ..space import JointDraw
-from ..typing import Accept, Results, Sample, Space, sample_key
+from ..typing import Accept, Constraints, Results, Sample, Space, sample_key
 from .dimension import Dimension, copy_choice
 from .rejection import ATTEMPTS, accepted, first_accepted
 
@@ -32,7 +33,7 @@ class ChoiceSpace:
     Of the architectures that meet the constraints, only those that `accept` accepts are drawn.
     """
 
-    def __init__(self, space: Space, accept: Accept | None = None):
+    def __init__(self, space: Space, accept: Constraints = None):
         leaves = space.simplify() if isinstance(space, Mutable) else space
         if not isinstance(leaves, Mapping) or not all(
                 isinstance(leaf, LabeledMutable) for leaf in leaves.values()):
@@ -42,7 +43,7 @@ class ChoiceSpace:
                            if isinstance(leaf, MutableSymbol)]
         self.constraints = [leaf for leaf in leaves.values()
                             if not isinstance(leaf, MutableSymbol)]
-        self.accept = accept
+        self.accept = all_of(accept)
         self.movable = [dimension for dimension in self.dimensions if dimension.size > 1]
         if not self.dimensions:
             raise ValueError('Expected a space with at least one label to choose, got labels '

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from ..typing import Accept, Sample, Space
+from ..typing import Constraints, Sample, Space
 from .choice import ChoiceSpace, check_different
 from .distance import hamming_distance
 from .rejection import accepted, once
@@ -63,7 +63,7 @@ class LandmarkSampler:
 
     def __init__(self, space: Space, *,
                  threshold: int | None = None, pairwise: bool = False, seed: int = 0,
-                 accept: Accept | None = None):
+                 accept: Constraints = None):
         self._space = ChoiceSpace(space, accept)
         largest = len(self._space.movable)
         if threshold is not None and not 0 <= threshold < largest:

@@ -7,7 +7,7 @@ from typing import Any
 
 import nni
 
-from ..typing import Accept, Sample, Space
+from ..typing import Constraints, Sample, Space
 from .choice import ChoiceSpace
 from .distance import Groups, group_distance, hamming_distance, parameter_groups
 from .rejection import ATTEMPTS, first_accepted
@@ -64,7 +64,7 @@ class MarginPairSampler:
             raise ValueError(f'Expected a margin of at least 0, got {margin}.')
         self.distance, self.margin, self.groups, self.seed = distance, margin, groups, seed
 
-    def over(self, space: Space, accept: Accept | None = None) -> MarginPairs:
+    def over(self, space: Space, accept: Constraints = None) -> MarginPairs:
         """Return what draws such pairs of a space, from the seed on; the recipe stays as it is.
 
         Parameters

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._util.random import OwnsGenerator
-from ..typing import Accept, Sample, Space
+from ..typing import Constraints, Sample, Space
 from .uniform import UniformSampler
 
 __all__ = ['PoolSampler']
@@ -49,7 +49,7 @@ class PoolSampler(OwnsGenerator):
     """
 
     def __init__(self, space: Space, seed: int = 0, *,
-                 share: float = 1., accept: Accept | None = None):
+                 share: float = 1., accept: Constraints = None):
         if not 0 <= share <= 1:
             raise ValueError(f'Expected a share of the pool from 0 to 1, got {share}.')
         self._uniform = UniformSampler(space, seed, accept=accept)

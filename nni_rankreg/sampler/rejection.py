@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ..typing import Accept, Sample, sample_key
+from ..constraint import all_of
+from ..typing import Accept, Constraints, Sample, sample_key
 
 __all__ = ['ATTEMPTS', 'accepted', 'first_accepted', 'once']
 
@@ -50,7 +51,7 @@ def first_accepted(draw: Callable[[], Drawn], accept: Callable[[Drawn], bool],
     raise failure()
 
 
-def once(excluded: Iterable[Sample] = (), accept: Accept | None = None,
+def once(excluded: Iterable[Sample] = (), accept: Constraints = None,
          key: Callable[[Sample], str] = sample_key, seen: Iterable[str] = ()) -> Accept:
     """Return a filter that accepts each architecture once, so that accepted draws are different.
 
@@ -71,11 +72,11 @@ def once(excluded: Iterable[Sample] = (), accept: Accept | None = None,
     >>> [new({'op': op}) for op in ('conv', 'conv', 'none', 'pool')]
     [True, False, False, True]
     """
-    met = {*seen, *map(key, excluded)}
+    met, counts = {*seen, *map(key, excluded)}, all_of(accept)
 
     def new(sample: Sample) -> bool:
         identity = key(sample)
-        if identity in met or not (accept is None or accept(sample)):
+        if identity in met or not (counts is None or counts(sample)):
             return False
         met.add(identity)
         return True

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from .._util.random import OwnsGenerator
-from ..typing import Accept, Sample, Space, sample_key
+from ..typing import Constraints, Sample, Space, sample_key
 from .choice import ChoiceSpace, check_different
 from .rejection import once
 
@@ -47,7 +47,7 @@ class UniformSampler(OwnsGenerator):
     [8, 16, 32]
     """
 
-    def __init__(self, space: Space, seed: int = 0, *, accept: Accept | None = None):
+    def __init__(self, space: Space, seed: int = 0, *, accept: Constraints = None):
         self._space = ChoiceSpace(space, accept)
         self._random = np.random.RandomState(seed)
 

@@ -9,11 +9,12 @@ from itertools import islice
 
 import numpy as np
 
+from ..constraint import all_of
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
 from ..sampler.rejection import ATTEMPTS, accepted, first_accepted, once
 from ..space import CanonicalForm
-from ..typing import Accept, Results, Sample, Scorer, Space, sample_key
+from ..typing import Accept, Constraints, Results, Sample, Scorer, Space, sample_key
 from .generations import evolve
 
 __all__ = ['Candidates']
@@ -64,17 +65,17 @@ class Candidates:
     """
 
     def __init__(self, space: Space, *, given: Sequence[Sample] | None = None,
-                 accept: Accept | None = None, pool: int = 100_000, fixed: bool = False,
+                 accept: Constraints = None, pool: int = 100_000, fixed: bool = False,
                  seed: int = 0, form: CanonicalForm | None = None,
                  known: Sequence[Sample] = ()):
         if pool < 1:
             raise ValueError(f'Expected a pool of at least 1 architecture, got {pool}.')
         self.pool, self.seed = pool, seed
-        self._accept, self._random = accept, np.random.default_rng(seed)
+        self._accept, self._random = all_of(accept), np.random.default_rng(seed)
         self._form = form or sample_key
         self._space = space
         listed = (ChoiceSpace(space, accept).every(pool) if given is None
-                  else [one for one in given if accept is None or accept(one)])
+                  else [one for one in given if self._accept is None or self._accept(one)])
         self._known = set(map(sample_key, known))
         self._excluded = set(map(self._form, known[:_FORMS]))
         if listed is not None:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
-from ..typing import Accept, Sample, Scorer, Space, sample_key
+from ..typing import Constraints, Sample, Scorer, Space, sample_key
 from .scored import ScoredSample, best_first, score_samples
 
 __all__ = ['Evolution']
@@ -80,7 +80,7 @@ class Evolution:
         self.batch, self.seed, self.progress = batch, seed, progress
 
     def search(self, scorer: Scorer, space: Space, *,
-               accept: Accept | None = None) -> list[ScoredSample]:
+               accept: Constraints = None) -> list[ScoredSample]:
         """Return all different architectures that the search has met, best first.
 
         Those with a score of NaN or minus infinity are left out.

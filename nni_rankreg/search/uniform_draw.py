@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..typing import Accept, Sample, Space
+from ..typing import Constraints, Sample, Space
 from .candidates import Candidates
 
 __all__ = ['UniformDraw']
@@ -34,7 +34,7 @@ class UniformDraw:
 
     count: int
     seed: int = 0
-    accept: Accept | None = None
+    accept: Constraints = None
 
     def samples(self, space: Space) -> list[Sample]:
         """Return the architectures: an NNI space and its simplified form give the same."""

@@ -181,6 +181,10 @@ class AceNAS(PlanStrategy):
         yield from self._train(last, loop, 'best')
         return loop.ledger.results.best_first().in_mode(self.mode)
 
+    def _check_trainings(self, space: Any, evaluator: Any) -> None:
+        super()._check_trainings(space, evaluator)
+        self.candidates.check(space, self.seed)
+
     def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
         return Ensemble(space, evidence=evidence, seed=self.seed)
 
@@ -228,7 +232,7 @@ class AceNAS(PlanStrategy):
 
     def _labelling_job(self, weak: WeakLabelling, results: Results) -> SuperNet:
         return SuperNet(self.supernet, results, 0, save=self.shared_file('supernet.pt'),
-                        weak=self._draw(weak))
+                        weak=self._draw(weak), accept=self.candidates.accept)
 
     def _draw(self, weak: WeakLabelling) -> UniformDraw:
         """Return what draws the architectures with weak labels, here and in the trial."""

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..constraint import all_of
 from ..predictor import Evidence
+from ..sampler import UniformSampler
 from ..search import Candidates
 from ..space import canonical_form
-from ..typing import Accept, Sample, Scorer
+from ..typing import Constraints, Sample, Scorer
 
 __all__ = ['CandidatePool', 'Rounds', 'WeakLabelling']
 
@@ -128,8 +130,9 @@ class CandidatePool:
     given
         Architectures to choose from, such as those of a table; None takes the space.
     accept
-        Which architectures count, a function of a sample; the others are neither scored nor
-        trained. It travels to the super-net's trial, so it must be serialisable by NNI.
+        Which architectures count: a constraint, such as a `LatencyConstraint`, or several. The
+        others are neither scored nor trained, nor are they paths of the super-net. They travel to
+        the super-net's trial, so NNI must be able to serialise them.
     size
         How many architectures of a larger space are scored each time, random ones and neighbours
         of the best in the rounds.
@@ -149,7 +152,7 @@ class CandidatePool:
     """
 
     given: Sequence[Sample] | None = None
-    accept: Accept | None = None
+    accept: Constraints = None
     size: int = 100_000
     scored: int = 2000
     generations: int = 10
@@ -159,6 +162,29 @@ class CandidatePool:
         for name in ('size', 'scored', 'generations'):
             if getattr(self, name) < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {getattr(self, name)}.')
+
+    def check(self, space: Any, seed: int) -> None:
+        """Refuse constraints that accept nothing.
+
+        Parameters
+        ----------
+        space, seed
+            As of `of`.
+
+        Raises
+        ------
+        ValueError
+            If none of the architectures given, or of 10,000 random ones, is accepted; with the
+            numbers that were found.
+        """
+        accept = all_of(self.accept)
+        if accept is None:
+            return
+        if self.given is None:
+            UniformSampler(space, seed, accept=accept).sample()
+        elif not any(map(accept, self.given)):
+            raise ValueError(f'Expected candidates of which one is accepted by {accept}, got none '
+                             f'of {len(self.given)}: loosen the constraints.')
 
     def of(self, space: Any, seed: int, evidence: Evidence | None = None,
            known: Sequence[Sample] = ()) -> Candidates:

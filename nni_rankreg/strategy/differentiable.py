@@ -81,11 +81,12 @@ class DifferentiableStrategy(SuperNetStrategy):
         """
         assert isinstance(module, DifferentiableModule)
         probable = islice(module.architecture.most_probable(), _PATIENCE * self.candidates)
-        samples = list(islice((one for one in probable if self.filter is None or self.filter(one)),
+        accept = module.accept
+        samples = list(islice((one for one in probable if accept is None or accept(one)),
                               self.candidates))
         if not samples:
             raise RuntimeError('Expected the filter to accept one of the '
                                f'{_PATIENCE * self.candidates} most probable architectures, got '
-                               'rejections only. Widen its bounds.')
+                               f'rejections only: {accept}. Widen its bounds.')
         scores = scorer(samples).tolist()
         return best_first(map(ScoredSample, samples, scores))

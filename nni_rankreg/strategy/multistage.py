@@ -130,7 +130,7 @@ class PlanStrategy(Strategy):
         check_settled(evaluator)
         for job in self.supernet_jobs():
             if isinstance(job.oneshot, SuperNetStrategy):
-                job.oneshot.check(space, self.supernet_evaluator)
+                job.oneshot.check(space, self.supernet_evaluator, job.accept)
 
     def train_stand_alone(self, samples: Sequence[Sample], ledger: Ledger, stage: str,
                           expected: Sequence[Mapping[str, float]] = ()) -> Plan[None]:

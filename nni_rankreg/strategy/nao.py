@@ -89,7 +89,7 @@ class NAO(SuperNetStrategy):
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> NAOModule:
         """Return the Lightning module that trains the super-net."""
-        pool = PoolSampler(supernet, self.seed, share=self.pool_share, accept=self.filter)
+        pool = PoolSampler(supernet, self.seed, share=self.pool_share, accept=context.accept)
         schedule = self.schedule.without_warmup() if context.warmed_up else self.schedule
         return NAOModule(training_module, pool=pool, first=self.pool,
                          controller=self.controller(supernet, self.seed),

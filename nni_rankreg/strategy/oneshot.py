@@ -16,6 +16,7 @@ from nni.nas.strategy import RandomOneShot
 
 from .._util.finite import check_finite
 from .._util.torch_file import read_torch_file
+from ..constraint import all_of
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyKernelConv2d
 from ..host.network.repeat import check_repeat
@@ -35,7 +36,7 @@ from ..supernet.checkpoint import keep_checkpoints
 from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
-from ..typing import Results, Scorer, metric_sign
+from ..typing import Accept, Constraints, Results, Scorer, metric_sign
 from .truth import most_results, read_truth, truth_and_seen
 
 __all__ = ['SuperNetStrategy']
@@ -84,7 +85,9 @@ class SuperNetStrategy(RandomOneShot):
         when the training starts, this continues from it, with the same result as if it had not
         been interrupted. None keeps nothing.
     filter
-        As of NNI's `RandomOneShot`: accepts or rejects an architecture.
+        Which architectures are trained, scored and returned: what other classes call ``accept``,
+        by the name of NNI's `RandomOneShot`. One constraint, such as a `LatencyConstraint`, or
+        several; None is for all.
     seed
         Of the drawn architectures and of the split.
     same_paths
@@ -111,9 +114,10 @@ class SuperNetStrategy(RandomOneShot):
                  mode: str = 'max', scoring: Scoring | None = None,
                  evidence: Scorer | LearnedTeacher | list[Scorer | LearnedTeacher] | tuple[()] = (),
                  held_out: HeldOut | None = None,
-                 checkpoint_folder: str | Path | None = None, filter: Any = None, seed: int = 0,
+                 checkpoint_folder: str | Path | None = None,
+                 filter: Constraints | dict[str, Any] = None, seed: int = 0,
                  same_paths: bool = True, cuda_graphs: bool = False, **kwargs: Any):
-        super().__init__(filter=filter, **kwargs)
+        super().__init__(filter=all_of(filter), **kwargs)
         metric_sign(mode)  # refuses another
         if isinstance(truth, (int, float)) and not 0 < truth < 1:
             raise ValueError('Expected a share of the landmarks above 0 and below 1 as truth, got '
@@ -166,7 +170,8 @@ class SuperNetStrategy(RandomOneShot):
         return bool(self.regularizers)
 
     def train(self, space: Any, evaluator: Any, results: Results | None = None, *,
-              weights: str | None = None, name: str | None = None) -> TrainedSuperNet:
+              weights: str | None = None, name: str | None = None,
+              accept: Constraints = None) -> TrainedSuperNet:
         """Train a super-net in this process, without an experiment.
 
         Parameters
@@ -179,23 +184,32 @@ class SuperNetStrategy(RandomOneShot):
             File of super-net weights to start from; then no regulariser warms up.
         name
             Of the folder in `checkpoint_folder` that this training keeps its checkpoint in.
+        accept
+            Constraints of a search, which hold beside the filter.
+
+        Raises
+        ------
+        ValueError
+            If filter and constraints accept none of 10,000 random architectures.
         """
-        trained = self._prepare(RawFormatModelSpace(space, evaluator), results, weights, name)
+        trained = self._prepare(RawFormatModelSpace(space, evaluator), results, weights, name,
+                                accept)
         trained.model.execute()
         return trained
 
-    def check(self, space: Any, evaluator: Any) -> None:
+    def check(self, space: Any, evaluator: Any, accept: Constraints = None) -> None:
         """Refuse what cannot train a super-net of a space, before a search trains anything.
 
         Parameters
         ----------
-        space, evaluator
-            As of `train`; both are left as they are.
+        space, evaluator, accept
+            As of `train`; space and evaluator are left as they are.
 
         Raises
         ------
         TypeError, ValueError
-            If evaluator or space cannot, or truth or landmarks given do not fit the space.
+            If evaluator or space cannot, truth or landmarks given do not fit the space, or it has
+            no architecture that is accepted.
         """
         check_evaluator(evaluator)
         for module in space.modules():
@@ -203,6 +217,7 @@ class SuperNetStrategy(RandomOneShot):
         read_truth(self.truth, self.mode, space)
         for one in self.regularizers:
             one.check(TermContext(space, self.filter))
+        self._accepted(space, accept)
 
     def list_models(self, sort: bool = True,
                     limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
@@ -236,24 +251,25 @@ class SuperNetStrategy(RandomOneShot):
         return self._mutated_model_space
 
     def _prepare(self, model_space: RawFormatModelSpace, results: Results | None = None,
-                 weights: str | None = None, name: str | None = None) -> TrainedSuperNet:
+                 weights: str | None = None, name: str | None = None,
+                 accept: Constraints = None) -> TrainedSuperNet:
         """Return the super-net with its evaluator, ready to be trained."""
         space, evaluator = model_space.model_space, model_space.evaluator
         check_evaluator(evaluator)
         known = Results([], [], 'max') if results is None else read_results(results, 'max', space)
-        context = TermContext(space, self.filter, known, weights is not None,
+        context = TermContext(space, self._accepted(space, accept), known, weights is not None,
                               partial(outputs_loss, evaluator.module),
                               self.truth if isinstance(self.truth, float) else 0.)
         terms = [one.term(context) for one in self.regularizers]
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))
-        sampler = UniformSampler(space, self.seed, accept=self.filter)
+        sampler = UniformSampler(space, self.seed, accept=context.accept)
         supernet = self.mutate_model(space)  # in place: all others have looked at the space
         module = self.make_module(
             evaluator.module, supernet, context, terms=terms, loaders=loaders,
             probe=RankingProbe(*truth_and_seen(self.truth, self.mode, context, terms),
                                scoring=self.scoring, metric=self.metric, mode=self.mode),
-            accept=self.filter, seed=self.seed,
+            accept=context.accept, seed=self.seed,
             same_paths=self.same_paths, cuda_graphs=self.cuda_graphs)
         evaluator = supernet_evaluator(evaluator, module, loaders)
         if self.checkpoint_folder is not None:
@@ -265,6 +281,13 @@ class SuperNetStrategy(RandomOneShot):
             model_space, supernet, evaluator, module, partial(self.search, module),
             None if not self.evidence else lambda scorer: self._with_evidence(
                 scorer, sampler, context, terms))
+
+    def _accepted(self, space: Any, accept: Constraints) -> Accept | None:
+        """Return what accepts architectures, once it has accepted one of the space."""
+        every = all_of([one for one in (self.filter, all_of(accept)) if one is not None])
+        if every is not None:
+            UniformSampler(space, self.seed, accept=every).sample()
+        return every
 
     def _with_evidence(self, scorer: SuperNetScorer, sampler: UniformSampler,
                        context: TermContext, terms: Sequence[Term]) -> Scorer:

@@ -63,4 +63,4 @@ class SPOS(SuperNetStrategy):
 
     def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return all architectures that the evolution has met, best first."""
-        return self.evolution.search(scorer, module.model, accept=self.filter)
+        return self.evolution.search(scorer, module.model, accept=module.accept)

@@ -179,6 +179,18 @@ def test_only_what_is_accepted_is_drawn(name):
 
 
 @FILTERED
+def test_of_several_constraints_all_hold(name):
+    def first(sample):
+        return sample['cell/0_1'] in ('none', 'conv_3x3')
+
+    def second(sample):
+        return sample['cell/0_1'] != 'none'
+
+    drawn = SAMPLERS[name].draw(make(name, accept=[first, second]))
+    assert {one['cell/0_1'] for one in drawn} == {'conv_3x3'}
+
+
+@FILTERED
 def test_a_filter_that_accepts_nothing_ends(name):
     asked = []
     with pytest.raises(ValueError, match='Expected a sample .* accepted by .*, got none in 10000'):

@@ -17,6 +17,7 @@ from helpers.members import add_member, members
 from helpers.spaces import Tiny
 
 from nni_rankreg import strategy as room
+from nni_rankreg.constraint import Between
 from nni_rankreg.data import HeldOut
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation
@@ -60,6 +61,10 @@ def full(make, **kwargs):
 
 def accept(sample):
     return sample['layer0'] != sample['layer1']
+
+
+def odd(sample):
+    return sample['layer2'] != sample['layer3']
 
 
 @pytest.fixture
@@ -136,8 +141,24 @@ def test_a_trained_super_net(make, train):
 
 
 @every_strategy
-def test_a_filter_holds_for_all_that_is_drawn(make, train):
-    for filter in (accept, None):
-        module = train(make(filter=filter, seed=1)).module
+def test_filter_and_constraints_hold_for_all_that_is_drawn(make, train):
+    """Alone, as several, and as those of a search beside a filter: also for what is returned."""
+    for filter, of_search, holds in ((accept, None, True), ([accept, odd], None, True),
+                                     (odd, accept, True), (None, None, False)):
+        trained = train(make(filter=filter, seed=1), accept=of_search)
+        module = trained.module
         drawn = [one for _ in range(20) for one in (module.draw(), *module.paths())]
-        assert all(map(accept, drawn)) is (filter is accept)
+        assert all(map(accept, drawn)) is holds
+        if filter is not accept and holds:
+            assert all(map(odd, drawn))
+        assert not holds or all(map(accept, trained.best()))
+
+
+@every_strategy
+def test_a_bound_that_nothing_meets_is_told_before_the_training(make, make_evaluator):
+    size = Between(lambda samples: torch.tensor([float(len(one)) for one in samples]), maximum=0)
+    strategy = make(filter=[size, accept])
+    for call in (strategy.check, strategy.train):
+        with pytest.raises(ValueError, match=r'accepted by Between\(-inf, 0\), numbers found from '
+                                             r'\d to \d and by .*, got none in 10000 draws'):
+            call(Tiny(), make_evaluator())

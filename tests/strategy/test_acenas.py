@@ -19,6 +19,7 @@ from nni.tools.nnictl.config_utils import Experiments
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.config import ConfigError, build_search, read_config
+from nni_rankreg.constraint import Between
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SuperNet, SuperNetOutcome
@@ -139,6 +140,16 @@ def test_only_feasible_architectures(tmp_path):
     assert len(stages[0]) == 2 and stages[1][0].results.samples == samples_of(stages[0])
     assert len(stages[2]) == 4 and len(answer.samples) == 22
     assert all(map(constraint, [*answer.samples, *stages[1][0].weak.samples(SPACE)]))
+    assert stages[1][0].accept is constraint  # of the paths of the super-net
+
+
+@pytest.mark.parametrize('given', [None, UniformSampler(SPACE, seed=3).distinct(25)])
+def test_a_bound_that_nothing_meets_is_told_at_once(tmp_path, given):
+    bound = Between(convolutions, minimum=5)
+    search = make(tmp_path, candidates=CandidatePool(given, [bound, bound]))
+    with pytest.raises(ValueError, match=r'accepted by Between\(5, inf\), numbers found from 0 to '
+                                         r'[34] and by .* got none (in 10000 draws|of 25)'):
+        search.check(SPACE, None)
 
 
 def test_candidates_of_a_table(tmp_path):

@@ -129,9 +129,8 @@ def test_what_cannot_be_mixed_is_refused_before_training(train):
 
 
 def test_a_filter_that_accepts_nothing(train):
-    strategy = GDAS(candidates=10)
-    trained = train(strategy)
-    strategy.filter = lambda sample: False
+    trained = train(GDAS(candidates=10))
+    trained.module.accept = lambda sample: False
     with pytest.raises(RuntimeError, match='one of the 1000 most probable.*Widen its bounds'):
         trained.best()
 

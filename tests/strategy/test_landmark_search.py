@@ -49,7 +49,7 @@ class Additive:
     def __init__(self, seed=0, log=None):
         self.seed, self.log = seed, log
 
-    def train(self, space, evaluator, results, *, weights=None, name=None):
+    def train(self, space, evaluator, results, *, weights=None, name=None, accept=None):
         write(self.log, 'super-net')
         history = [{'default': 0.5, 'epoch': 0.}]
         return SimpleNamespace(supernet=nn.Linear(1, 1), history=history, measured={},

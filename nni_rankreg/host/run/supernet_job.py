@@ -73,7 +73,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
                             job.weights)
         trained = job.oneshot.train(space, self.evaluator, job.results,
                                     weights=job.weights if warmed_up else None,
-                                    name=self._name)
+                                    name=self._name, accept=job.accept)
         if not is_first_process():
             return
         if job.save is not None:
@@ -103,13 +103,14 @@ class SuperNetModelSpace(ExecutableModelSpace):
 
     def _dump(self) -> dict[str, Any]:
         weak = {} if self.job.weak is None else {'weak': vars(self.job.weak)}
+        accept = {} if self.job.accept is None else {'accept': self.job.accept}
         summary = {SUMMARY: {'stage': self.job.title}} if self.summarise else {}
         return {**summary, 'symbol': self.space.trace_symbol, 'args': self.space.trace_args,
                 'kwargs': self.space.trace_kwargs, 'evaluator': self.evaluator,
                 'oneshot': self.job.oneshot, 'title': self.job.title,
                 'results': self.results_file,
                 'top': self.job.top, 'weights': self.job.weights, 'save': self.job.save,
-                **weak}
+                **weak, **accept}
 
     @classmethod
     def _load(cls, **state: Any) -> SuperNetModelSpace:
@@ -117,7 +118,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
             state['symbol'], state['args'], state['kwargs'])
         weak = UniformDraw(**state['weak']) if 'weak' in state else None
         job = SuperNet(state['oneshot'], read_results_file(state['results']), state['top'],
-                       state['weights'], state['save'], state['title'], weak)
+                       state['weights'], state['save'], state['title'], weak,
+                       state.get('accept'))
         return cls(space, state['evaluator'], job, state['results'], SUMMARY in state)
 
 

@@ -1,0 +1,125 @@
+"""What an architecture costs: a number of at least 0, lower is better, with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from .._util.error import brief
+from ..typing import Sample
+from .additive_latency import AdditiveLatency
+
+__all__ = ['Cost', 'NamedCost', 'as_cost', 'as_costs']
+
+_RESERVED = ('default', 'metric', 'score', 'stage')  # what stands beside costs has these names
+
+
+class Cost(Protocol):
+    """Anything that tells what architectures cost.
+
+    Its name is its ``name``, or that of the function: `as_cost` says.
+    """
+
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the costs of `samples`, shape (N,), at least 0, lower is better."""
+        ...
+
+
+class NamedCost:
+    """A cost with its name; its numbers are finite and at least 0, as float64.
+
+    Parameters
+    ----------
+    cost
+        Returns numbers of N architectures, shape (N,).
+    name
+        Of the cost, for columns and messages.
+
+    Examples
+    --------
+    >>> width = NamedCost(lambda samples: torch.tensor([one['x'] for one in samples]), 'width')
+    >>> width([{'x': 3}])
+    tensor([3.], dtype=torch.float64)
+    >>> width([{'x': -3}])
+    Traceback (most recent call last):
+    ValueError: Expected width of at least 0, got -3 of {'x': -3}.
+    """
+
+    def __init__(self, cost: Cost, name: str):
+        self.cost, self.name = cost, name
+
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the costs, shape (N,), float64.
+
+        Raises
+        ------
+        ValueError
+            If there are not N of them, or one is NaN, infinite or negative.
+        """
+        values = torch.as_tensor(self.cost(samples)).double().cpu()
+        if values.shape != (len(samples),):
+            raise ValueError(f'Expected {self.name} of {len(samples)} architectures, shape '
+                             f'({len(samples)},), got {tuple(values.shape)}.')
+        wrong = ~(values.isfinite() & (values >= 0))
+        if wrong.any():
+            row = int(wrong.nonzero()[0])
+            raise ValueError(f'Expected {self.name} of at least 0, got {values[row]:g} of '
+                             f'{brief(samples[row])}.')
+        return values
+
+
+def as_cost(cost: Any) -> NamedCost:
+    """Return a cost with its name.
+
+    Parameters
+    ----------
+    cost
+        A function of N architectures. Its name is its ``name``, or that of the function or class.
+        Of an `AdditiveLatency`, which is a `Scorer`, the cost is its ``latency``.
+
+    Raises
+    ------
+    TypeError
+        If it is no function.
+
+    Examples
+    --------
+    >>> as_cost(AdditiveLatency({'op': {'conv': 2.}}, base=5.)).name
+    'latency'
+    """
+    if isinstance(cost, NamedCost):
+        return cost
+    if isinstance(cost, AdditiveLatency):
+        cost = cost.latency
+    if not callable(cost):
+        raise TypeError('Expected a cost, which returns a number of each architecture, got '
+                        f'{brief(cost)}.')
+    found = getattr(cost, 'name', None) or getattr(cost, '__name__', type(cost).__name__)
+    return NamedCost(cost, str(found))
+
+
+def as_costs(costs: Sequence[Any]) -> list[NamedCost]:
+    """Return costs with their names, which differ.
+
+    Raises
+    ------
+    TypeError
+        If one is no function.
+    ValueError
+        If two have one name, or one has that of a result.
+
+    Examples
+    --------
+    >>> slow = AdditiveLatency({'op': {'conv': 2.}})
+    >>> as_costs([slow, slow])
+    Traceback (most recent call last):
+    ValueError: Expected costs with names of their own, got latency, latency.
+    """
+    found = [as_cost(one) for one in costs]
+    names = [one.name for one in found]
+    if len(set(names)) < len(names) or set(names).intersection(_RESERVED):
+        raise ValueError(f'Expected costs with names of their own, got {", ".join(names)}.')
+    return found
