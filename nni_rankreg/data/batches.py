@@ -119,5 +119,6 @@ def set_loader_state(loader: Any, states: list[torch.Tensor]) -> None:
 def _generators(loader: Any) -> list[torch.Generator]:
     """Return the generators of all loaders and of their samplers, each once."""
     found = [getattr(owner, 'generator', None) for one in CombinedLoader(loader).flattened
-             for owner in (one, getattr(one, 'sampler', None))]
+             for owner in (one, *(getattr(one, name, None)
+                                  for name in ('sampler', 'batch_sampler')))]
     return list({id(one): one for one in found if isinstance(one, torch.Generator)}.values())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
+    DistributedSampler,
     IterableDataset,
     RandomSampler,
-    SequentialSampler,
+    Sampler,
     SubsetRandomSampler,
     TensorDataset,
     WeightedRandomSampler,
@@ -96,27 +100,171 @@ def test_too_little_to_split(count):
 
 
 class Stream(IterableDataset):
+    def __init__(self, count=7):
+        self.count = count
+
     def __iter__(self):
-        return iter(range(3))
+        return iter(range(self.count))
 
 
-@pytest.mark.parametrize('loader', [
-    [torch.arange(3)], DataLoader(Stream()), DataLoader(DATA, batch_size=None),
-    DataLoader(DATA, batch_sampler=BatchSampler(SequentialSampler(DATA), 2, False)),
-], ids=['list', 'stream', 'no batches', 'batch sampler'])
+@pytest.mark.parametrize('loader', [[torch.arange(3)], {'a': DataLoader(DATA)}],
+                         ids=['list', 'dict'])
 def test_other_loaders(loader):
-    with pytest.raises(ValueError, match='Expected a DataLoader over .*Pass HeldOut'):
+    with pytest.raises(ValueError, match='Expected a DataLoader, to hold out.*Pass HeldOut'):
         split_loader(loader)
 
 
-@pytest.mark.parametrize('sampler', [
-    WeightedRandomSampler([1.] * 21, 21), RandomSampler(DATA, replacement=True),
-    RandomSampler(DATA, num_samples=7), range(3)],
-    ids=['weighted', 'replacement', 'fewer', 'range'])
-def test_other_samplers(sampler):
-    with pytest.raises(ValueError, match='Expected a loader that draws each index once, .*got one '
-                                         'with a .*Pass HeldOut'):
-        split_loader(DataLoader(DATA, 2, sampler=sampler))
+def test_a_stream_is_split_by_turns(caplog):
+    train, ranking = split_loader(DataLoader(Stream(), 2))
+    for _ in range(2):  # and again in the next epoch
+        assert [one.tolist() for one in train] == [[0, 1], [4, 5]]
+        assert [one.tolist() for one in ranking] == [[2, 3], [6]]
+    assert 'every other one of a stream' in caplog.text
+    with pytest.raises(TypeError):
+        len(train)
+
+
+@pytest.mark.parametrize('loader', [
+    DataLoader(Stream(), 2), DataLoader(DATA, batch_size=None), DataLoader(
+        DATA, batch_sampler=[[0, 1], [2, 3]])], ids=['stream', 'no batches', 'batches'])
+def test_batches_that_are_made_elsewhere_have_their_size(loader):
+    with pytest.raises(ValueError, match='Expected a DataLoader with a batch size.*of 3.*Pass'):
+        split_loader(loader, ranking_batch_size=3)
+
+
+def test_a_data_set_that_makes_its_batches():
+    train, ranking = split_loader(DataLoader(DATA, batch_size=None, shuffle=True))
+    halves = [[int(one) for one, in half] for half in (train, ranking)]
+    assert sorted(halves[0] + halves[1]) == list(range(21)) and len(halves[0]) == 11
+
+
+class Squares(Sampler):
+    """Draws some indices in a way of its own."""
+
+    def __init__(self, count, epochs=()):
+        self.count, self.epochs = count, list(epochs)
+
+    def __iter__(self):
+        return (5 * one % self.count for one in range(2 * self.count))
+
+    def __len__(self):
+        return 2 * self.count
+
+    def set_epoch(self, epoch):
+        self.epochs.append(epoch)
+
+
+SAMPLERS = {
+    'replacement': lambda: RandomSampler(DATA, replacement=True),
+    'fewer': lambda: RandomSampler(DATA, num_samples=9),
+    'more': lambda: RandomSampler(DATA, replacement=True, num_samples=100),
+    'weighted': lambda: WeightedRandomSampler([1.] * 10 + [0.] * 4 + [3.] * 7, 40),
+    'weighted without replacement': lambda: WeightedRandomSampler([1.] * 21, 21, False),
+    'range': lambda: range(3, 9), 'list': lambda: [3, 4, 4, 5, 8, 3],
+    'array': lambda: np.arange(21), 'distributed': lambda: DistributedSampler(DATA, 1, 0),
+    'own': lambda: Squares(21)}
+
+
+@pytest.mark.parametrize('name', SAMPLERS)
+@pytest.mark.parametrize('way', ['sampler', 'batch_sampler'])
+def test_each_half_draws_as_the_loader_does(name, way):
+    """Of its own examples, as often as they are drawn of all, and half as many an epoch."""
+    def loader():
+        return (DataLoader(DATA, 2, sampler=SAMPLERS[name]()) if way == 'sampler' else
+                DataLoader(DATA, batch_sampler=BatchSampler(SAMPLERS[name](), 2, False)))
+
+    torch.manual_seed(0)
+    epochs = 200
+    halves = [[one for _ in range(epochs) for one in drawn(half)]
+              for half in split_loader(loader())]
+    whole = Counter(one for _ in range(epochs) for one in drawn(loader()))
+    first, second = map(set, halves)
+    assert not first & second and first | second == set(whole)
+    assert sum(map(len, halves)) == pytest.approx(sum(whole.values()), rel=.1)
+    assert abs(len(first) - len(second)) <= 2
+    for half in halves:
+        counts, total = Counter(half), sum(whole[one] for one in set(half))
+        if name != 'weighted without replacement':  # there all are drawn
+            assert all(counts[one] / len(half) == pytest.approx(whole[one] / total, rel=.35)
+                       for one in counts)
+
+
+@pytest.mark.parametrize('name', ['replacement', 'fewer', 'weighted'])
+def test_draws_are_random_and_of_the_seed(name):
+    pairs = [split_loader(DataLoader(DATA, 4, sampler=SAMPLERS[name]()), seed=seed)
+             for seed in (1, 1, 2)]
+    orders = [[drawn(half), drawn(half)] for pair in pairs for half in pair]
+    assert orders[0] == orders[2] and orders[1] == orders[3]
+    assert orders[0] != orders[4] and orders[0][0] != orders[0][1]
+
+
+def test_the_number_of_draws_is_halved():
+    train, ranking = split_loader(DataLoader(DATA, 4, sampler=RandomSampler(
+        DATA, replacement=True, num_samples=32)), ranking_batch_size=8)
+    assert [len(batch) for batch, in train] == [4] * 4 and len(train) == 4
+    assert [len(batch) for batch, in ranking] == [8, 8]
+
+
+def test_a_sampler_of_ones_own_is_told_the_epoch():
+    sampler = Squares(21)
+    train, _ = split_loader(DataLoader(DATA, 2, sampler=sampler))
+    train.sampler.set_epoch(3)
+    assert sampler.epochs == [3] and len(train.sampler) == len(list(train.sampler))
+
+
+@pytest.mark.parametrize('sampler', [['a', 'b'], [30]])
+def test_a_sampler_of_something_else(sampler):
+    class Own(Sampler):
+        def __init__(self):
+            pass
+
+        def __iter__(self):
+            return iter(sampler)
+
+    train, _ = split_loader(DataLoader(DATA, 2, sampler=Own()))
+    with pytest.raises(ValueError, match=r'draws indices below 21, got .*Pass HeldOut'):
+        list(train)
+
+
+class Buckets:
+    """Batches of neighbours, in a random order."""
+
+    def __len__(self):
+        return 3
+
+    def __iter__(self):
+        return iter([list(range(start, start + 7)) for start in (7, 0, 14)])
+
+
+def test_batch_samplers_of_ones_own():
+    """What is left of a batch stays together."""
+    halves = [[batch.tolist() for batch, in half]
+              for half in split_loader(DataLoader(DATA, batch_sampler=Buckets()))]
+    for half in halves:
+        assert all(len({one // 7 for one in batch}) == 1 < len(batch) for batch in half)
+        assert len(half) <= 3
+    left = [one for half in halves for batch in half for one in batch]
+    assert len(left) == len(set(left)) >= 19
+
+
+@pytest.mark.parametrize('shuffle', [True, False])
+def test_a_loader_that_is_divided_already(shuffle):
+    """Each process has its part of both halves."""
+    divided = [split_loader(DataLoader(DATA, 2, sampler=DistributedSampler(
+        DATA, 2, rank, shuffle=shuffle))) for rank in range(2)]
+    first, second = ([set(drawn(halves[number])) for halves in divided] for number in range(2))
+    assert not set.union(*first) & set.union(*second)
+    assert len(set.union(*first)) == 12 and [len(one) for one in second] == [4, 4]
+    assert all(isinstance(train.sampler, DistributedSampler) for train, _ in divided)
+
+
+@pytest.mark.slow
+def test_a_stream_with_workers_that_stay():
+    loader = DataLoader(Stream(40), 2, num_workers=1, persistent_workers=True)
+    train, ranking = split_loader(loader)
+    pairs = [(one.tolist(), other.tolist()) for one, other in zip(train, ranking)]
+    assert [one + other for one, other in pairs] == [list(range(4 * index, 4 * index + 4))
+                                                     for index in range(10)]
 
 
 @pytest.mark.parametrize('count, part', [(20, 3), (21, 3), (23, 3), (24, 4)])
