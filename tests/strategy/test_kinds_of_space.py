@@ -1,0 +1,176 @@
+"""The kinds of space that NNI's own one-shot tests have, under our strategies.
+
+NNI's are `simple`, `simple_value_choice`, `value_choice`, `repeat`, `cell` and
+`multihead_attention`; the training data are drawn with replacement, as there.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from nni.mutable import Categorical
+from nni.nas.evaluator.pytorch import (
+    Classification,
+    DataLoader,
+    Lightning,
+    LightningModule,
+    Trainer,
+)
+from nni.nas.nn.pytorch import (
+    Cell,
+    InputChoice,
+    LayerChoice,
+    ModelSpace,
+    MutableBatchNorm2d,
+    MutableConv2d,
+    MutableLinear,
+    MutableMultiheadAttention,
+    Repeat,
+)
+from torch import nn
+from torch.utils.data import RandomSampler, TensorDataset
+
+from nni_rankreg.strategy import DARTS, GDAS, SPOS
+
+QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
+             enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
+
+
+class Simple(ModelSpace):
+    """Layers, an input, and the width of a hidden layer."""
+
+    def __init__(self, width=16):
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3)
+        self.second = LayerChoice([nn.Conv2d(4, 8, 3), nn.Sequential(
+            nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 8, 1))], label='second')
+        self.dropout = LayerChoice([nn.Dropout(rate) for rate in (.25, .5, .75)], label='dropout')
+        self.hidden = MutableLinear(8 * 5 * 5, width)
+        self.logits = MutableLinear(width, 10)
+        self.again = MutableLinear(10, 10)
+        self.which = InputChoice(2, 1, label='which')
+
+    def forward(self, x):
+        x = F.max_pool2d(self.second(F.relu(self.first(x))), 2)
+        x = F.relu(self.hidden(self.dropout(x).flatten(1)))
+        x = self.logits(x)
+        return F.log_softmax(self.which([x, self.again(x)]), 1)
+
+
+class Convolutions(ModelSpace):
+    """Channels and kernels with batch normalisation, layers, perhaps a depth."""
+
+    def __init__(self, depth=None):
+        super().__init__()
+        channels = Categorical([4, 8], label='channels')
+        kernel = Categorical([3, 5], label='kernel')
+        self.first = MutableConv2d(1, channels, kernel, padding=kernel // 2)
+        self.norm = MutableBatchNorm2d(channels)
+        self.second = MutableConv2d(channels, 8, 3)
+        self.dropout = LayerChoice([nn.Dropout(rate) for rate in (.25, .5, .75)], label='dropout')
+        self.logits = MutableLinear(8, 10)
+        self.again = nn.Identity() if depth is None else Repeat(
+            lambda _: nn.Sequential(nn.ReLU(), MutableLinear(10, 10)), depth)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.first(x)))
+        return self.again(self.logits(self.dropout(F.relu(self.second(x)).mean((2, 3)))))
+
+
+def in_channels(index, source):
+    """Return the channels of a source of a cell, None in the place of any."""
+    if source is None or source > 0:
+        return 4
+    return 5 if index == 0 else 3 * 4
+
+
+class Cells(ModelSpace):
+    """Cells of loose ends, one to three of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 5, 5, stride=3)
+        self.cells = Repeat(lambda index: Cell({
+            'small': lambda _, __, source: nn.Conv2d(in_channels(index, source), 4, 1),
+            'large': lambda _, __, source: nn.Conv2d(in_channels(index, source), 4, 3, padding=1),
+        }, 3, merge_op='loose_end', label='cell'), Categorical([1, 3], label='depth'))
+        self.logits = nn.Linear(3 * 4, 10)
+
+    def forward(self, x):
+        return self.logits(self.cells(self.stem(x)).mean((2, 3)))
+
+
+class Attention(ModelSpace):
+    """The width of an attention and of the layers around it."""
+
+    def __init__(self):
+        super().__init__()
+        width = Categorical([8, 16], label='width')
+        self.before = MutableLinear(6, width)
+        self.attention = MutableMultiheadAttention(width, Categorical([2, 4], label='heads'))
+        self.after = MutableLinear(width, 1)
+
+    def forward(self, batch):
+        query, key, value = map(self.before, batch)
+        return self.after(self.attention(query, key, value, need_weights=False)[0])[..., 0]
+
+
+class Regression(LightningModule):
+    """Of sequences of three inputs."""
+
+    def training_step(self, batch, index):
+        *inputs, target = batch
+        return F.mse_loss(self.model(inputs), target)
+
+    def validation_step(self, batch, index):
+        self.log('val_loss', self.training_step(batch, index))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+
+KINDS = {
+    'simple': Simple,
+    'simple value choice': lambda: Simple(Categorical([8, 16, 32], label='width')),
+    'value choice': Convolutions,
+    'repeat': lambda: Convolutions(Categorical([1, 3], label='depth')),
+    'cell': Cells, 'attention': Attention}
+STRATEGIES = {
+    'SPOS': SPOS, 'GDAS': lambda: GDAS(candidates=2),
+    'DARTS': lambda: DARTS(candidates=2)}
+
+
+def loaders(tensors):
+    data = TensorDataset(*tensors)
+    return (DataLoader(data, 4, sampler=RandomSampler(data, replacement=True, num_samples=16)),
+            DataLoader(data, 8))
+
+
+def evaluator(kind):
+    torch.manual_seed(0)
+    if kind == 'attention':
+        train, validation = loaders([*torch.randn(3, 8, 5, 6), torch.randn(8, 5)])
+        return Lightning(Regression(), Trainer(max_epochs=1, **QUIET), train_dataloaders=train,
+                         val_dataloaders=validation)
+    train, validation = loaders([torch.randn(8, 1, 14, 14), torch.randint(10, (8,))])
+    return Classification(train_dataloaders=train, val_dataloaders=validation, num_classes=10,
+                          max_epochs=1, **QUIET)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('name', STRATEGIES)
+def test_a_search(name, kind):
+    """It trains the architecture, and exports networks of the space."""
+    space = KINDS[kind]()
+    simple = space.simplify()
+    trained = STRATEGIES[name]().train(space, evaluator(kind))
+    sample, (model,) = trained.best()[0], trained.models(1)
+    assert sample.keys() == simple.keys() and KINDS[kind]().contains(sample)
+    network, batch = model.executable_model(), next(iter(trained.module.loaders.validation))
+    output = network(batch[:-1] if kind == 'attention' else batch[0])
+    assert output.shape == ((8, 5) if kind == 'attention' else (8, 10))
+    if name != 'SPOS':
+        architecture = trained.module.architecture
+        moved = architecture.logits.detach() - type(architecture)(KINDS[kind]()).logits.detach()
+        assert (moved[architecture.used] != 0).any() and moved.isfinite().all()
