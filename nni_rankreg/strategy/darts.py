@@ -18,7 +18,7 @@ __all__ = ['DARTS']
 
 @nni.trace
 class DARTS(DifferentiableStrategy):
-    r"""Differentiable search by continuous relaxation, of first order.
+    r"""Differentiable search by continuous relaxation.
 
     Source: Liu, Simonyan and Yang, "DARTS: Differentiable Architecture Search", ICLR 2019. All
     choices are executed, weighted by their probabilities; widths, kernels and other arguments of
@@ -34,6 +34,10 @@ class DARTS(DifferentiableStrategy):
         Ranking terms of the weights' loss.
     delta
         :math:`\delta`, in (0, 1/2]; published are 0.01 to 0.15.
+    unrolled
+        Whether the architecture's gradient is of second order: that of the held-out loss after the
+        step of the weights that follows, by finite differences (`unrolled_gradient`). Four passes
+        take the place of one.
     **kwargs
         As of `DifferentiableStrategy` and `SuperNetStrategy`.
 
@@ -54,15 +58,14 @@ class DARTS(DifferentiableStrategy):
     """
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *, delta: float = 0.01,
-                 **kwargs: Any):
+                 unrolled: bool = False, **kwargs: Any):
         super().__init__(regularizers, **kwargs)
         if not 0 < delta <= 0.5:
             raise ValueError(f'Expected delta in (0, 0.5], got {delta}.')
-        self.delta = delta
+        self.delta, self.unrolled = delta, unrolled
 
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> DARTSModule:
         """Return the Lightning module that trains the super-net."""
-        return DARTSModule(training_module, self.make_architecture(supernet), delta=self.delta,
-                           learning_rate=self.arc_learning_rate, warmup_epochs=self.warmup_epochs,
-                           **options)
+        return DARTSModule(training_module, delta=self.delta, unrolled=self.unrolled,
+                           **self.differentiable_options(supernet), **options)

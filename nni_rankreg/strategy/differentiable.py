@@ -39,6 +39,9 @@ class DifferentiableStrategy(SuperNetStrategy):
         Of the architecture's Adam, as NNI names it; betas (0.5, 0.999), weight decay 0.001.
     warmup_epochs
         First epochs, in which only the weights are trained.
+    gradient_clip_val
+        Clips the norm of the weights' gradients, as NNI names it; None leaves it to the trainer of
+        the evaluator.
     **kwargs
         As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 
@@ -53,18 +56,30 @@ class DifferentiableStrategy(SuperNetStrategy):
     """Whether only paths are executed, so that a choice may change the size of an output."""
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *, candidates: int = 100,
-                 arc_learning_rate: float = 3e-4, warmup_epochs: int = 0, **kwargs: Any):
+                 arc_learning_rate: float = 3e-4, warmup_epochs: int = 0,
+                 gradient_clip_val: float | None = None, **kwargs: Any):
         super().__init__(regularizers, **kwargs)
+        if gradient_clip_val is not None and not gradient_clip_val > 0:
+            raise ValueError('Expected gradient_clip_val above 0, or None, got '
+                             f'{gradient_clip_val}.')
+        if not arc_learning_rate > 0:
+            raise ValueError(f'Expected arc_learning_rate above 0, got {arc_learning_rate}.')
         if candidates < 1 or warmup_epochs < 0:
             raise ValueError('Expected at least 1 candidate and 0 warmup_epochs, got '
                              f'{candidates} and {warmup_epochs}.')
         self.candidates, self.arc_learning_rate = candidates, arc_learning_rate
-        self.warmup_epochs = warmup_epochs
+        self.warmup_epochs, self.gradient_clip_val = warmup_epochs, gradient_clip_val
 
     @property
     def holds_out(self) -> bool:
         """Whether training needs held-out data: the architecture does."""
         return True
+
+    def differentiable_options(self, supernet: ModelSpace) -> dict[str, Any]:
+        """Return the arguments of a `DifferentiableModule`."""
+        return {'architecture': self.make_architecture(supernet),
+                'learning_rate': self.arc_learning_rate, 'warmup_epochs': self.warmup_epochs,
+                'gradient_clip_val': self.gradient_clip_val}
 
     def make_architecture(self, supernet: ModelSpace) -> ArchitectureParameters:
         """Return a logit for every choice; what cannot be mixed is told at once."""

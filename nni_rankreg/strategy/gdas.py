@@ -64,6 +64,5 @@ class GDAS(DifferentiableStrategy):
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> GDASModule:
         """Return the Lightning module that trains the super-net."""
-        return GDASModule(training_module, self.make_architecture(supernet),
-                          temperature=self.temperature, learning_rate=self.arc_learning_rate,
-                          warmup_epochs=self.warmup_epochs, **options)
+        return GDASModule(training_module, temperature=self.temperature,
+                          **self.differentiable_options(supernet), **options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,14 +18,16 @@ from torch import Tensor
 from ..host.network.mixture import Mixer
 from ..typing import Sample
 from .architecture import ArchitectureParameters, Drawn
+from .hooks import overridden_hooks
 from .module import SuperNetModule
 from .quiet import quiet_loss
+from .unrolled import unrolled_gradient, weight_steps
 
 __all__ = ['DifferentiableModule', 'GDASModule', 'DARTSModule']
 
 
 class DifferentiableModule(SuperNetModule):
-    """Bi-level search of first order: each step trains the architecture, then the weights.
+    """Bi-level search: each step trains the architecture, then the weights.
 
     The gradient of the architecture is that of the loss on a batch of the held-out data, with
     regard to the logits only; the weights are trained as in `SuperNetModule`, regularisers
@@ -42,6 +45,8 @@ class DifferentiableModule(SuperNetModule):
         Of the logits' Adam, whose betas are (0.5, 0.999).
     warmup_epochs
         First epochs, in which only the weights are trained.
+    gradient_clip_val
+        Of the weights, unless the trainer clips; None clips nothing.
     """
 
     paths_only = False
@@ -49,9 +54,10 @@ class DifferentiableModule(SuperNetModule):
 
     def __init__(self, training_module: LightningModule, architecture: ArchitectureParameters,
                  *args: Any, learning_rate: float = 3e-4, weight_decay: float = 1e-3,
-                 warmup_epochs: int = 0, **kwargs: Any):
+                 warmup_epochs: int = 0, gradient_clip_val: float | None = None, **kwargs: Any):
         super().__init__(training_module, *args, **kwargs)
         self.architecture, self.warmup_epochs = architecture, warmup_epochs
+        self.gradient_clip_val = gradient_clip_val
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self._mixer: Mixer | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -98,27 +104,44 @@ class DifferentiableModule(SuperNetModule):
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """Train the architecture, and return the loss of the weights with its regularisers."""
         if self.trainer.current_epoch >= self.warmup_epochs:
-            self.architecture_step(self.to_device(self.loaders.held_out.next()))
+            self.architecture_step(self.to_device(self.loaders.held_out.next()), batch)
         return super().training_step(batch, batch_idx)
 
-    def architecture_step(self, batch: Any) -> None:
-        """Train the logits on a batch; the weights get no gradient.
+    def architecture_step(self, batch: Any, training_batch: Any) -> None:
+        """Train the logits; the weights get no gradient.
 
         Parameters
         ----------
         batch
             Of the held-out data.
+        training_batch
+            On which the weights are trained next.
         """
         logits = self.architecture.logits
-        with self.mixed(self.search_mixture()):
-            gradient, = torch.autograd.grad(self.architecture_loss(batch), [logits])
-        logits.grad = self.ranks.mean(gradient)
+        logits.grad = self.architecture_gradient(batch, training_batch)
         self.architecture_optimizer.step()
         logits.grad = None
 
-    def architecture_loss(self, batch: Any) -> Tensor:
-        """Return the loss of the mixture at hand on a batch, a scalar; nothing is logged."""
-        return quiet_loss(self.training_module, batch)
+    def architecture_gradient(self, batch: Any, training_batch: Any) -> Tensor:
+        """Return the gradient of the logits; see `architecture_step`."""
+        gradient, = torch.autograd.grad(self.mixture_loss(batch), [self.architecture.logits])
+        return self.ranks.mean(gradient)
+
+    def mixture_loss(self, batch: Any) -> Tensor:
+        """Return the loss of the mixture that is searched on a batch; nothing is logged."""
+        with self.mixed(self.search_mixture()):
+            return quiet_loss(self.training_module, batch)
+
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer,
+                                    gradient_clip_val: float | None = None,
+                                    gradient_clip_algorithm: str | None = None) -> None:
+        """Clip the gradients of the weights, as the evaluator's module does; a hook."""
+        if gradient_clip_val is None:
+            gradient_clip_val = self.gradient_clip_val
+        clip = super().configure_gradient_clipping
+        if 'configure_gradient_clipping' in overridden_hooks(self.training_module):
+            clip = self.training_module.configure_gradient_clipping
+        clip(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def export(self) -> Sample:
         """Return the most probable architecture; `TrainedSuperNet.best` scores several."""
@@ -189,11 +212,23 @@ class DARTSModule(DifferentiableModule):
         As of `DifferentiableModule`.
     delta
         By how much a mixture leans.
+    unrolled
+        Whether the gradient of the architecture goes through the step of the weights that follows,
+        see `unrolled_gradient`.
     """
 
-    def __init__(self, *args: Any, delta: float = 0.01, **kwargs: Any):
+    def __init__(self, *args: Any, delta: float = 0.01, unrolled: bool = False, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.delta = delta
+        self.delta, self.unrolled = delta, unrolled
+
+    def architecture_gradient(self, batch: Any, training_batch: Any) -> Tensor:
+        """Return the gradient of the logits, of first or of second order."""
+        if not self.unrolled:
+            return super().architecture_gradient(batch, training_batch)
+        return unrolled_gradient(
+            self.architecture.logits, weight_steps(self.trainer.optimizers[0]),
+            partial(self.mixture_loss, training_batch), partial(self.mixture_loss, batch),
+            self.ranks.mean)
 
     def search_mixture(self) -> Drawn:
         """Return all choices with their probabilities."""

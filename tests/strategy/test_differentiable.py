@@ -139,6 +139,8 @@ def test_a_filter_that_accepts_nothing(train):
     (lambda: GDAS(temperature=(10., 0.)), r'Expected temperatures above 0, got \(10.0, 0.0\)'),
     (lambda: GDAS(candidates=0), 'Expected at least 1 candidate and 0 warmup_epochs, got 0 and 0'),
     (lambda: DARTS(warmup_epochs=-1), 'got 100 and -1'),
+    (lambda: DARTS(gradient_clip_val=0.), 'Expected gradient_clip_val above 0, or None, got 0.0'),
+    (lambda: GDAS(arc_learning_rate=0.), 'Expected arc_learning_rate above 0, got 0.0'),
     (lambda: DARTS(delta=0.6), r'Expected delta in \(0, 0.5\], got 0.6')])
 def test_arguments(make, message):
     with pytest.raises(ValueError, match=message):

@@ -138,7 +138,8 @@ KINDS = {
     'cell': Cells, 'attention': Attention}
 STRATEGIES = {
     'SPOS': SPOS, 'GDAS': lambda: GDAS(candidates=2),
-    'DARTS': lambda: DARTS(candidates=2)}
+    'DARTS': lambda: DARTS(candidates=2),
+    'DARTS of second order': lambda: DARTS(candidates=2, unrolled=True, gradient_clip_val=5.)}
 
 
 def loaders(tensors):

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingLayer
+from torch.func import functional_call
 
 from nni_rankreg.data import HeldOut, Loaders
 from nni_rankreg.regularizer import Term
@@ -55,7 +56,7 @@ def test_the_architecture_step_trains_the_logits_only(kind, make_module, make_ba
     monkeypatch.setattr(kind, 'trainer', SimpleNamespace(
         current_epoch=0, max_epochs=2, world_size=1, state=SimpleNamespace(status=None)))
     before = {name: one.clone() for name, one in module.named_parameters()}
-    module.architecture_step(batch)
+    module.architecture_step(batch, batch)
     changed = {name for name, one in module.named_parameters()
                if not torch.equal(one, before[name])}
     assert changed == {'architecture.logits'}
@@ -144,7 +145,7 @@ def test_darts_against_autograd_of_the_naive_sum(make_module, make_supernet, mak
     gradients = []
     monkeypatch.setattr(module.architecture_optimizer, 'step',
                         lambda: gradients.append(module.architecture.logits.grad))
-    module.architecture_step(batch)
+    module.architecture_step(batch, batch)
     torch.testing.assert_close(gradients[0], expected[0], rtol=1e-4, atol=1e-7)
 
     module.training_module.log = lambda *_, **__: None
@@ -152,6 +153,44 @@ def test_darts_against_autograd_of_the_naive_sum(make_module, make_supernet, mak
     assert module.architecture.logits.grad is None
     for one, gradient in zip(module.model.parameters(), expected[1:]):
         torch.testing.assert_close(one.grad, gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_second_order_against_a_double_backward_pass(make_module, make_batches, monkeypatch):
+    """Of a whole super-net, by smaller differences: its kinks are closer than the published ones."""
+    monkeypatch.setattr('nni_rankreg.supernet.unrolled._LENGTH', 1e-5)
+    module, (held_out, batch) = make_module(DARTSModule, unrolled=True), make_batches([6, 5])
+    module.double()
+    held_out, batch = ((x.double(), y) for x, y in (held_out, batch))
+    weights, rate = dict(module.model.named_parameters()), 0.05
+    monkeypatch.setattr(DARTSModule, 'trainer', SimpleNamespace(
+        state=SimpleNamespace(status=None), optimizers=[torch.optim.SGD(weights.values(), rate)]))
+    logits = module.architecture.logits
+
+    def loss(batch, values):
+        with module.mixed(module.search_mixture()):
+            return F.cross_entropy(functional_call(module.model, values, (batch[0],)), batch[1])
+
+    gradients = torch.autograd.grad(loss(batch, weights), weights.values(), create_graph=True)
+    after = {name: one - rate * gradient for (name, one), gradient in
+             zip(weights.items(), gradients)}
+    expected, = torch.autograd.grad(loss(held_out, after), logits)
+    first, = torch.autograd.grad(loss(held_out, weights), logits)
+    got = module.architecture_gradient(held_out, batch)
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+    assert (got - first).norm() > 0.1 * first.norm()
+
+
+@pytest.mark.parametrize('kind', [GDASModule, DARTSModule])
+def test_gradients_of_the_weights_are_clipped(kind, make_module, fit):
+    module, norms = make_module(kind, gradient_clip_val=1e-3), []
+
+    class Norms(pl.Callback):
+        def on_before_zero_grad(self, *_):
+            norms.append(torch.nn.utils.get_total_norm(
+                [one.grad for one in module.model.parameters() if one.grad is not None]).item())
+
+    fit(module, Norms())
+    assert norms[1:] == pytest.approx([1e-3] * len(norms[1:]), rel=0.01)
 
 
 @pytest.mark.parametrize('epochs, warmup', [(1, 0), (2, 0), (50, 0), (400, 150), (3, 2)])
