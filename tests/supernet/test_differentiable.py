@@ -156,7 +156,7 @@ def test_darts_against_autograd_of_the_naive_sum(make_module, make_supernet, mak
 
 
 def test_second_order_against_a_double_backward_pass(make_module, make_batches, monkeypatch):
-    """Of a whole super-net, by smaller differences: its kinks are closer than the published ones."""
+    """Of a whole super-net, by smaller differences: its kinks are close."""
     monkeypatch.setattr('nni_rankreg.supernet.unrolled._LENGTH', 1e-5)
     module, (held_out, batch) = make_module(DARTSModule, unrolled=True), make_batches([6, 5])
     module.double()
