@@ -22,12 +22,12 @@ loss schedule batch_norm config
 metric
 data
 space
-constraint
 sampler
 archive
 table
 proxy
 predictor
+constraint
 search
 regularizer
 plan

@@ -45,7 +45,8 @@ def _is_no_tip(record: logging.LogRecord) -> bool:
 def quiet_host() -> None:
     """Show our log; silence warnings of the host that a user can do nothing about."""
     warnings.filterwarnings('ignore', module='nni|pytorch_lightning|lightning|torch')
-    for name in ('pytorch_lightning', 'lightning.pytorch', 'lightning.fabric'):
+    for name in ('pytorch_lightning', 'lightning.pytorch', 'lightning.fabric',
+                 'torch.utils.cpp_extension'):
         logging.getLogger(name).setLevel(logging.ERROR)
     logger = logging.getLogger('nni_rankreg')
     logger.setLevel(logging.INFO)

@@ -19,8 +19,8 @@ __all__ = ['main']
 _COMMANDS = {
     'demo': 'demo.demo', 'proxies': 'proxies.proxies', 'rank': 'rank.rank',
     'register': 'register.register', 'check': 'check.check', 'trial': 'trial.trial',
-    'report': 'report.report', 'ablate': 'ablate.ablate', 'list': 'list.list_extensions',
-    'node-options': 'node_options.node_options'}
+    'latency': 'latency.latency', 'report': 'report.report', 'ablate': 'ablate.ablate',
+    'list': 'list.list_extensions', 'node-options': 'node_options.node_options'}
 """Command -> its function."""
 
 _OF_ONE_FILE = ('check', 'report')  # whose argument without a default is a word, not an option

@@ -1,13 +1,15 @@
 """Which architectures count: those of which a number, such as the latency, is within bounds."""
 
+from ..sampler import AllOf, all_of
 from .additive_latency import AdditiveLatency
-from .all_of import AllOf, all_of
 from .between import Between
 from .cost import Cost, NamedCost, as_cost, as_costs
 from .latency import LatencyConstraint
 from .macs import MacsConstraint
+from .measured import Agreement, MeasuredLatency
 from .table_latency import TableLatency
 from .tunas_latency import TunasLatency
 
-__all__ = ['Between', 'MacsConstraint', 'AdditiveLatency', 'AllOf', 'Cost', 'LatencyConstraint',
-           'NamedCost', 'TableLatency', 'TunasLatency', 'all_of', 'as_cost', 'as_costs']
+__all__ = ['Between', 'MacsConstraint', 'AdditiveLatency', 'Agreement', 'AllOf', 'Cost',
+           'LatencyConstraint', 'MeasuredLatency', 'NamedCost', 'TableLatency', 'TunasLatency',
+           'all_of', 'as_cost', 'as_costs']

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.utilities import GradClipAlgorithmType
 
-from .._util.error import one_line
+from .._util.device import check_device
 from .speed import Speed
 
 __all__ = ['BFloat16', 'check_device', 'on_device']
-
-
-def check_device(device: str) -> None:
-    """Raise a ValueError if there is no such device, or none that computes.
-
-    Parameters
-    ----------
-    device
-        Such as ``'cpu'`` or ``'cuda'``.
-    """
-    try:
-        found = torch.device(device)
-        torch.zeros(1, device=found).cpu()     # a device without data, meta, cannot do this
-    except (AssertionError, ImportError, RuntimeError) as error:
-        raise ValueError('Expected a device that PyTorch can compute on, such as cpu or cuda, got '
-                         f'{device!r}: {one_line(error)}') from error
 
 
 def on_device(device: str) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 
-from ..constraint import all_of
 from ..space import JointDraw
 from ..typing import Accept, Constraints, Results, Sample, Space, sample_key
+from .all_of import all_of
 from .dimension import Dimension, copy_choice
 from .rejection import ATTEMPTS, accepted, first_accepted
 

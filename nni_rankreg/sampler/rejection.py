@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ..constraint import all_of
 from ..typing import Accept, Constraints, Sample, sample_key
+from .all_of import all_of
 
 __all__ = ['ATTEMPTS', 'accepted', 'first_accepted', 'once']
 

@@ -1,0 +1,120 @@
+"""What the latency of an architecture is learned from, quickly and without building it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from nni.mutable import MutableSymbol
+from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.profiler.pytorch.flops import FlopsProfiler
+from torch import Tensor
+
+from ...predictor.choice import Column
+from ...proxy import ProxyScorer
+from ...space.usage import UsedChoices
+from ...typing import Sample
+from .network import plain_copy
+
+__all__ = ['Features', 'counted_macs', 'part_sum', 'profiled_macs']
+
+
+class Features:
+    """The choices that an architecture uses, and sums over it: its layers, its operations.
+
+    Parameters
+    ----------
+    space
+        An NNI model space.
+    sums
+        Name -> function of an architecture, such as the milliseconds of its layers.
+
+    Examples
+    --------
+    >>> from nni_rankreg.space import NasBench201
+    >>> features = Features(NasBench201(4, 1), {'convolutions': lambda sample: sum(
+    ...     'conv' in one for one in sample.values())})
+    >>> sample = {label: 'conv_1x1' for label in NasBench201(4, 1).simplify()}
+    >>> features.sums([sample]), features.choices([sample]).shape
+    (array([[6.]]), (1, 30))
+    """
+
+    def __init__(self, space: ModelSpace, sums: Mapping[str, Callable[[Sample], float]]):
+        self.names = list(sums)
+        self._sums = list(sums.values())
+        self._used = UsedChoices(space)
+        self._columns = [Column(leaf) for leaf in space.simplify().values()
+                         if isinstance(leaf, MutableSymbol)]
+
+    def sums(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Return the sums over N architectures, shape (N, S), float64."""
+        return np.array([[float(one(sample)) for one in self._sums] for sample in samples]
+                        ).reshape(len(samples), len(self._sums))
+
+    def choices(self, samples: Sequence[Sample]) -> np.ndarray:
+        """Return the choices of N architectures, shape (N, K), 0 where one is not used."""
+        used = [json.loads(self._used(sample)) for sample in samples]
+        return np.concatenate([
+            column.encode(samples).double().numpy()
+            * np.array([[column.label in one] for one in used]) for column in self._columns],
+            axis=1)
+
+
+def part_sum(parts: Sequence[Mapping[str, Any]], milliseconds: Sequence[float],
+             used: Callable[[Sample], str]) -> Callable[[Sample], float]:
+    """Return the milliseconds of the layers that an architecture has chosen and uses.
+
+    Parameters
+    ----------
+    parts, milliseconds
+        Layers in their place, by their names in a table, and what each takes there.
+    used
+        `UsedChoices` of the space.
+    """
+    table: dict[tuple[str, str], float] = {}
+    for part, one in zip(parts, milliseconds):
+        key = part['label'], str(part['choice'])
+        table[key] = table.get(key, 0.) + part['places'] * one
+    return lambda sample: sum(table.get((label, str(choice)), 0.)
+                              for label, choice in json.loads(used(sample)).items())
+
+
+def profiled_macs(space: ModelSpace, example: Sequence[Tensor]) -> Callable[[Sample], float] | None:
+    """Return what NNI's profiler counts, in millions; None if it does not know all layers.
+
+    Parameters
+    ----------
+    space
+        A model space.
+    example
+        Its arguments.
+    """
+    logger = logging.getLogger('nni.nas.profiler')
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter('ignore')
+            profiler = FlopsProfiler(plain_copy(space), tuple(example))
+    except Exception:  # of any layer that NNI has no formula for
+        return None
+    finally:
+        logger.setLevel(level)
+    return lambda sample: profiler.profile(sample) / 1e6
+
+
+def counted_macs(space: ModelSpace, example: Sequence[Tensor]
+                 ) -> Callable[[Sample], float] | None:
+    """Return what counts millions in the network of an architecture, once it has been built.
+
+    It takes milliseconds for each; None if a network has several arguments.
+    """
+    if len(example) > 1:
+        return None
+    count = ProxyScorer('flops', space, (example[0], torch.zeros(len(example[0]))))
+    return lambda sample: count([sample]).item()

@@ -1,0 +1,339 @@
+"""Milliseconds of any architecture of a space, on the user's machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from nni.nas.nn.pytorch import ModelSpace
+from torch import Tensor
+
+from ..._util.device import check_device
+from ..._util.error import brief
+from ..._util.path import user_path
+from ...metric import spearman
+from ...sampler import UniformSampler
+from ...space.usage import UsedChoices
+from ...typing import Sample, sample_key
+from .backend import check_backend
+from .estimator import Estimator, best_estimator, relative_error
+from .example import Example, describe_example, described_example, make_example
+from .feature import Features, counted_macs, part_sum, profiled_macs
+from .identity import fingerprint, machine
+from .network import Workbench
+from .stopwatch import Stopwatch
+from .table import LatencyTable
+from .turns import Turn, take_turns
+
+__all__ = ['Agreement', 'MeasuredLatency']
+
+_LEAST = 10  # networks to learn from
+_SETTING = ('fingerprint', 'input', 'device', 'threads', 'backend')  # of a table, as text
+_HERE = ('machine', 'torch')
+
+
+class Agreement(NamedTuple):
+    """How far a latency agrees with a measurement of networks that it has not seen."""
+
+    networks: int
+    """How many."""
+    error: float
+    """Mean of the absolute errors, each as a share of the measured milliseconds."""
+    correlation: float
+    """Spearman's."""
+    again_error: float
+    """The same of a second measurement of the same networks."""
+    again_correlation: float
+
+    def __str__(self) -> str:
+        return (f'On {self.networks} networks that it has not seen: error {self.error:.1%}, '
+                f'Spearman {self.correlation:.3f}. A second measurement of these: '
+                f'{self.again_error:.1%}, {self.again_correlation:.3f}.')
+
+
+class MeasuredLatency:
+    """Milliseconds of any architecture of a space on this machine: a cost, lower is better.
+
+    The layers that the space chooses among are timed, each in its place on what it gets there, and
+    a few dozen random networks as a whole. The milliseconds of others are a sum over their layers
+    and their multiply-accumulates (those of NNI's `FlopsProfiler`), corrected by a regression on
+    their choices: by which, and whether at all, is decided by cross-validation over the measured
+    networks. Batch normalisation and dropout are those of inference.
+
+    All is timed in turns, again and again, and the least of its times counts: what else runs on the
+    machine only adds. One thread of the CPU is measured by its processor time, a GPU by its events.
+    Memory stays with the process meanwhile, as in a program that serves a network.
+
+    Parameters
+    ----------
+    space
+        Any NNI model space.
+    example_input
+        An input with its batch, the shape of one image such as ``(3, 224, 224)``, or a tuple of all
+        arguments of a network.
+    device
+        Where networks run.
+    threads
+        Of the CPU.
+    backend
+        ``'torch'``, or ``'onnxruntime'`` if that is installed.
+    file
+        CSV file in which everything is kept the moment it is measured. What is in it is not
+        measured again, so that an interrupted measurement goes on; a finished one is read on any
+        machine. It travels to trials by its name.
+    networks
+        Random networks that are measured.
+    repeats, seconds
+        How often each is timed at most, and about how long all that takes at most.
+    seed
+        Of the networks.
+    progress
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    name, unit
+        For columns: latency, in ms.
+
+    Raises
+    ------
+    ValueError
+        If the networks do not take the example input, there is no such device, or the file is of
+        another space or setting.
+
+    .. note:: Measuring begins with the first question, or by `measure`.
+
+    Examples
+    --------
+    >>> from nni_rankreg.space import NasBench201
+    >>> latency = MeasuredLatency(NasBench201(4, 1), (3, 8, 8), networks=10, repeats=1,
+    ...                           progress=False)
+    >>> latency([{label: 'conv_3x3' for label in NasBench201(4, 1).simplify()}]).shape
+    torch.Size([1])
+    """
+
+    name, unit = 'latency', 'ms'
+    table: LatencyTable
+
+    def __init__(self, space: ModelSpace, example_input: Example, device: str = 'cpu',
+                 threads: int = 1, *, backend: str = 'torch',
+                 file: str | os.PathLike[str] | None = None, networks: int = 60, repeats: int = 30,
+                 seconds: float = 200., seed: int = 0, progress: bool = True):
+        if not isinstance(space, ModelSpace):
+            raise ValueError(f'Expected a model space of NNI, got {brief(space)}.')
+        if threads < 1 or networks < _LEAST or repeats < 1 or not seconds > 0:
+            raise ValueError(f'Expected at least 1 thread, {_LEAST} networks and 1 repeat, and '
+                             f'seconds above 0, got {threads}, {networks}, {repeats} and '
+                             f'{seconds}.')
+        self._settings: dict[str, Any] = dict(
+            device=device, threads=threads, backend=backend, networks=networks, repeats=repeats,
+            seconds=seconds, seed=seed, progress=progress,
+            file=None if file is None else user_path(file).absolute())
+        self._set(space, make_example(example_input), **self._settings)
+        if self.file is not None and self.file.exists():
+            self.table = _checked(LatencyTable.read(self.file), self.table.about, self.file)
+        if not self._finished:
+            self._begin()
+
+    def _set(self, space: ModelSpace, example: tuple[Tensor, ...], device: str, threads: int,
+             backend: str, networks: int, repeats: int, seconds: float, seed: int, progress: bool,
+             file: Path | None) -> None:
+        self.space, self.example = space, example
+        self.device, self.threads, self.backend = _device(device), threads, backend
+        self.networks, self.repeats, self.seconds = networks, repeats, seconds
+        self.seed, self.progress, self.file = seed, progress, file
+        self._sampler = UniformSampler(space, seed)
+        setting = fingerprint(space), describe_example(example), device, str(threads), backend
+        self.table = LatencyTable({
+            'space': type(space).__name__, **dict(zip(_SETTING, setting))})
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], space: ModelSpace) -> MeasuredLatency:
+        """Return the latency of a table that was measured here or elsewhere.
+
+        Parameters
+        ----------
+        path
+            A file of `write`, or that was given as `file`.
+        space
+            The space of the table.
+
+        Raises
+        ------
+        ValueError
+            If it is no such table, or one of another space, or is not finished.
+        """
+        about = LatencyTable.read(path).about
+        missing = [name for name in (*_SETTING, 'finished') if name not in about]
+        if missing:
+            raise ValueError(f'Expected a finished table of MeasuredLatency, got {path} without '
+                             f'{missing[0]}.')
+        if not about['threads'].isdecimal():
+            raise ValueError(f'Expected a number of threads in {path}, got '
+                             f'{brief(about["threads"])}.')
+        return cls(space, described_example(about['input']), about['device'],
+                   int(about['threads']), backend=about['backend'], file=path)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the table, which can be read on another machine."""
+        self.measure()
+        self.table.write(path)
+
+    def measure(self) -> MeasuredLatency:
+        """Measure what is missing, and say before how long that takes.
+
+        It may be interrupted: `file` has what was measured until then.
+        """
+        if not self._finished:
+            samples = self._sampler.up_to(self.networks)
+            self._take([*self._workbench.parts(), *self._workbench.networks('network', samples)],
+                       'Latency', self.seconds)
+            self.table.about['finished'] = datetime.now().isoformat(' ', 'seconds')
+            self._save()
+        return self
+
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the milliseconds of N architectures, shape (N,), float64, lower is better.
+
+        Raises
+        ------
+        ValueError
+            If one is no architecture of the space; naming the label.
+        """
+        own = [self._sampler.canonical(sample) for sample in samples]
+        self.measure()
+        return torch.from_numpy(self._estimator[0].predict(own)) if own else torch.zeros(0).double()
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """Estimator -> mean relative error on measured networks that it had not seen."""
+        self.measure()
+        return self._estimator[1]
+
+    def agreement(self, count: int = 30) -> Agreement:
+        """Measure networks that this has not seen, each a first and a second time, and compare.
+
+        Parameters
+        ----------
+        count
+            Networks; fewer of a small space.
+
+        Raises
+        ------
+        ValueError
+            If the space has no other networks than those that this has learned from.
+        """
+        self.measure()
+        seen = set(map(sample_key, self.table.names('network')))
+        others = UniformSampler(self.space, self.seed + 1, accept=lambda sample: sample_key(
+            sample) not in seen).up_to(count)
+        if len(others) < 2:
+            raise ValueError('Expected a space with networks that have not been measured, got '
+                             f'{len(others)} beside {len(seen)}.')
+        if self.table.about.get('compared') != str(len(others)):
+            self._begin()
+            for kind in ('unseen', 'again'):
+                self._take(self._workbench.networks(kind, others), f'Latency, {kind}',
+                           self.seconds * len(others) / self.networks)
+            self.table.about['compared'] = str(len(others))
+            self._save()
+        first, second = (np.array(self.table.least(kind, others)) for kind in ('unseen', 'again'))
+        found = self(others).numpy()
+        return Agreement(len(others), relative_error(found, first), spearman(found, first),
+                         relative_error(second, first), spearman(second, first))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the arguments of the space, and the file or else the table."""
+        recipe = self.space.trace_symbol, self.space.trace_args, self.space.trace_kwargs
+        return _restored, (recipe, describe_example(self.example), self._settings,
+                           self.table if self.file is None else None)
+
+    def __repr__(self) -> str:
+        about = self.table.about
+        return f'MeasuredLatency({about["space"]}, {about["input"]}, {about["device"]})'
+
+    @property
+    def _finished(self) -> bool:
+        return 'finished' in self.table.about
+
+    @cached_property
+    def _workbench(self) -> Workbench:
+        return Workbench(self.space, self.example, self.device, self.threads, self.backend)
+
+    @cached_property
+    def _estimator(self) -> tuple[Estimator, dict[str, float]]:
+        """The estimator that is best by cross-validation, and the errors of all."""
+        samples = list(map(self._sampler.canonical, self.table.names('network')))
+        features = Features(self.space, self._sums())
+        return best_estimator(features, samples, np.array(self.table.least('network', samples)))
+
+    def _sums(self) -> dict[str, Any]:
+        """Return what is known of an architecture as a sum over its layers."""
+        sums: dict[str, Any] = {}
+        parts = self.table.names('part')
+        if parts:
+            sums['layers'] = part_sum(parts, self.table.least('part', parts),
+                                      UsedChoices(self.space))
+        macs = profiled_macs(self.space, self.example)
+        if macs is None and not parts:
+            macs = counted_macs(self.space, self.example)
+        return sums if macs is None else {**sums, 'multiply-accumulates': macs}
+
+    def _begin(self) -> None:
+        """Note where it is measured; refuse what does not fit before anything takes long."""
+        check_device(str(self.device))
+        check_backend(self.backend, self.device)
+        about = {'machine': machine(self.device), 'torch': torch.__version__}
+        for name in _HERE:
+            if self.table.about.get(name, about[name]) != about[name]:
+                raise ValueError(f'Expected a measurement to go on where it began, got {name} '
+                                 f'{about[name]} in place of {self.table.about[name]} in '
+                                 f'{self.file}. Take another file.')
+        self._workbench.network(self._sampler.up_to(1)[0])
+        self.table.about.update(about, clock=Stopwatch(self.device, self.threads).clock)
+
+    def _take(self, turns: Sequence[Turn], title: str, seconds: float) -> None:
+        take_turns(turns, Stopwatch(self.device, self.threads), self.table, repeats=self.repeats,
+                   seconds=seconds, save=self._save, title=title, progress=self.progress)
+
+    def _save(self) -> None:
+        if self.file is not None:
+            self.table.write(self.file)
+
+
+def _restored(recipe: tuple[Any, ...], example: str, settings: dict[str, Any],
+              table: LatencyTable | None) -> MeasuredLatency:
+    symbol, args, kwargs = recipe
+    space = symbol(*args, **kwargs)
+    if table is None:
+        return MeasuredLatency(space, described_example(example), **settings)
+    found = MeasuredLatency.__new__(MeasuredLatency)
+    found._set(space, described_example(example), **settings)
+    found._settings, found.table = settings, table
+    return found
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f'Expected a device such as cpu or cuda, got {brief(name)}.') from error
+
+
+def _checked(table: LatencyTable, about: dict[str, str], path: Path) -> LatencyTable:
+    """Return a table if it is of this space and setting."""
+    if table.about.get('fingerprint') != about['fingerprint']:
+        raise ValueError(f'Expected a table of this space, {about["space"]}, in {path}, got that '
+                         f'of {table.about.get("space", "another")}, whose choices or sizes are '
+                         'others.')
+    for name in _SETTING:
+        if table.about.get(name) != about[name]:
+            raise ValueError(f'Expected a table of {name} {about[name]} in {path}, got '
+                             f'{table.about.get(name)}.')
+    return table
