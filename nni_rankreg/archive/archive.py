@@ -13,8 +13,9 @@ import pandas as pd
 
 from .._util.csv import csv_sample, parse_samples, read_csv_rows
 from .._util.path import user_path
-from ..typing import Results, Sample, metric_sign
+from ..typing import Results, Sample, metric_sign, sample_key
 from .sqlite import (
+    COST_SCHEMA,
     SCORE_SCHEMA,
     ArchiveError,
     check_file,
@@ -26,6 +27,8 @@ from .sqlite import (
 )
 
 __all__ = ['Archive', 'ArchiveError']
+
+_COST = 'cost_'  # begins the column of a cost, in tables
 
 # A file of before has spelled numbers as they came, 8.0 or true: it keeps its spelling.
 _INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) '
@@ -166,12 +169,20 @@ class Archive:
         return f'Archive({str(self.path)!r})'
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per result: sample (JSON), metric, seed, seconds, source, created."""
+        """Return one row per result: sample (JSON), metric, seed, seconds, source, created.
+
+        Each cost that the archive keeps is a further column, such as ``cost_latency``; NaN where
+        there is none.
+        """
         columns = ['sample', 'metric', 'seed', 'seconds', 'source', 'created']
         self._check_once()
         frame = pd.DataFrame(self._select(f'SELECT {", ".join(columns)} FROM result ORDER BY id'),
                              columns=columns)
-        return frame.astype({'metric': 'float64', 'seed': 'Int64', 'seconds': 'float64'})
+        frame = frame.astype({'metric': 'float64', 'seed': 'Int64', 'seconds': 'float64'})
+        for name, costs in self.costs().items():
+            keys = [sample_key(sample) for sample in parse_samples(frame['sample'])]
+            frame[f'{_COST}{name}'] = [costs.get(key, math.nan) for key in keys]
+        return frame
 
     def import_csv(self, path: str | os.PathLike[str]) -> int:
         """Add the results of a CSV file in one transaction and return their number.
@@ -180,23 +191,27 @@ class Archive:
         ----------
         path
             A file written by ``to_frame().to_csv(path)``, or any with the columns `sample` (JSON)
-            and `metric`; `seed`, `seconds`, `source` and `created` are read where present.
+            and `metric`; `seed`, `seconds`, `source`, `created` and costs are read where present.
 
         Raises
         ------
         ValueError
             Naming the missing column or the bad line; nothing is added then.
         """
-        rows = []
+        rows, samples, costs = [], list[Sample](), list[dict[str, float]]()
         for line, row in read_csv_rows(path, ['sample', 'metric']):
             try:
-                rows.append((*result_row(csv_sample(row['sample']), float(row['metric'])),
+                samples.append(csv_sample(row['sample']))
+                costs.append({name.removeprefix(_COST): float(value) for name, value in row.items()
+                              if name.startswith(_COST) and value})
+                rows.append((*result_row(samples[-1], float(row['metric'])),
                              int(float(row['seed'])) if row.get('seed') else None,
                              float(row['seconds']) if row.get('seconds') else None,
                              row.get('source') or 'import', row.get('created') or _now()))
             except ValueError as error:
                 raise ValueError(f'Expected a result in line {line} of {path}, got {error}'
                                  ) from error
+        self.add_costs(samples, costs)
         self._insert(rows)
         return len(rows)
 
@@ -268,6 +283,50 @@ class Archive:
         rows = self._select('SELECT sample, value FROM score JOIN scorer ON scorer = id '
                             'WHERE description = ?', scorer)
         return {key: math.nan if value is None else value for key, value in rows}
+
+    def add_costs(self, samples: Sequence[Sample], costs: Sequence[Mapping[str, float]]) -> None:
+        """Keep what architectures cost in one transaction; the last cost of a name stays.
+
+        Parameters
+        ----------
+        samples
+            N architectures.
+        costs
+            Name -> cost of each, finite and at least 0; lower is better.
+
+        Raises
+        ------
+        ValueError
+            If a cost is NaN, infinite or negative; nothing is kept then.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> archive = Archive(folder.name + '/results.db')
+        >>> archive.add_costs([{'op': 'conv'}], [{'latency': 4.5}])
+        >>> archive.costs()
+        {'latency': {'{"op": "conv"}': 4.5}}
+        >>> folder.cleanup()
+        """
+        rows = [(sample_key(sample), name, float(value))
+                for sample, each in zip(samples, costs) for name, value in each.items()]
+        for key, name, value in rows:
+            if not 0 <= value < math.inf:
+                raise ValueError(f'Expected {name} of at least 0, got {value:g} of {key[:200]}.')
+        if not rows:
+            return
+        with transaction(self.path, write=True) as connection:
+            connection.execute(COST_SCHEMA)
+            connection.executemany('INSERT OR REPLACE INTO cost VALUES (?, ?, ?)', rows)
+
+    def costs(self) -> dict[str, dict[str, float]]:
+        """Return name -> `sample_key` of an architecture -> cost, as `add_costs` took them."""
+        found: dict[str, dict[str, float]] = {}
+        if self._select("SELECT 1 FROM sqlite_master WHERE name = 'cost'"):
+            for key, name, value in self._select('SELECT sample, name, value FROM cost'):
+                found.setdefault(name, {})[key] = value
+        return found
 
     def jobs(self) -> pd.DataFrame:
         """Return one row per job: key, kind, status ('pending' or 'done'), created, finished."""

@@ -19,8 +19,8 @@ from typing import Any
 
 from ..typing import Sample, plain_choice, sample_key
 
-__all__ = ['ArchiveError', 'SCORE_SCHEMA', 'check_file', 'open_file', 'result_row', 'spellings',
-           'to_json', 'transaction']
+__all__ = ['ArchiveError', 'COST_SCHEMA', 'SCORE_SCHEMA', 'check_file', 'open_file', 'result_row',
+           'spellings', 'to_json', 'transaction']
 
 _APPLICATION_ID = int.from_bytes(b'RNKR', 'big')
 _VERSION = 1
@@ -51,6 +51,11 @@ SCORE_SCHEMA = (
         PRIMARY KEY (scorer, sample)) WITHOUT ROWID""",
 )
 """Made with the first score, so that archives of before can hold scores as well."""
+
+COST_SCHEMA = """CREATE TABLE IF NOT EXISTS cost (
+    sample TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (sample, name)
+    ) WITHOUT ROWID"""
+"""Made with the first cost, likewise."""
 
 
 class ArchiveError(ValueError):

@@ -18,7 +18,7 @@ from ..sampler.choice import ChoiceSpace
 from ..typing import Constraints, Sample, Scorer, Space, sample_key
 from .scored import ScoredSample, best_first, score_samples
 
-__all__ = ['Evolution']
+__all__ = ['Evolution', 'whole_space']
 
 _LISTED = 32  # architectures that a filter is asked about, for each evaluation, to list a space
 
@@ -100,7 +100,7 @@ class Evolution:
         ValueError
             If none of 10,000 random architectures is accepted.
         """
-        every = ChoiceSpace(space, accept).every(_LISTED * self.evaluations, self.evaluations)
+        every = whole_space(space, accept, self.evaluations)
         met = (score_samples(every, scorer) if every
                else self._evolve(scorer, UniformSampler(space, seed=self.seed, accept=accept)))
         return [one for one in best_first(met) if one.score > -math.inf]
@@ -127,6 +127,11 @@ class Evolution:
                 left -= len(batch)
                 batch = [child() for _ in range(min(self.batch, left))]
         return list(scored.values())
+
+
+def whole_space(space: Space, accept: Constraints, evaluations: int) -> list[Sample] | None:
+    """Return all architectures of a space that has no more than are to be scored, else None."""
+    return ChoiceSpace(space, accept).every(_LISTED * evaluations, evaluations)
 
 
 def _scored_once(batch: Sequence[Sample], scorer: Scorer,

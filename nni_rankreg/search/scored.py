@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from ..typing import Results, Sample, Scorer
+from ..typing import Sample, Scorer
 
 __all__ = ['ScoredSample', 'best_first', 'score_samples']
 
@@ -19,17 +19,29 @@ class ScoredSample(dict):
         The architecture.
     score
         Higher is better.
+    costs
+        Name -> cost, of a search with several objectives; lower is better.
+
+    Attributes
+    ----------
+    objectives
+        Score and costs.
 
     Examples
     --------
-    >>> best = ScoredSample({'op': 'conv'}, 0.9)
-    >>> best, best.score
-    ({'op': 'conv'}, 0.9)
+    >>> best = ScoredSample({'op': 'conv'}, 0.9, {'latency': 4.5})
+    >>> best, best.score, best.objectives
+    ({'op': 'conv'}, 0.9, {'score': 0.9, 'latency': 4.5})
     """
 
-    def __init__(self, sample: Sample, score: float):
+    def __init__(self, sample: Sample, score: float, costs: Mapping[str, float] | None = None):
         super().__init__(sample)
-        self.score = score
+        self.score, self.costs = score, dict(costs or {})
+
+    @property
+    def objectives(self) -> dict[str, float]:
+        """Score and costs by name."""
+        return {'score': self.score, **self.costs}
 
 
 def best_first(scored: Iterable[ScoredSample]) -> list[ScoredSample]:
@@ -40,9 +52,8 @@ def best_first(scored: Iterable[ScoredSample]) -> list[ScoredSample]:
     >>> best_first([ScoredSample({'op': 'pool'}, 0.5), ScoredSample({'op': 'conv'}, 0.9)])
     [{'op': 'conv'}, {'op': 'pool'}]
     """
-    found = list(scored)
-    ordered = Results([*found], [one.score for one in found]).best_first()
-    return [ScoredSample(sample, score) for sample, score in ordered.pairs()]
+    return sorted(scored, key=lambda one: -math.inf if math.isnan(one.score) else one.score,
+                  reverse=True)
 
 
 def score_samples(samples: Sequence[Sample], scorer: Scorer) -> list[ScoredSample]:

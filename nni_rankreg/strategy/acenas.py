@@ -8,12 +8,13 @@ below 1 MB. They are kept beside the archive, in a file that the next search can
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..archive import Archive
+from ..constraint import Cost
 from ..plan import Plan, SuperNet, SuperNetOutcome
 from ..predictor import (
     Ensemble,
@@ -24,6 +25,7 @@ from ..predictor import (
     read_weak,
 )
 from ..predictor.weak import WeakSource
+from ..sampler import UniformSampler
 from ..search import UniformDraw
 from ..supernet.weak_label import LABELS
 from ..table import ResultsSource
@@ -70,6 +72,12 @@ class AceNAS(PlanStrategy):
         Number of stand-alone trainings in all rounds together.
     candidates
         Which architectures may be trained, and how many of them the predictor looks at.
+    costs
+        What architectures cost, such as a measured latency: functions of N of them, lower is
+        better, see `as_cost`. With them the search is for the front of metric and costs: trainings
+        go where the dominated hypervolume is expected to grow, the answer and
+        ``export_top_models`` are the front in order, and the archive and the web UI have the costs
+        beside the metrics. Without, the search is for the best metric.
     predictor
         Makes the predictor from space and evidence; None is `Ensemble`, with the seed.
     archive
@@ -112,12 +120,12 @@ class AceNAS(PlanStrategy):
                  supernet_evaluator: Any = None, *, evidence: Evidence | None = None,
                  weak: WeakLabelling | WeakSource | None = WeakLabelling(),
                  rounds: Rounds = Rounds(), budget: int = 100,
-                 candidates: CandidatePool = CandidatePool(),
+                 candidates: CandidatePool = CandidatePool(), costs: Sequence[Cost] = (),
                  predictor: Callable[[Any, Evidence | None], Predictor] | None = None,
                  archive: Archive | str | Path = 'runs/acenas.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
                  work_dir: str | Path | None = None, seed: int = 0):
-        super().__init__(supernet_evaluator, archive, mode, work_dir, known)
+        super().__init__(supernet_evaluator, archive, mode, work_dir, known, costs)
         _check('weak', weak, WeakLabelling, WeakLabels, str, Path, type(None))
         _check('rounds', rounds, Rounds)
         _check('candidates', candidates, CandidatePool)
@@ -156,7 +164,9 @@ class AceNAS(PlanStrategy):
             'rounds': rounds, 'predictor': partial(_ranker, seed=seed), **arguments})
 
     def plan(self, space: Any) -> Plan[Results]:
-        """Yield the jobs of the search; the answer is all results, best first.
+        """Yield the jobs of the search; the answer is all results, or with costs the front.
+
+        Either is best metric first.
 
         Parameters
         ----------
@@ -167,8 +177,9 @@ class AceNAS(PlanStrategy):
         evidence = None if self.evidence is None else self.evidence.kept_in(self.archive)
         predictor = self.predictor = (self.make_predictor or self._ensemble)(space, evidence)
         known = self.known_results(space)
-        candidates = self.candidates.of(space, self.seed, evidence, known.best_first().samples)
-        loop = ClosedLoop(candidates, predictor, evidence, self.rounds, known)
+        candidates = self.candidates.of(space, self.seed, evidence, known.best_first().samples,
+                                        costs=bool(self.costs))
+        loop = ClosedLoop(candidates, predictor, evidence, self.rounds, known, self.costs)
         if self.rounds.landmarks:
             yield from self._train(loop.first(self.rounds.landmarks), loop, 'landmark')
         weak = yield from self._weak_labels(space, loop.ledger.so_far())
@@ -179,11 +190,13 @@ class AceNAS(PlanStrategy):
             yield from self._train(loop.next(count), loop, f'round {number}')
         last = loop.last(self.rounds.top, self.candidates.generations)
         yield from self._train(last, loop, 'best')
-        return loop.ledger.results.best_first().in_mode(self.mode)
+        return self.best_of(loop.ledger.results.in_mode(self.mode))
 
     def _check_trainings(self, space: Any, evaluator: Any) -> None:
         super()._check_trainings(space, evaluator)
         self.candidates.check(space, self.seed)
+        if self.costs:                         # now, not after the first super-net
+            self.costs_of([*(self.candidates.given or [UniformSampler(space).sample()])][:1])
 
     def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
         return Ensemble(space, evidence=evidence, seed=self.seed)

@@ -143,7 +143,8 @@ class CandidatePool:
         Of the evolution that finds the best in the end; it scores `size` architectures in all.
     merge_twins
         Whether one architecture stands for all that compute the same, see `canonical_form`, so
-        that each function is trained once.
+        that each function is trained once. Not where architectures have costs: those of the same
+        function differ.
 
     Raises
     ------
@@ -187,7 +188,7 @@ class CandidatePool:
                              f'of {len(self.given)}: loosen the constraints.')
 
     def of(self, space: Any, seed: int, evidence: Evidence | None = None,
-           known: Sequence[Sample] = ()) -> Candidates:
+           known: Sequence[Sample] = (), *, costs: bool = False) -> Candidates:
         """Return the candidates of a space.
 
         Parameters
@@ -200,8 +201,10 @@ class CandidatePool:
             By which they are looked at.
         known
             Architectures that are not proposed, as of `Candidates`.
+        costs
+            Whether architectures have costs.
         """
         dear = evidence is not None and evidence.dear
         return Candidates(space, given=self.given, accept=self.accept, fixed=dear,
-                          pool=self.scored if dear else self.size, seed=seed,
-                          form=canonical_form(space) if self.merge_twins else None, known=known)
+                          pool=self.scored if dear else self.size, seed=seed, known=known,
+                          form=canonical_form(space) if self.merge_twins and not costs else None)

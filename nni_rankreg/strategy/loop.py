@@ -9,10 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..constraint import NamedCost
 from ..predictor import Evidence, Predictor, WeakLabels, normal_scores_among
 from ..search import Candidates
-from ..typing import Results, Sample, sample_key
+from ..typing import Results, Sample, Scorer, sample_key
 from .acenas_recipe import Rounds
+from .growth import FrontGrowth
 from .ledger import Ledger
 
 __all__ = ['Chosen', 'ClosedLoop']
@@ -46,6 +48,9 @@ class ClosedLoop:
         How the rounds choose.
     known
         Results from elsewhere, higher is better.
+    costs
+        With them, the next are those with which the front of metric and costs is expected to
+        grow, see `FrontGrowth`; without, those of which most is expected.
 
     Attributes
     ----------
@@ -54,12 +59,13 @@ class ClosedLoop:
     """
 
     def __init__(self, candidates: Candidates, predictor: Predictor, evidence: Evidence | None,
-                 rounds: Rounds, known: Results):
+                 rounds: Rounds, known: Results, costs: Sequence[NamedCost] = ()):
         self.ledger = Ledger(known)
         self._candidates, self._predictor, self._evidence = candidates, predictor, evidence
         self._rounds = rounds
         self._supernet: dict[str, float] = {}
         self._reference: list[Sample] = []
+        self._growth = FrontGrowth(costs, self._sample()) if costs else None
         self._fitted = 0
         self._guided = self._drawn = 0   # trainings, and random ones of these
 
@@ -77,25 +83,22 @@ class ClosedLoop:
         """Return new architectures, random ones of the best by the evidence, and of all."""
         if self._evidence is None:
             return self._filled([], count)
+        vote = self._evidence if self._growth is None else self._growth.rank_by(self._evidence)
         best = self._candidates.random_of_best(
-            self._evidence, count - self._random_of(count), self._rounds.share, self.ledger.own)
+            vote, count - self._random_of(count), self._rounds.share, self.ledger.own)
         return self._filled(best, count)
 
     def next(self, count: int) -> Chosen:
         """Return new architectures: those of which most is expected, and random ones."""
         if not self.learn():
             return self.first(count)
-        best = self._candidates.best(self._expected, count - self._random_of(count),
-                                     exclude=self.ledger.own, around=self._leaders())
-        return self._filled(best, count)
+        return self._filled(self._best(self._expected, count - self._random_of(count)), count)
 
     def last(self, count: int, generations: int) -> Chosen:
-        """Return the new architectures whose predicted mean is best."""
+        """Return the new architectures whose predicted mean is best; with costs, as `next`."""
         if not count or not self.learn():
             return Chosen([], [])
-        return Chosen(self._candidates.best(
-            self._mean, count, exclude=self.ledger.own, around=self._leaders(),
-            generations=generations), [])
+        return Chosen(self._best(self._mean, count, generations), [])
 
     def forecast(self, samples: Sequence[Sample]) -> dict[str, list[float]]:
         """Return what each source predicts of N architectures: normal scores among candidates.
@@ -135,6 +138,14 @@ class ClosedLoop:
     def _filled(self, best: list[Sample], count: int) -> Chosen:
         return Chosen(best, self._candidates.random(count - len(best),
                                                     exclude=[*self.ledger.own, *best]))
+
+    def _best(self, scorer: Scorer, count: int, generations: int = 1) -> list[Sample]:
+        """Return new architectures: the best by the scorer, or those that let the front grow."""
+        if self._growth is None:
+            return self._candidates.best(scorer, count, self.ledger.own, around=self._leaders(),
+                                         generations=generations)
+        return self._growth.best(self._candidates, self._predictor, self.ledger.results, count,
+                                 self.ledger.own, generations)
 
     def _expected(self, samples: Sequence[Sample]) -> Tensor:
         mean, spread = self._predictor.predict(samples)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from nni.nas.execution import ExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 from nni.nas.strategy.base import Strategy
@@ -17,8 +18,10 @@ from scipy.stats import norm
 
 from .._util.path import user_path
 from ..archive import Archive
+from ..constraint import Cost, as_costs
 from ..host.run.engine import EngineRunner
 from ..host.run.prepare import prepare_nni
+from ..metric import pareto_rank
 from ..plan import Failure, Job, Outcome, Plan, StandAlone, SuperNet, drive
 from ..predictor import Reliability, read_reliability, record_predictions
 from ..sampler import UniformSampler
@@ -55,16 +58,20 @@ class PlanStrategy(Strategy):
         itself is read and written by this process alone.
     known
         Results from elsewhere.
+    costs
+        What architectures cost, lower is better; the archive and the web UI show it beside the
+        metrics, and the models listed are the front of metric and costs.
     """
 
-    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path, mode: str = 'max',
-                 work_dir: str | Path | None = None, known: ResultsSource | None = None):
+    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path,
+                 mode: str = 'max', work_dir: str | Path | None = None,
+                 known: ResultsSource | None = None, costs: Sequence[Cost] = ()):
         super().__init__()
         prepare_nni()  # now: an experiment makes its engine before it calls the strategy
         self.work_dir = None if work_dir is None else Path(
             os.path.abspath(user_path(work_dir)))
         self.mode, self._sign, self.known = mode, metric_sign(mode), known
-        self.supernet_evaluator = supernet_evaluator
+        self.supernet_evaluator, self.costs = supernet_evaluator, as_costs(costs)
         self.archive = archive if isinstance(archive, Archive) else Archive(archive)
 
     def plan(self, space: Any) -> Plan[Results]:
@@ -136,6 +143,8 @@ class PlanStrategy(Strategy):
                           expected: Sequence[Mapping[str, float]] = ()) -> Plan[None]:
         """Train architectures stand-alone and enter what has become of them.
 
+        Their costs, if the search has any, are known before: the archive keeps them.
+
         Parameters
         ----------
         samples
@@ -147,10 +156,28 @@ class PlanStrategy(Strategy):
         expected
             What is known of each before its training, for the web UI, too; empty for nothing.
         """
-        outcomes = yield [StandAlone(sample, stage, known) for sample, known in
-                          zip(samples, expected or [{}] * len(samples))]
+        costs = self.costs_of(samples)
+        self.archive.add_costs(samples, costs)
+        outcomes = yield [StandAlone(sample, stage, {**known, **cost}) for sample, known, cost in
+                          zip(samples, expected or [{}] * len(samples), costs)]
         ledger.enter(samples, [outcome if isinstance(outcome, Failure) else self._sign * outcome
                                for outcome in outcomes])
+
+    def costs_of(self, samples: Sequence[Sample]) -> list[dict[str, float]]:
+        """Return name -> cost of each of N architectures."""
+        columns = {one.name: one(samples).tolist() for one in self.costs}
+        return [{name: values[row] for name, values in columns.items()}
+                for row in range(len(samples))]
+
+    def best_of(self, results: Results) -> Results:
+        """Return results, best first; if the search has costs, the front of metric and costs."""
+        ranked = results.best_first()
+        if not self.costs or not ranked.samples:
+            return ranked
+        sign = metric_sign(ranked.mode or 'max')
+        points = [[-sign * metric, *costs.values()] for metric, costs in zip(
+            ranked.metrics, self.costs_of(ranked.samples))]
+        return ranked.take(np.flatnonzero(pareto_rank(points) == 0).tolist())
 
     def reliability(self) -> Reliability:
         """Return how far predictions could be trusted, from the archive, also while it runs."""
@@ -221,18 +248,28 @@ class PlanStrategy(Strategy):
                     limit: int | None = None) -> Iterator[ExecutableModelSpace]:
         """Yield the stand-alone trained architectures, also those of an earlier start, in order.
 
+        Of a search with costs, sorted, they are the front of metric and costs. ``objectives`` of a
+        model are its ``metric`` and its costs.
+
         Parameters
         ----------
         sort
-            Whether to sort by metric, best first; otherwise in the order of their training.
+            Whether to sort by metric, best first; otherwise all in the order of their training.
         limit
             Number of models; None yields all.
         """
-        results = self.archive.best(limit, self.mode) if sort else self.archive.results()
+        if sort and not self.costs:
+            results = self.archive.best(limit, self.mode)
+        else:
+            results = self.archive.results()
         choices = ChoiceSpace(self.model_space.mutables)
+        own = choices.results(results)
+        results = Results(own.samples, own.metrics, self.mode)
+        results = self.best_of(results) if sort else results
         for sample, metric in list(results.pairs())[:limit]:
-            model = self.model_space.freeze(choices.canonical(sample))
-            model.metrics.final = metric
+            costs, = self.costs_of([sample])
+            model = self.model_space.freeze(sample)
+            model.metrics.final, model.objectives = metric, {'metric': metric, **costs}
             model.status = ModelStatus.Trained
             yield model
 

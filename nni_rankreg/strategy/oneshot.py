@@ -24,7 +24,7 @@ from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage, Remembered
 from ..regularizer import Regularizer, Term, TermContext
 from ..sampler import UniformSampler
-from ..search import ScoredSample
+from ..search import Evolution, ParetoFront, ScoredSample
 from ..supernet import (
     RankingProbe,
     Scoring,
@@ -76,6 +76,9 @@ class SuperNetStrategy(RandomOneShot):
         What the final scores are averaged with, by rank: scorers, such as an `Evidence`, or a
         `LearnedTeacher`, which learns from the results that the training knows, with the super-net
         as evidence. The rank correlation of the average is measured, too. None for nothing.
+    evolution
+        Search over the trained super-net: an `Evolution`, or a `ParetoFront` for the architectures
+        that no other beats in score and costs. None is that of the algorithm.
     held_out
         Where the batches of the regularisers, and of a learned architecture, come from. None holds
         out a random half of the training data if they are needed; else all of it trains the
@@ -109,10 +112,11 @@ class SuperNetStrategy(RandomOneShot):
        those of all architectures.
     """
 
-    def __init__(self, regularizers: Sequence[Regularizer] = (), *,
+    def __init__(self, regularizers: Sequence[Regularizer] = (), *,  # noqa: PLR0913
                  truth: ResultsSource | float | None = None, metric: str | None = None,
                  mode: str = 'max', scoring: Scoring | None = None,
                  evidence: Scorer | LearnedTeacher | list[Scorer | LearnedTeacher] | tuple[()] = (),
+                 evolution: Evolution | ParetoFront | None = None,
                  held_out: HeldOut | None = None,
                  checkpoint_folder: str | Path | None = None,
                  filter: Constraints | dict[str, Any] = None, seed: int = 0,
@@ -127,6 +131,7 @@ class SuperNetStrategy(RandomOneShot):
         self.scoring, self.held_out = scoring or Scoring(), held_out or HeldOut()
         self.evidence: list[Scorer | LearnedTeacher] = (
             list(evidence) if isinstance(evidence, (list, tuple)) else [evidence])
+        self.evolution = evolution
         self.checkpoint_folder, self.seed = checkpoint_folder, seed
         self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
         self.trained: TrainedSuperNet | None = None
@@ -154,6 +159,8 @@ class SuperNetStrategy(RandomOneShot):
 
     def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return different architectures that the filter accepts with their scores, best first.
+
+        It is the search of the algorithm, which `evolution` replaces.
 
         Parameters
         ----------
@@ -278,7 +285,7 @@ class SuperNetStrategy(RandomOneShot):
             supernet.load_state_dict(read_torch_file(weights, 'the weights of a super-net'))
             check_finite(supernet.named_parameters(), weights)
         return TrainedSuperNet(
-            model_space, supernet, evaluator, module, partial(self.search, module),
+            model_space, supernet, evaluator, module, partial(self._search, module),
             None if not self.evidence else lambda scorer: self._with_evidence(
                 scorer, sampler, context, terms))
 
@@ -288,6 +295,11 @@ class SuperNetStrategy(RandomOneShot):
         if every is not None:
             UniformSampler(space, self.seed, accept=every).sample()
         return every
+
+    def _search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
+        if self.evolution is None:
+            return self.search(module, scorer)
+        return self.evolution.search(scorer, module.model, accept=module.accept)
 
     def _with_evidence(self, scorer: SuperNetScorer, sampler: UniformSampler,
                        context: TermContext, terms: Sequence[Term]) -> Scorer:

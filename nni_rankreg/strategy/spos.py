@@ -34,11 +34,10 @@ class SPOS(SuperNetStrategy):
     sampler
         Makes, from the space and a seed, what draws the architectures of each step, for example
         `SandwichSampler`; None draws one, uniformly.
-    evolution
-        Search over the trained super-net; None is 1,000 evaluations, or all of a space with fewer
-        architectures.
     **kwargs
-        As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
+        As of `SuperNetStrategy`: ``truth``, ``metric``, ``evolution``, ``checkpoint_folder``,
+        ``seed`` ... Without an evolution it is one of 1,000 evaluations, or all of a space with
+        fewer architectures.
 
     Examples
     --------
@@ -50,10 +49,9 @@ class SPOS(SuperNetStrategy):
     """
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
-                 sampler: Callable[[ModelSpace, int], PathSampler] | None = None,
-                 evolution: Evolution | None = None, **kwargs: Any):
+                 sampler: Callable[[ModelSpace, int], PathSampler] | None = None, **kwargs: Any):
         super().__init__(regularizers, **kwargs)
-        self.sampler, self.evolution = sampler, evolution or Evolution()
+        self.sampler = sampler
 
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> SuperNetModule:
@@ -63,4 +61,4 @@ class SPOS(SuperNetStrategy):
 
     def search(self, module: SuperNetModule, scorer: Scorer) -> list[ScoredSample]:
         """Return all architectures that the evolution has met, best first."""
-        return self.evolution.search(scorer, module.model, accept=module.accept)
+        return Evolution().search(scorer, module.model, accept=module.accept)

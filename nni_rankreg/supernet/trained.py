@@ -131,7 +131,7 @@ class TrainedSuperNet:
         return without(self._ranked, exclude)[:count]
 
     def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:
-        """Yield the best architectures in order; each carries its score and the weights.
+        """Yield the best architectures in order; each carries its objectives and the weights.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class TrainedSuperNet:
             Number of models; None yields all that the search has met.
         """
         for one in self.best(limit):
-            yield SubnetModelSpace.from_supernet(self.space, self.supernet, one, one.score)
+            yield SubnetModelSpace.from_supernet(self.space, self.supernet, one, one.objectives)
 
     def _module_where_it_was_trained(self) -> SuperNetModule:
         """Return the super-net on the device it was trained on."""

@@ -6,6 +6,7 @@ A new one is a line in `STRATEGIES`; one that is missing there is found.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from functools import partial
 
@@ -17,13 +18,13 @@ from helpers.members import add_member, members
 from helpers.spaces import Tiny
 
 from nni_rankreg import strategy as room
-from nni_rankreg.constraint import Between
+from nni_rankreg.constraint import AdditiveLatency, Between
 from nni_rankreg.data import HeldOut
 from nni_rankreg.predictor import NAOController
 from nni_rankreg.regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation
 from nni_rankreg.sampler import MarginPairSampler, UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.search import Evolution
+from nni_rankreg.search import Evolution, ParetoFront
 from nni_rankreg.strategy import DARTS, GDAS, NAO, SPOS, FairNAS
 from nni_rankreg.strategy.differentiable import DifferentiableStrategy
 from nni_rankreg.strategy.oneshot import SuperNetStrategy
@@ -152,6 +153,25 @@ def test_filter_and_constraints_hold_for_all_that_is_drawn(make, train):
         if filter is not accept and holds:
             assert all(map(odd, drawn))
         assert not holds or all(map(accept, trained.best()))
+
+
+@every_strategy
+def test_a_front_in_place_of_the_search(make, train):
+    """Its members are models with all objectives and their weights, in order."""
+    milliseconds = {'conv_3x3': 3., 'conv_1x1': 2., 'pool': 1., 'skip': 0.}
+    slow = AdditiveLatency(dict.fromkeys(Tiny().simplify(), milliseconds), base=1.)
+    front = ParetoFront(['score', slow], 6, 24, progress=False)
+    trained = train(make(filter=accept, seed=1, evolution=front))
+    models = list(trained.models())
+    assert len(models) > 1 and all(accept(model.sample) for model in models)
+    objectives = [model.objectives for model in models]
+    assert [one['latency'] for one in objectives] == slow.latency(
+        [model.sample for model in models]).tolist()
+    assert [one['score'] for one in objectives] == pytest.approx(
+        trained.scorer()([model.sample for model in models]).tolist())
+    for better, worse in itertools.pairwise(objectives):
+        assert better['score'] >= worse['score'] and better['latency'] >= worse['latency']
+    assert [model.metric for model in models] == [one['score'] for one in objectives]
 
 
 @every_strategy

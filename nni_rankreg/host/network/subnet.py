@@ -9,6 +9,7 @@ variable depth other layers. So the active path itself is copied.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
 from itertools import chain, islice
 from typing import Any
@@ -35,14 +36,23 @@ __all__ = ['extract', 'SubnetModelSpace']
 
 
 class SubnetModelSpace(RawFormatModelSpace):
-    """An architecture of a super-net, with its score, as NNI's strategies list their models."""
+    """An architecture of a super-net, with its score, as NNI's strategies list their models.
+
+    Attributes
+    ----------
+    objectives
+        ``score``, and the costs if the search had any, by name.
+    """
+
+    objectives: Mapping[str, float]
 
     @classmethod
     def from_supernet(cls, space: RawFormatModelSpace, supernet: ModelSpace, sample: Sample,
-                      score: float) -> SubnetModelSpace:
+                      objectives: Mapping[str, float]) -> SubnetModelSpace:
         """Return the model of `sample`; `space` is what the strategy was initialised with."""
         model = cls(supernet, space.evaluator)
-        model.sample, model.metrics.final = sample, score
+        model.sample, model.metrics.final = sample, objectives['score']
+        model.objectives = objectives
         model.status = ModelStatus.Trained
         return model
 

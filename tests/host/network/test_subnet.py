@@ -139,7 +139,7 @@ def test_model_of_a_strategy(make_space, make_evaluator):
     model_space = RawFormatModelSpace(space, evaluator)
     supernet = RandomOneShot().mutate_model(space)
     sample = UniformSampler(supernet).sample()
-    model = SubnetModelSpace.from_supernet(model_space, supernet, sample, 0.5)
+    model = SubnetModelSpace.from_supernet(model_space, supernet, sample, {'score': 0.5})
     assert (model.sample, model.metric, model.status) == (sample, 0.5, ModelStatus.Trained)
     assert model.evaluator is evaluator
     first, second = model.executable_model(), model.executable_model()
