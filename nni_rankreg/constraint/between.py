@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 
 import nni
+from nni.nas.profiler import Profiler
 from torch import Tensor
 
 from ..typing import Sample
+from .profiler import ProfilerCost, is_profiler
 
 __all__ = ['Between']
 
@@ -27,7 +29,7 @@ class Between:
     ----------
     number
         Returns the numbers of N architectures, shape (N,), for example a zero-cost proxy or a
-        table.
+        table; or a profiler of NNI.
     minimum, maximum
         The bounds.
 
@@ -51,10 +53,12 @@ class Between:
     (4.0, 20.0)
     """
 
-    def __init__(self, number: Number, minimum: float = -math.inf, maximum: float = math.inf):
+    def __init__(self, number: Number | Profiler, minimum: float = -math.inf,
+                 maximum: float = math.inf):
         if not minimum <= maximum:
             raise ValueError(f'Expected a minimum up to the maximum, got {minimum} and {maximum}.')
-        self.number, self.minimum, self.maximum = number, minimum, maximum
+        self.number = ProfilerCost(number) if is_profiler(number) else number
+        self.minimum, self.maximum = minimum, maximum
         self.lowest, self.highest = math.inf, -math.inf
 
     def __call__(self, sample: Sample) -> bool:

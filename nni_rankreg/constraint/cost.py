@@ -11,6 +11,7 @@ from torch import Tensor
 from .._util.error import brief
 from ..typing import Sample
 from .additive_latency import AdditiveLatency
+from .profiler import ProfilerCost, is_profiler
 
 __all__ = ['Cost', 'NamedCost', 'as_cost', 'as_costs']
 
@@ -78,7 +79,8 @@ def as_cost(cost: Any) -> NamedCost:
     ----------
     cost
         A function of N architectures. Its name is its ``name``, or that of the function or class.
-        Of an `AdditiveLatency`, which is a `Scorer`, the cost is its ``latency``.
+        Of an `AdditiveLatency`, which is a `Scorer`, the cost is its ``latency``. Or a profiler of
+        NNI.
 
     Raises
     ------
@@ -94,6 +96,8 @@ def as_cost(cost: Any) -> NamedCost:
         return cost
     if isinstance(cost, AdditiveLatency):
         cost = cost.latency
+    if is_profiler(cost):
+        cost = ProfilerCost(cost)
     if not callable(cost):
         raise TypeError('Expected a cost, which returns a number of each architecture, got '
                         f'{brief(cost)}.')

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..typing import Sample
 from .between import Between
+from .profiler import ProfilerCost, is_profiler
 
 __all__ = ['MacsConstraint']
 
@@ -25,11 +26,12 @@ class MacsConstraint(Between):
     Parameters
     ----------
     space
-        One that knows the cost of its architectures: `ProxylessNAS` or `ResNet48`.
+        One that knows the cost of its architectures, `ProxylessNAS` or `ResNet48`; or NNI's
+        `FlopsProfiler` of any space, which counts normalisation and activations, too.
     maximum, minimum
         Millions.
     pixels
-        Side of the images.
+        Side of the images; a profiler knows that.
 
     Raises
     ------
@@ -48,12 +50,15 @@ class MacsConstraint(Between):
     def __init__(self, space: Any, *, maximum: float = math.inf, minimum: float = -math.inf,
                  pixels: int = 224):
         super().__init__(self.macs, minimum, maximum)
-        if not hasattr(space, 'cost'):
+        if not hasattr(space, 'cost') and not is_profiler(space):
             raise TypeError('Expected a space that knows the cost of its architectures, such as '
-                            f'ProxylessNAS, got {type(space).__name__}. See Between for others.')
+                            "ProxylessNAS, or NNI's FlopsProfiler, got "
+                            f'{type(space).__name__}. See Between for others.')
         self.space, self.pixels = space, pixels
 
     def macs(self, samples: Sequence[Sample]) -> Tensor:
         """Return millions of multiply-accumulates, shape (N,), float64."""
+        if is_profiler(self.space):
+            return ProfilerCost(self.space)(samples) / 1e6
         return torch.tensor([self.space.cost(sample, self.pixels).macs / 1e6
                              for sample in samples], dtype=torch.float64)

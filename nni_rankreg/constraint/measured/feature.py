@@ -41,7 +41,7 @@ class Features:
     ...     'conv' in one for one in sample.values())})
     >>> sample = {label: 'conv_1x1' for label in NasBench201(4, 1).simplify()}
     >>> features.sums([sample]), features.choices([sample]).shape
-    (array([[6.]]), (1, 30))
+    (array([[6.]]), (1, 35))
     """
 
     def __init__(self, space: ModelSpace, sums: Mapping[str, Callable[[Sample], float]]):
@@ -50,6 +50,9 @@ class Features:
         self._used = UsedChoices(space)
         self._columns = [Column(leaf) for leaf in space.simplify().values()
                          if isinstance(leaf, MutableSymbol)]
+        kinds = [column.kind for column in self._columns]
+        self._alike = {kind: [row for row, one in enumerate(kinds) if one == kind]
+                       for kind in kinds if kinds.count(kind) > 1}
 
     def sums(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return the sums over N architectures, shape (N, S), float64."""
@@ -57,12 +60,15 @@ class Features:
                         ).reshape(len(samples), len(self._sums))
 
     def choices(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Return the choices of N architectures, shape (N, K), 0 where one is not used."""
+        """Return the choices of N architectures, shape (N, K), 0 where one is not used.
+
+        Of each label, and summed over all labels that choose from the same list.
+        """
         used = [json.loads(self._used(sample)) for sample in samples]
-        return np.concatenate([
-            column.encode(samples).double().numpy()
-            * np.array([[column.label in one] for one in used]) for column in self._columns],
-            axis=1)
+        each = [column.encode(samples).double().numpy()
+                * np.array([[column.label in one] for one in used]) for column in self._columns]
+        alike = [sum(each[row] for row in rows) for rows in self._alike.values()]
+        return np.concatenate([*each, *alike], axis=1)
 
 
 def part_sum(parts: Sequence[Mapping[str, Any]], milliseconds: Sequence[float],
@@ -100,7 +106,7 @@ def profiled_macs(space: ModelSpace, example: Sequence[Tensor]) -> Callable[[Sam
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore')
-            profiler = FlopsProfiler(plain_copy(space), tuple(example))
+            profiler = FlopsProfiler(plain_copy(space).eval(), tuple(example))
     except Exception:  # of any layer that NNI has no formula for
         return None
     finally:
