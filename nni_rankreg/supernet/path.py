@@ -124,8 +124,8 @@ class PathModule(CheckpointedModule):
         return [self.draw()] if self.path_sampler is None else self.accepted(
             self.path_sampler.paths, list)
 
-    def accepted(self, draw: Callable[[], Drawn],
-                 samples: Callable[[Drawn], Sequence[Sample]]) -> Drawn:
+    def accepted(self, draw: Callable[[], Drawn], samples: Callable[[Drawn], Sequence[Sample]],
+                 attempts: int = _FILTER_PATIENCE) -> Drawn:
         """Return the first draw whose architectures the filter accepts.
 
         `samples` returns the architectures of what was drawn; in a distributed training see
@@ -134,14 +134,14 @@ class PathModule(CheckpointedModule):
         Raises
         ------
         RuntimeError
-            If the filter rejects 100 draws in a row.
+            If the filter rejects so many draws in a row.
         """
         accept = self.accept
         return self.ranks.drawn(lambda: first_accepted(
             draw, lambda drawn: accept is None or all(map(accept, samples(drawn))),
             lambda: RuntimeError('Expected the filter to accept all architectures of a step, got '
-                                 f'{_FILTER_PATIENCE} rejections in a row: {accept}. Widen its '
-                                 'bounds.'), _FILTER_PATIENCE))
+                                 f'{attempts} rejections in a row: {accept}. Widen its '
+                                 'bounds.'), attempts))
 
     def activate(self, sample: Sample) -> None:
         """Switch the super-net to an exact architecture."""

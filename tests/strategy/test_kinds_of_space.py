@@ -6,6 +6,8 @@ NNI's are `simple`, `simple_value_choice`, `value_choice`, `repeat`, `cell` and
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,7 +33,14 @@ from nni.nas.nn.pytorch import (
 from torch import nn
 from torch.utils.data import RandomSampler, TensorDataset
 
+from nni_rankreg.host.network.subnet import extract
+from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
 from nni_rankreg.strategy import DARTS, GDAS, SPOS
+from nni_rankreg.typing import Results, sample_key
+
+ALWAYS = Schedule('constant', warmup=0)
 
 QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
@@ -175,3 +184,35 @@ def test_a_search(name, kind):
         architecture = trained.module.architecture
         moved = architecture.logits.detach() - type(architecture)(KINDS[kind]()).logits.detach()
         assert (moved[architecture.used] != 0).any() and moved.isfinite().all()
+
+
+def teacher(samples):
+    """Return a number of each architecture that means nothing."""
+    return torch.tensor([float(zlib.crc32(sample_key(one).encode())) for one in samples])
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('strategy', [GDAS, DARTS])
+def test_regularizers(strategy, kind):
+    """A landmark's loss is that of its path, under DARTS that of the mixture leaning to it."""
+    space = KINDS[kind]()
+    landmarks = UniformSampler(space, seed=1).distinct(3)
+    terms = [LandmarkRegularizer(Results(landmarks, [.3, .1, .2]), schedule=ALWAYS),
+             RankingDistillation(teacher, schedule=ALWAYS)]
+    trained = strategy(terms, candidates=1, filter=lambda sample: sample != landmarks[0]).train(
+        space, evaluator(kind))
+    module = trained.module
+    assert module.ranking_loss.isfinite() and trained.best()[0] != landmarks[0]
+    batch = next(iter(module.loaders.training))
+    torch.manual_seed(0)
+    loss = module.subnet_loss(landmarks[0], batch)
+    if strategy is GDAS:
+        network = extract(module.model, landmarks[0]).train()
+    else:
+        network = module.model
+        module.mixer(module.architecture.leaning(landmarks[0], 0.01))
+    torch.manual_seed(0)
+    *inputs, target = batch
+    output = network(inputs if kind == 'attention' else inputs[0])
+    expected = (F.mse_loss if kind == 'attention' else F.cross_entropy)(output, target)
+    torch.testing.assert_close(loss, expected)
