@@ -18,7 +18,7 @@ from nni_rankreg.strategy import DARTS, GDAS
 class Width(ModelSpace):
     """The sign of a product needs a few hidden units."""
 
-    best = 16
+    best, classes = 16, 2
 
     def __init__(self):
         super().__init__()
@@ -40,7 +40,7 @@ class Kernel(ModelSpace):
     The batch normalisation behind it takes away what the scale of a kernel tells.
     """
 
-    best = 3
+    best, classes = 3, 2
 
     def __init__(self):
         super().__init__()
@@ -69,7 +69,7 @@ class Shift(nn.Module):
 class Depth(ModelSpace):
     """The class is two places beyond the largest number."""
 
-    best = 2
+    best, classes = 2, 4
 
     def __init__(self):
         super().__init__()
@@ -95,7 +95,7 @@ def test_the_best_choice_becomes_the_most_probable(strategy, space, make_evaluat
         held_out = HeldOut(DataLoader(space.data(256, False), 32, shuffle=True))
         evaluator = make_evaluator(DataLoader(space.data(256, True), 32, shuffle=True),
                                    DataLoader(space.data(64, False), 64), learning_rate=.02,
-                                   max_epochs=10)
+                                   max_epochs=10, num_classes=space.classes)
         trained = strategy(arc_learning_rate=.1, warmup_epochs=4, candidates=3, seed=seed,
                            held_out=held_out).train(space(), evaluator)
         found.append((trained.module.export()['choice'], trained.best()[0]['choice']))
