@@ -149,7 +149,8 @@ def test_a_filter_that_accepts_nothing(train):
 
 
 @pytest.mark.parametrize('make, message', [
-    (lambda: GDAS(temperature=(10., 0.)), r'Expected temperatures above 0, got \(10.0, 0.0\)'),
+    (lambda: GDAS(temperature=(10., 0.)), r'Expected a temperature above 0, .*got \(10.0, 0.0\)'),
+    (lambda: GDAS(temperature=-1.), 'got -1.0'), (lambda: GDAS(temperature='a'), 'got a'),
     (lambda: GDAS(candidates=0), 'Expected at least 1 candidate and 0 warmup_epochs, got 0 and 0'),
     (lambda: DARTS(warmup_epochs=-1), 'got 100 and -1'),
     (lambda: DARTS(gradient_clip_val=0.), 'Expected gradient_clip_val above 0, or None, got 0.0'),

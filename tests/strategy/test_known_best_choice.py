@@ -92,11 +92,12 @@ def test_the_best_choice_becomes_the_most_probable(strategy, space, make_evaluat
     found = []
     for seed in range(10):
         torch.manual_seed(seed)
-        held_out = HeldOut(DataLoader(space.data(256, False), 32, shuffle=True))
-        evaluator = make_evaluator(DataLoader(space.data(256, True), 32, shuffle=True),
-                                   DataLoader(space.data(64, False), 64), learning_rate=.02,
-                                   max_epochs=10, num_classes=space.classes)
-        trained = strategy(arc_learning_rate=.1, warmup_epochs=4, candidates=3, seed=seed,
+        held_out = HeldOut(DataLoader(space.data(512, False), 128, shuffle=True))
+        evaluator = make_evaluator(
+            DataLoader(space.data(512, True), 128, shuffle=True),
+            DataLoader(space.data(64, False), 64), learning_rate=.05, max_epochs=10,
+            num_classes=space.classes, check_val_every_n_epoch=10)
+        trained = strategy(arc_learning_rate=.2, warmup_epochs=4, candidates=3, seed=seed,
                            held_out=held_out).train(space(), evaluator)
         found.append((trained.module.export()['choice'], trained.best()[0]['choice']))
     assert all(sum(one == space.best for one in column) >= 9 for column in zip(*found)), found
