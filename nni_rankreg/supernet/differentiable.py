@@ -16,7 +16,6 @@ from nni.nas.evaluator.pytorch import LightningModule
 from torch import Tensor
 
 from ..host.network.mixture import Mixer
-from ..sampler.rejection import ATTEMPTS
 from ..typing import Sample
 from .architecture import ArchitectureParameters, Drawn
 from .hooks import overridden_hooks
@@ -90,7 +89,7 @@ class DifferentiableModule(SuperNetModule):
 
     def draw(self) -> Sample:
         """Return an architecture drawn by its probability."""
-        return self.accepted(self.architecture.sample, lambda sample: [sample], ATTEMPTS)
+        return self.accepted(self.architecture.sample, lambda sample: [sample])
 
     def search_mixture(self) -> Drawn:
         """Return the mixture that the architecture's loss is taken of."""
@@ -225,7 +224,7 @@ class GDASModule(DifferentiableModule):
         """Return a drawn path with straight-through weights."""
         temperature = self.temperature
         return self.accepted(lambda: self.architecture.draw(temperature),
-                             lambda drawn: [drawn.path or {}], ATTEMPTS)
+                             lambda drawn: [drawn.path or {}])
 
 
 class DARTSModule(DifferentiableModule):
