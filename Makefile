@@ -1,7 +1,8 @@
 # make demo       installs what is missing into .venv and runs the demonstration
 # make test       the same for all tests; JOBS=8 runs them in eight processes
 # make test-fast  those of three minutes: none that is slow or needs a real manager or a GPU
-# make lint       ruff, mypy
+# make lint       ruff, mypy, spelling
+# make docs       the site, in docs/_build/html; TUTORIALS=0 does not run the tutorials
 # make bench      what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.10 python3.14,\
@@ -10,9 +11,10 @@ VENV := .venv
 JOBS ?= 2
 DATA ?= ../shared/data
 OUT ?= benchmarks/results
+TUTORIALS ?= 1
 RENDERED := $(if $(filter benchmarks/results,$(OUT)),docs,$(OUT))
 
-.PHONY: demo test test-fast sound lint bench clean
+.PHONY: demo test test-fast sound lint docs bench clean
 
 demo: $(VENV)/.installed
 	@echo 'Starting the demonstration; PyTorch and NNI take some seconds to load.'
@@ -32,6 +34,12 @@ sound: $(VENV)/.installed-test
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/codespell
+
+docs: $(VENV)/.installed-test
+	$(VENV)/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet \
+	    -D plot_gallery=$(TUTORIALS) docs docs/_build/html
+	@echo 'Open docs/_build/html/index.html'
 
 bench: $(VENV)/.installed-test
 	$(VENV)/bin/python benchmarks/suite.py --data $(DATA) --out $(OUT)
@@ -54,9 +62,9 @@ $(VENV)/.installed: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(INSTALL) '.[test]'
+	$(INSTALL) '.[test,docs]'
 	@$(NEWER_TYPEGUARD)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) build docs/_build docs/generated *.egg-info .pytest_cache .mypy_cache .hypothesis .coverage

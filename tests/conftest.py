@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shutil
 import warnings
 from copy import deepcopy
 
@@ -99,6 +100,27 @@ def pytest_runtest_makereport(item):
 def shared_data():
     """Return the folder of the real data; where it is absent, the test is skipped."""
     return DATA
+
+
+@pytest.fixture(scope='session')
+def browser(tmp_path_factory):
+    """Return a real browser, driven by Selenium."""
+    webdriver = pytest.importorskip('selenium.webdriver')
+    programs = shutil.which('chromium'), shutil.which('chromedriver')
+    if not all(programs):
+        pytest.skip('There is no chromium with chromedriver; on Debian: apt install '
+                    'chromium chromium-driver')
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    for argument in ('--headless=new', '--no-sandbox', '--disable-gpu', '--window-size=1500,1200',
+                     '--disable-dev-shm-usage', '--disable-background-networking',
+                     f'--user-data-dir={tmp_path_factory.mktemp("browser")}'):
+        options.add_argument(argument)
+    service = webdriver.chrome.service.Service(programs[1])
+    with webdriver.Chrome(options=options, service=service) as driver:
+        driver.implicitly_wait(60)
+        yield driver
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """Which architectures count: those of which a number, such as the latency, is within bounds."""
 
-from ..sampler import AllOf, all_of
+from ..sampler.all_of import AllOf, all_of
 from .additive_latency import AdditiveLatency
 from .between import Between
 from .cost import Cost, NamedCost, as_cost, as_costs

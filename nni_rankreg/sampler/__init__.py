@@ -1,6 +1,5 @@
 """Samplers of architectures and of pairs; each owns its random generator."""
 
-from .all_of import AllOf, all_of
 from .distance import group_distance, hamming_distance
 from .fair import FairSampler
 from .landmark import LandmarkSampler
@@ -13,4 +12,4 @@ from .uniform import UniformSampler
 
 __all__ = ['UniformSampler', 'LandmarkSampler', 'PairSampler', 'MarginPairSampler', 'MarginPairs',
            'PathSampler', 'FairSampler', 'SandwichSampler', 'PoolSampler', 'hamming_distance',
-           'group_distance', 'AllOf', 'all_of']
+           'group_distance']

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from collections import Counter
@@ -132,25 +131,6 @@ def test_check_accepts_what_runs(search, capsys):
 
 
 # In a browser
-
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip('selenium.webdriver')
-    programs = shutil.which('chromium'), shutil.which('chromedriver')
-    if not all(programs):
-        pytest.skip('There is no chromium with chromedriver; on Debian: apt install '
-                    'chromium chromium-driver')
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for argument in ('--headless=new', '--no-sandbox', '--disable-gpu', '--window-size=1500,1200',
-                     '--disable-dev-shm-usage', '--disable-background-networking',
-                     f'--user-data-dir={tmp_path_factory.mktemp("browser")}'):
-        options.add_argument(argument)
-    service = webdriver.chrome.service.Service(programs[1])
-    with webdriver.Chrome(options=options, service=service) as driver:
-        driver.implicitly_wait(60)
-        yield driver
-
 
 def text(browser):
     return browser.find_element('tag name', 'body').text

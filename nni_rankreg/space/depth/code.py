@@ -31,7 +31,7 @@ def encode_depth(sample: Sample) -> str:
     -------
     ``|op~0|op~1|+|op~0|op~1|op~2|``, the operations on the edges into nodes 2 and 3 with the
     nodes they come from, followed by ``^upsampling`` in V2; four of them, from coarse to fine and
-    joined by `` > ``, where the blocks differ.
+    joined by ``' > '``, where the blocks differ.
 
     Raises
     ------

@@ -20,12 +20,12 @@ class DepthDecoder(ModelSpace):
     operations. Labels are ``fusion/{source}_{target}`` and ``fusion/up``, or ``fusion4/...`` to
     ``fusion1/...`` for blocks of their own. The number of architectures:
 
-    ====================  ======================  =============================================
-    space of the paper    sync                    not sync
-    ====================  ======================  =============================================
-    V1                    5^5 = 3,125             3,125^4 = 95,367,431,640,625
-    V2, search_upsampling 4 * 5^5 = 12,500        12,500^4 = 24,414,062,500,000,000
-    ====================  ======================  =============================================
+    =====================  ======================  =============================================
+    space of the paper     sync                    not sync
+    =====================  ======================  =============================================
+    V1                     5^5 = 3,125             3,125^4 = 95,367,431,640,625
+    V2, search_upsampling  4 * 5^5 = 12,500        12,500^4 = 24,414,062,500,000,000
+    =====================  ======================  =============================================
 
     Source: Yu, Ranftl and Salzmann, "Landmark Regularization", CVPR 2021, Section 5.3, after
     Ranftl et al., "Towards Robust Monocular Depth Estimation", TPAMI 2020.
