@@ -49,7 +49,7 @@ from nni_rankreg.plan import drive
 from nni_rankreg.predictor import Ensemble
 from nni_rankreg.report import markdown_table
 from nni_rankreg.strategy import AceNAS, CandidatePool, Rounds
-from nni_rankreg.typing import Results, Sample
+from nni_rankreg.typing import Results, Sample, Space
 
 BUDGETS = (30, 50, 110)
 GOALS = dict(zip(BUDGETS, (0.97, 0.985, 0.995)))
@@ -92,6 +92,12 @@ def table(name: str, data: Path) -> Front:
     return Front(found._replace(candidates=every), latency, cells)
 
 
+@cache
+def rows_of(count: int) -> Space:
+    """Return the space of the rows of a table; to make it takes NNI seconds."""
+    return {'row': Categorical(range(count), label='row')}
+
+
 def ace(front: Front, seed: int, budget: int, **arguments: Any) -> list[int]:
     """Return the rows that a search by `AceNAS` trains, in order."""
     lookup = Lookup(front.found.table)
@@ -102,8 +108,7 @@ def ace(front: Front, seed: int, budget: int, **arguments: Any) -> list[int]:
             'candidates': CandidatePool(front.found.candidates),
             'predictor': lambda space, evidence: model,
             'archive': Path(folder) / 'results.sqlite', **arguments})
-        space = {'row': Categorical(range(len(front.latency)), label='row')}
-        drive(strategy.plan(space), lookup, strategy.archive)
+        drive(strategy.plan(rows_of(len(front.latency))), lookup, strategy.archive)
     return lookup.rows
 
 
@@ -120,7 +125,7 @@ def constraints(front: Front, seed: int, budget: int) -> list[int]:
         accept = LatencyConstraint(front.cost, maximum=bound)
         pool = [one for one, cost in zip(front.found.candidates, front.latency) if cost <= bound]
         rows += ace(front, seed, share, known=known,
-                    candidates=CandidatePool(pool, accept), rounds=Rounds(min(3, share), 3))
+                    candidates=CandidatePool(pool, accept), rounds=Rounds(min(3, share), 5))
     return rows
 
 

@@ -27,9 +27,9 @@ def _steps(results: Path) -> list[list[Any]]:
     rows = []
     for name, row in read(results / speed.FILE).items():
         if name.startswith('step') and not name.endswith('activations') and 'of GDAS' not in name:
-            contenders, cells = name.removeprefix('step, ').split(', N = ')
+            contenders, where = name.removeprefix('step, ').split(', ', 1)
             ours, peer = contenders.split(' / ')
-            rows.append([f'step of {ours}, N = {cells}', f'{row["ours"]:.1f} ms',
+            rows.append([f'step of {ours}, {where}', f'{row["ours"]:.1f} ms',
                          f"NNI's {peer}", f'{row["other"]:.1f} ms', f'{row["ratio"]:.2f}'])
     return rows
 

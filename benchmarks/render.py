@@ -18,6 +18,7 @@ import acenas_tables
 import closed_loop
 import depth_ranking
 import few_results
+import front
 import gpu_speed
 import nao_controller
 import peers
@@ -92,6 +93,7 @@ SECTIONS = {
     'few results': Section(few_results.FILE, few_results.report),
     'closed loop': Section('closed_loop', closed_loop.report),
     'closed loop, reliability': Section('closed_loop', closed_loop.coverage),
+    'front': Section('front', front.report),
     'depth': Section('depth', depth_ranking.report),
     'proxies': Section(proxies.FILE, proxies.report),
     'seconds of proxies': Section(proxies.FILE, proxies.report_seconds),

@@ -5,7 +5,8 @@
    against ``DARTS``; ``GDAS`` against ``GumbelDARTS``, which executes every operation, and against
    ``SPOS``. Same space, evaluator and data; of the last two also the bytes that are kept for the
    backward pass. ``RandomOneShot`` trains the architectures that ours has drawn, not others, which
-   may have fewer convolutions; also in NNI's own space of the same cells.
+   may have fewer convolutions; also in NNI's own space of the same cells. ``GDAS`` also
+   on cells of DARTS, whose nodes choose inputs, and on a network of widths and depths.
 2. A step of ``SPOS`` under our evaluator, with channels last against without.
 3. Activating an architecture, against NNI's ``resample(memo=sample)`` on every module.
 
@@ -48,7 +49,7 @@ from nni_rankreg.evaluator import Speed
 from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.report import markdown_table
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import NasBench201
+from nni_rankreg.space import NasBench201, ResNet48
 from nni_rankreg.strategy import DARTS as OurDARTS
 from nni_rankreg.strategy import GDAS, NAO, SPOS, FairNAS
 from nni_rankreg.typing import Sample
@@ -91,6 +92,11 @@ STEPS = {
                                       lambda seed: SPOS(seed=seed), target=1.3),
 }
 IN_BYTES = ('GDAS / GumbelDARTS', 'weights of GDAS / SPOS')
+SPACES = {
+    'cells of DARTS': (lambda *_: DARTS(8, 3, 'cifar'), 8),
+    'widths and depths': (lambda *_: ResNet48(10, (16, 32, 64, 128), ((1, 2),) * 4), 32),
+}
+"""What makes a space, and the side of its images; GDAS and GumbelDARTS meet there."""
 
 Row = dict[str, Any]
 Measure = Callable[[int], list[float]]
@@ -252,18 +258,24 @@ def turns(measures: Sequence[Measure], repetitions: int) -> list[list[float]]:
     return means
 
 
-def step(name: str, cells: int, steps: int, repetitions: int, probe: Any) -> Row:
-    """Compare a training step of two strategies on NAS-Bench-201, in seconds or in bytes."""
+def step(name: str, cells: int, steps: int, repetitions: int, probe: Any,
+         where: str | None = None) -> Row:
+    """Compare a training step of two strategies, in seconds or in bytes.
+
+    It is on NAS-Bench-201 of so many cells, or on one of `SPACES`.
+    """
     ours, other, work, target, space = STEPS[name]
+    own, pixels = (NasBench201, 8) if where is None else SPACES[where]
+    space = space if where is None else own
     drawn: dict[int, list[Sample]] = {}
 
     def measure(strategy: Any, seed: int, **options: Any) -> list[float]:
         images = 32 * steps * (2 if getattr(strategy, 'holds_out', False) else 1)
-        return train(strategy, random_images(images, 8), cells, seed, probe, **options)
+        return train(strategy, random_images(images, pixels), cells, seed, probe, **options)
 
     def measure_ours(seed: int) -> list[float]:
         drawn[seed] = []
-        return measure(noted(ours(seed), drawn[seed]), seed)
+        return measure(noted(ours(seed), drawn[seed]), seed, space=own)
 
     def measure_other(seed: int) -> list[float]:
         if other is not None:
@@ -349,6 +361,12 @@ def main(out: Path = Path('benchmarks/results'), repetitions: int = 5, quick: bo
             if name in IN_BYTES:
                 stored(out / FILE, f'{what}, activations',
                        lambda: step(name, cells, min(steps, 10), 1, Activations))
+    for where in SPACES:
+        what, name = f'step, GDAS / GumbelDARTS, {where}', 'GDAS / GumbelDARTS'
+        stored(out / FILE, what,
+               lambda: step(name, 0, min(steps, 10), min(repetitions, 3), Clock, where))
+        stored(out / FILE, f'{what}, activations',
+               lambda: step(name, 0, min(steps, 4), 1, Activations, where))
     for cells, pixels in ((1, 8), (5, 8), (1, 32)):
         stored(out / FILE, f'channels last / not, SPOS, N = {cells}, {pixels}x{pixels}',
                lambda: layout(cells, pixels, steps // 2, repetitions))

@@ -15,7 +15,7 @@ __all__ = ['latency']
 def latency(space: ImportPath, input: str, out: Path = Path('runs/latency.csv'),
             device: str = 'cpu', threads: int = 1,
             backend: Literal['torch', 'onnxruntime'] = 'torch', networks: int = 60,
-            unseen: int = 30, repeats: int = 30, seconds: float = 200., seed: int = 0) -> None:
+            unseen: int = 30, repeats: int = 12, seconds: float = 240., seed: int = 0) -> None:
     """Measure the latency of a space on this machine, and how far that can be trusted.
 
     Writes a table that MeasuredLatency.read takes, here or on another machine. Stop it whenever you

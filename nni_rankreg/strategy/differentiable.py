@@ -42,6 +42,11 @@ class DifferentiableStrategy(SuperNetStrategy):
     gradient_clip_val
         Clips the norm of the weights' gradients, as NNI names it; None leaves it to the trainer of
         the evaluator.
+    filter_weight
+        How strongly a ``filter`` acts on the architecture: this times minus the logarithm of the
+        probability that a drawn architecture is accepted is part of its loss, so that a choice that
+        is always rejected vanishes unless it lowers the loss by more than this. Others than those
+        accepted are neither drawn nor exported in any case. 0 leaves it out.
     **kwargs
         As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 
@@ -57,11 +62,14 @@ class DifferentiableStrategy(SuperNetStrategy):
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *, candidates: int = 100,
                  arc_learning_rate: float = 3e-4, warmup_epochs: int = 0,
-                 gradient_clip_val: float | None = None, **kwargs: Any):
+                 gradient_clip_val: float | None = None, filter_weight: float = 1.,
+                 **kwargs: Any):
         super().__init__(regularizers, **kwargs)
         if gradient_clip_val is not None and not gradient_clip_val > 0:
             raise ValueError('Expected gradient_clip_val above 0, or None, got '
                              f'{gradient_clip_val}.')
+        if not filter_weight >= 0:
+            raise ValueError(f'Expected filter_weight of at least 0, got {filter_weight}.')
         if not arc_learning_rate > 0:
             raise ValueError(f'Expected arc_learning_rate above 0, got {arc_learning_rate}.')
         if candidates < 1 or warmup_epochs < 0:
@@ -69,6 +77,7 @@ class DifferentiableStrategy(SuperNetStrategy):
                              f'{candidates} and {warmup_epochs}.')
         self.candidates, self.arc_learning_rate = candidates, arc_learning_rate
         self.warmup_epochs, self.gradient_clip_val = warmup_epochs, gradient_clip_val
+        self.filter_weight = filter_weight
 
     @property
     def holds_out(self) -> bool:
@@ -79,7 +88,7 @@ class DifferentiableStrategy(SuperNetStrategy):
         """Return the arguments of a `DifferentiableModule`."""
         return {'architecture': self.make_architecture(supernet),
                 'learning_rate': self.arc_learning_rate, 'warmup_epochs': self.warmup_epochs,
-                'gradient_clip_val': self.gradient_clip_val}
+                'gradient_clip_val': self.gradient_clip_val, 'filter_weight': self.filter_weight}
 
     def make_architecture(self, supernet: ModelSpace) -> ArchitectureParameters:
         """Return a logit for every choice; what cannot be mixed is told at once."""

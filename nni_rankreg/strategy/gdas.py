@@ -32,7 +32,8 @@ class GDAS(DifferentiableStrategy):
     regularizers
         Ranking terms of the weights' loss.
     temperature
-        In the first and the last epoch that trains the architecture; linear between them.
+        In the first and the last epoch that trains the architecture; linear between them. A number
+        is that of all epochs.
     **kwargs
         As of `DifferentiableStrategy` and `SuperNetStrategy`.
 
@@ -55,11 +56,13 @@ class GDAS(DifferentiableStrategy):
     paths_only = True
 
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,
-                 temperature: tuple[float, float] = (10., 0.1), **kwargs: Any):
+                 temperature: float | tuple[float, float] = (10., 0.1), **kwargs: Any):
         super().__init__(regularizers, **kwargs)
-        if not min(temperature) > 0:
-            raise ValueError(f'Expected temperatures above 0, got {temperature}.')
-        self.temperature = temperature
+        pair = temperature if isinstance(temperature, (tuple, list)) else (temperature,) * 2
+        if len(pair) != 2 or not all(isinstance(one, (int, float)) and one > 0 for one in pair):
+            raise ValueError('Expected a temperature above 0, or two, of the first and of the last '
+                             f'epoch, got {temperature}.')
+        self.temperature = float(pair[0]), float(pair[1])
 
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> GDASModule:

@@ -77,7 +77,8 @@ class LandmarkSearch(PlanStrategy):
     ----------
     oneshot
         Trains the super-net, for example ``SPOS(regularizers=[LandmarkRegularizer()])``. Its
-        filter holds for landmarks, too.
+        filter holds for landmarks, too. If its evolution is a `ParetoFront`, the members of that
+        front are trained, and the answer is the front of metric and costs.
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
@@ -128,7 +129,8 @@ class LandmarkSearch(PlanStrategy):
                  known: ResultsSource | None = None, mode: str = 'max',
                  control: SuperNetStrategy | None = None, work_dir: str | Path | None = None,
                  seed: int = 0):
-        super().__init__(supernet_evaluator, archive, mode, work_dir, known)
+        costs = getattr(getattr(oneshot, 'evolution', None), 'costs', ())
+        super().__init__(supernet_evaluator, archive, mode, work_dir, known, costs)
         for name, value in dict(iterations=iterations, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
@@ -163,7 +165,7 @@ class LandmarkSearch(PlanStrategy):
             supernet = yield from self._train_supernets(ledger.so_far(), iteration, top)
             best = without(supernet.best, ledger.failed)[:self.top]
             yield from self._train_best(space, iteration, supernet, best, ledger)
-        return ledger.results.best_first().in_mode(self.mode)
+        return self.best_of(ledger.results.in_mode(self.mode))
 
     def _replace(self, landmarks: Sequence[Sample], ledger: Ledger,
                  sampler: LandmarkSampler) -> Plan[None]:

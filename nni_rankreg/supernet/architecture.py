@@ -78,6 +78,14 @@ class ArchitectureParameters(nn.Module):
         """Return the logarithm of each choice's probability, -inf where there is none."""
         return self.logits.masked_fill(~self.used, -torch.inf).log_softmax(-1)
 
+    def log_probability(self, samples: Sequence[Sample]) -> Tensor:
+        """Return the logarithm of the probability of N architectures, shape (N,)."""
+        indices = torch.tensor([[choices.index(sample[label])
+                                 for label, choices in self.choices.items()]
+                                for sample in samples], device=self.logits.device)
+        rows = self.log_probabilities().expand(len(samples), -1, -1)
+        return rows.gather(-1, indices[..., None]).sum((1, 2))
+
     def mixture(self) -> Mixture:
         """Return all choices, each with its probability."""
         return self._pairs(self.log_probabilities().exp())

@@ -25,6 +25,8 @@ from .unrolled import unrolled_gradient, weight_steps
 
 __all__ = ['DifferentiableModule', 'GDASModule', 'DARTSModule']
 
+_DRAWN = 16  # architectures that tell how many a filter accepts
+
 
 class DifferentiableModule(SuperNetModule):
     """Bi-level search: each step trains the architecture, then the weights.
@@ -47,6 +49,8 @@ class DifferentiableModule(SuperNetModule):
         First epochs, in which only the weights are trained.
     gradient_clip_val
         Of the weights, unless the trainer clips; None clips nothing.
+    filter_weight
+        Of `rejection_loss` in the loss of the architecture.
     """
 
     paths_only = False
@@ -54,10 +58,11 @@ class DifferentiableModule(SuperNetModule):
 
     def __init__(self, training_module: LightningModule, architecture: ArchitectureParameters,
                  *args: Any, learning_rate: float = 3e-4, weight_decay: float = 1e-3,
-                 warmup_epochs: int = 0, gradient_clip_val: float | None = None, **kwargs: Any):
+                 warmup_epochs: int = 0, gradient_clip_val: float | None = None,
+                 filter_weight: float = 1., **kwargs: Any):
         super().__init__(training_module, *args, **kwargs)
         self.architecture, self.warmup_epochs = architecture, warmup_epochs
-        self.gradient_clip_val = gradient_clip_val
+        self.gradient_clip_val, self.filter_weight = gradient_clip_val, filter_weight
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self._mixer: Mixer | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -119,6 +124,9 @@ class DifferentiableModule(SuperNetModule):
         """
         logits = self.architecture.logits
         logits.grad = self.architecture_gradient(batch, training_batch)
+        loss = self.rejection_loss()
+        if loss.requires_grad:
+            logits.grad += torch.autograd.grad(self.filter_weight * loss, [logits])[0]
         self.architecture_optimizer.step()
         logits.grad = None
 
@@ -126,6 +134,25 @@ class DifferentiableModule(SuperNetModule):
         """Return the gradient of the logits; see `architecture_step`."""
         gradient, = torch.autograd.grad(self.mixture_loss(batch), [self.architecture.logits])
         return self.ranks.mean(gradient)
+
+    def rejection_loss(self) -> Tensor:
+        r"""Return what has the gradient of minus the log of the probability of being accepted.
+
+        .. math:: -\nabla \log P(\text{accepted}) = E_p[\nabla \log p(s)] -
+                  E_p[\nabla \log p(s) \mid s \text{ is accepted}]
+
+        Both are means over a few drawn architectures, the second over those that are accepted. If
+        all are, or there is no filter, it is a constant 0.
+        """
+        if self.accept is None or not self.filter_weight:
+            return torch.zeros(())
+        drawn = [self.architecture.sample() for _ in range(_DRAWN)]
+        accepted = list(filter(self.accept, drawn))
+        if len(accepted) == len(drawn):
+            return torch.zeros(())
+        log_probability = self.architecture.log_probability
+        return (log_probability(drawn).mean()
+                - log_probability(accepted or [self.draw()]).mean())
 
     def mixture_loss(self, batch: Any) -> Tensor:
         """Return the loss of the mixture that is searched on a batch; nothing is logged."""

@@ -13,7 +13,7 @@ from ..data import Loaders
 from ..host.network.activation import Activator
 from ..host.transfer import transferred
 from ..sampler import PathSampler, UniformSampler
-from ..sampler.rejection import first_accepted
+from ..sampler.rejection import ATTEMPTS, first_accepted
 from ..typing import Accept, Sample
 from .checkpoint import CheckpointedModule
 from .hooks import forward_hooks
@@ -21,8 +21,6 @@ from .quiet import quiet_loss
 from .ranks import Ranks
 
 __all__ = ['PathModule']
-
-_FILTER_PATIENCE = 100  # steps drawn before a filter counts as impossible
 
 _HINT = ('Give the evaluator a lower learning rate, gradient_clip_val, or a precision of a wider '
          'range.')
@@ -119,7 +117,7 @@ class PathModule(CheckpointedModule):
         Raises
         ------
         RuntimeError
-            If the filter rejects one of them 100 times in a row.
+            If the filter rejects one of them 10,000 times in a row.
         """
         return [self.draw()] if self.path_sampler is None else self.accepted(
             self.path_sampler.paths, list)
@@ -134,14 +132,14 @@ class PathModule(CheckpointedModule):
         Raises
         ------
         RuntimeError
-            If the filter rejects 100 draws in a row.
+            If the filter rejects 10,000 draws in a row.
         """
         accept = self.accept
         return self.ranks.drawn(lambda: first_accepted(
             draw, lambda drawn: accept is None or all(map(accept, samples(drawn))),
             lambda: RuntimeError('Expected the filter to accept all architectures of a step, got '
-                                 f'{_FILTER_PATIENCE} rejections in a row: {accept}. Widen its '
-                                 'bounds.'), _FILTER_PATIENCE))
+                                 f'{ATTEMPTS} rejections in a row: {accept}. Widen its '
+                                 'bounds.')))
 
     def activate(self, sample: Sample) -> None:
         """Switch the super-net to an exact architecture."""

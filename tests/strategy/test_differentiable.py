@@ -98,6 +98,19 @@ def test_the_best_choice_becomes_the_most_probable(kind, make_evaluator):
     assert next(one['guess'] for one in trained.best()) == '3' and len(trained.best()) == 5
 
 
+@pytest.mark.parametrize('kind, weight, expected', [
+    (GDAS, 10., False), (DARTS, 10., False), (DARTS, 0., True)])
+def test_a_filter_moves_the_architecture(kind, weight, expected, make_evaluator):
+    """Away from what it rejects, though that is best."""
+    data = DataLoader(TensorDataset(torch.zeros(64, 1), torch.full((64,), 3)), batch_size=4)
+    strategy = kind(arc_learning_rate=.2, filter=lambda sample: sample['guess'] != '3',
+                    filter_weight=weight)
+    trained = strategy.train(Guess(), make_evaluator(data, data, learning_rate=0., max_epochs=5))
+    probability = trained.module.export_probs()['guess']['3']
+    assert probability > 0.5 if expected else probability < 0.1
+    assert all(one['guess'] != '3' for one in trained.best())
+
+
 def test_half_of_the_data_is_always_held_out(train, make_evaluator, make_loader):
     trained = train(GDAS(candidates=1), make_evaluator(make_loader(16, 4)))
     loaders = trained.module.loaders
@@ -136,10 +149,12 @@ def test_a_filter_that_accepts_nothing(train):
 
 
 @pytest.mark.parametrize('make, message', [
-    (lambda: GDAS(temperature=(10., 0.)), r'Expected temperatures above 0, got \(10.0, 0.0\)'),
+    (lambda: GDAS(temperature=(10., 0.)), r'Expected a temperature above 0, .*got \(10.0, 0.0\)'),
+    (lambda: GDAS(temperature=-1.), 'got -1.0'), (lambda: GDAS(temperature='a'), 'got a'),
     (lambda: GDAS(candidates=0), 'Expected at least 1 candidate and 0 warmup_epochs, got 0 and 0'),
     (lambda: DARTS(warmup_epochs=-1), 'got 100 and -1'),
     (lambda: DARTS(gradient_clip_val=0.), 'Expected gradient_clip_val above 0, or None, got 0.0'),
+    (lambda: GDAS(filter_weight=-1.), 'Expected filter_weight of at least 0, got -1.0'),
     (lambda: GDAS(arc_learning_rate=0.), 'Expected arc_learning_rate above 0, got 0.0'),
     (lambda: DARTS(delta=0.6), r'Expected delta in \(0, 0.5\], got 0.6')])
 def test_arguments(make, message):

@@ -22,8 +22,9 @@ from nni_rankreg.constraint import AdditiveLatency
 from nni_rankreg.metric import hypervolume
 from nni_rankreg.plan import Failure
 from nni_rankreg.predictor import Evidence, GaussianProcess
+from nni_rankreg.search import ParetoFront
 from nni_rankreg.space import NasBench201
-from nni_rankreg.strategy import AceNAS, CandidatePool, Rounds
+from nni_rankreg.strategy import SPOS, AceNAS, CandidatePool, LandmarkSearch, Rounds
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -183,6 +184,20 @@ def test_costs_that_are_none_are_told_before_the_first_training(tmp_path, wrong)
 def test_what_is_no_cost(tmp_path):
     with pytest.raises(TypeError, match="Expected a cost, .* got 'latency'"):
         make(tmp_path, costs=['latency'])
+
+
+def test_landmarks_and_the_front_of_a_super_net(tmp_path):
+    """The costs are those of its evolution, for landmarks, too."""
+    search = LandmarkSearch(SPOS(evolution=ParetoFront(['score', LATENCY])), None, landmarks=8,
+                            archive=tmp_path / 'x.sqlite')
+    jobs = next(search.plan(SPACE))
+    assert [job.expected for job in jobs] == [
+        {'latency': LATENCY.latency([job.sample]).item()} for job in jobs]
+    assert len(search.archive.costs()['latency']) == 8
+    samples = [job.sample for job in jobs]
+    found = search.best_of(Results(samples, list(map(metric_of, samples)), 'max'))
+    assert set(map(sample_key, found.samples)) == {
+        sample_key(one) for one in samples if not is_beaten(one, points(samples))}
 
 
 # Search files and experiments

@@ -6,6 +6,8 @@ NNI's are `simple`, `simple_value_choice`, `value_choice`, `repeat`, `cell` and
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -26,12 +28,20 @@ from nni.nas.nn.pytorch import (
     MutableConv2d,
     MutableLinear,
     MutableMultiheadAttention,
+    ParametrizedModule,
     Repeat,
 )
 from torch import nn
 from torch.utils.data import RandomSampler, TensorDataset
 
+from nni_rankreg.host.network.subnet import extract
+from nni_rankreg.regularizer import LandmarkRegularizer, RankingDistillation
+from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.schedule import Schedule
 from nni_rankreg.strategy import DARTS, GDAS, SPOS
+from nni_rankreg.typing import Results, sample_key
+
+ALWAYS = Schedule('constant', warmup=0)
 
 QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False,
              enable_model_summary=False, num_sanity_val_steps=0, accelerator='cpu')
@@ -45,7 +55,7 @@ class Simple(ModelSpace):
         self.first = nn.Conv2d(1, 4, 3)
         self.second = LayerChoice([nn.Conv2d(4, 8, 3), nn.Sequential(
             nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 8, 1))], label='second')
-        self.dropout = LayerChoice([nn.Dropout(rate) for rate in (.25, .5, .75)], label='dropout')
+        self.dropout = LayerChoice([nn.Dropout(rate) for rate in (.1, .3)], label='dropout')
         self.hidden = MutableLinear(8 * 5 * 5, width)
         self.logits = MutableLinear(width, 10)
         self.again = MutableLinear(10, 10)
@@ -68,7 +78,7 @@ class Convolutions(ModelSpace):
         self.first = MutableConv2d(1, channels, kernel, padding=kernel // 2)
         self.norm = MutableBatchNorm2d(channels)
         self.second = MutableConv2d(channels, 8, 3)
-        self.dropout = LayerChoice([nn.Dropout(rate) for rate in (.25, .5, .75)], label='dropout')
+        self.dropout = LayerChoice([nn.Dropout(rate) for rate in (.1, .3)], label='dropout')
         self.logits = MutableLinear(8, 10)
         self.again = nn.Identity() if depth is None else Repeat(
             lambda _: nn.Sequential(nn.ReLU(), MutableLinear(10, 10)), depth)
@@ -82,7 +92,7 @@ def in_channels(index, source):
     """Return the channels of a source of a cell, None in the place of any."""
     if source is None or source > 0:
         return 4
-    return 5 if index == 0 else 3 * 4
+    return 6 if index == 0 else 3 * 4
 
 
 class Cells(ModelSpace):
@@ -90,7 +100,7 @@ class Cells(ModelSpace):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Conv2d(1, 5, 5, stride=3)
+        self.stem = nn.Conv2d(1, 6, 5, stride=3)
         self.cells = Repeat(lambda index: Cell({
             'small': lambda _, __, source: nn.Conv2d(in_channels(index, source), 4, 1),
             'large': lambda _, __, source: nn.Conv2d(in_channels(index, source), 4, 3, padding=1),
@@ -175,3 +185,58 @@ def test_a_search(name, kind):
         architecture = trained.module.architecture
         moved = architecture.logits.detach() - type(architecture)(KINDS[kind]()).logits.detach()
         assert (moved[architecture.used] != 0).any() and moved.isfinite().all()
+
+
+class Rate(ParametrizedModule):
+    """A module of the user's own, of which NNI does not know what a choice means."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+
+class Own(ModelSpace):
+    """A space of one such choice."""
+
+    def __init__(self):
+        super().__init__()
+        self.rate = Rate(rate=Categorical([.1, .2], label='rate'))
+
+
+@pytest.mark.parametrize('name', STRATEGIES)
+def test_a_choice_of_a_module_of_the_users_is_refused(name):
+    """As NNI's strategies do."""
+    with pytest.raises(TypeError, match='Rate.*not supported.*mutation_hooks'):
+        STRATEGIES[name]().train(Own(), evaluator('simple'))
+
+
+def teacher(samples):
+    """Return a number of each architecture that means nothing."""
+    return torch.tensor([float(zlib.crc32(sample_key(one).encode())) for one in samples])
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('strategy', [GDAS, DARTS])
+def test_regularizers(strategy, kind):
+    """A landmark's loss is that of its path, under DARTS that of the mixture leaning to it."""
+    space = KINDS[kind]()
+    landmarks = UniformSampler(space, seed=1).distinct(3)
+    terms = [LandmarkRegularizer(Results(landmarks, [.3, .1, .2]), schedule=ALWAYS),
+             RankingDistillation(teacher, schedule=ALWAYS)]
+    trained = strategy(terms, candidates=1, filter=lambda sample: sample != landmarks[0]).train(
+        space, evaluator(kind))
+    module = trained.module
+    assert module.ranking_loss.isfinite() and trained.best()[0] != landmarks[0]
+    batch = next(iter(module.loaders.training))
+    torch.manual_seed(0)
+    loss = module.subnet_loss(landmarks[0], batch)
+    if strategy is GDAS:
+        network = extract(module.model, landmarks[0]).train()
+    else:
+        network = module.model
+        module.mixer(module.architecture.leaning(landmarks[0], 0.01))
+    torch.manual_seed(0)
+    *inputs, target = batch
+    output = network(inputs if kind == 'attention' else inputs[0])
+    expected = (F.mse_loss if kind == 'attention' else F.cross_entropy)(output, target)
+    torch.testing.assert_close(loss, expected)

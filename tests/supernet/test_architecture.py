@@ -66,6 +66,12 @@ def test_draws_have_their_probabilities(make):
     assert [make(3).sample() for _ in range(2)] == [make(3).sample() for _ in range(2)]
 
 
+def test_log_probabilities(make):
+    samples = [{'op': op, 'input': [one]} for op, one in probabilities()]
+    torch.testing.assert_close(make().log_probability(samples).exp(),
+                               torch.tensor(list(probabilities().values())))
+
+
 @pytest.mark.parametrize('temperature', [0.1, 1., 10.])
 def test_straight_through_gradient(temperature, make):
     """The value is that of the drawn choices; the gradient that of the full soft formula."""

@@ -180,6 +180,26 @@ def test_second_order_against_a_double_backward_pass(make_module, make_batches, 
     assert (got - first).norm() > 0.1 * first.norm()
 
 
+def test_rejection_loss_against_enumeration(make_module):
+    """Its gradient is that of minus the log of the probability of being accepted, in the mean."""
+    module = make_module(DARTSModule, accept=lambda sample: sample[first] != 'none'
+                         and sample[second] in ('none', 'skip_connect'))
+    architecture = module.architecture
+    (first, one), (second, other) = list(architecture.choices.items())[:2]
+    torch.nn.init.normal_(architecture.logits, generator=torch.Generator().manual_seed(3))
+    p, q = architecture.log_probabilities().exp()[:2]
+    accepted = (1 - p[one.index('none')]) * sum(q[other.index(name)]
+                                                for name in ('none', 'skip_connect'))
+    expected, = torch.autograd.grad(-accepted.log(), [architecture.logits])
+    gradients = [torch.autograd.grad(loss, [architecture.logits])[0] for loss in
+                 (module.rejection_loss() for _ in range(300)) if loss.requires_grad]
+    assert (sum(gradients) / 300 - expected).abs().max() < expected.abs().max() / 4
+    module.accept = lambda sample: True
+    assert not module.rejection_loss().requires_grad
+    module.accept = None
+    assert module.rejection_loss() == 0
+
+
 @pytest.mark.parametrize('kind', [GDASModule, DARTSModule])
 def test_gradients_of_the_weights_are_clipped(kind, make_module, fit):
     module, norms = make_module(kind, gradient_clip_val=1e-3), []

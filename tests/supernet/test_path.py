@@ -72,10 +72,10 @@ def test_architectures_of_a_step(make_path, make_space):
 def test_a_filter_that_rejects_every_step(make_path, make_space):
     seen = []
     module = make_path(sampler=FairSampler(make_space(), 3), accept=seen.append)
-    with pytest.raises(RuntimeError, match='accept all architectures of a step, got 100 rejections '
-                                           'in a row.*Widen its bounds'):
+    with pytest.raises(RuntimeError, match='accept all architectures of a step, got 10000 '
+                                           'rejections in a row.*Widen its bounds'):
         module.paths()
-    assert len(seen) == 100
+    assert len(seen) == 10_000
 
 
 @pytest.mark.parametrize('fair', [False, True])

@@ -123,8 +123,8 @@ class MeasuredLatency:
 
     def __init__(self, space: ModelSpace, example_input: Example, device: str = 'cpu',
                  threads: int = 1, *, backend: str = 'torch',
-                 file: str | os.PathLike[str] | None = None, networks: int = 60, repeats: int = 30,
-                 seconds: float = 200., seed: int = 0, progress: bool = True):
+                 file: str | os.PathLike[str] | None = None, networks: int = 60, repeats: int = 12,
+                 seconds: float = 240., seed: int = 0, progress: bool = True):
         if not isinstance(space, ModelSpace):
             raise ValueError(f'Expected a model space of NNI, got {brief(space)}.')
         if threads < 1 or networks < _LEAST or repeats < 1 or not seconds > 0:

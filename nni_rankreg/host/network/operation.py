@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .argument import form, hashable, largest, narrowed, output_size, padded
-from .weights import Options, Weights, options_of
+from .weights import Options, Weights, moved, options_of
 
 __all__ = ['WeightedOperation']
 
@@ -55,7 +55,8 @@ class WeightedOperation:
             isinstance(operation, MixedBatchNorm2d) and operation.affine)
         self._slices = self._make_slices()
         self._executions: dict[str, dict[Hashable, list[dict[str, Any]]]] = {}
-        self._members: dict[Hashable, Tensor] = {}
+        self._members = {kind: torch.tensor([float(one == kind) for one in self._forms.values()])
+                         for kind in self.forms}
 
     def _make_slices(self) -> list[_Slices]:
         """Return the slices of arguments that share no label, or, of several forms, of all."""
@@ -100,10 +101,8 @@ class WeightedOperation:
     def _of_form(self, weights: Weights, kind: Hashable) -> Tensor:
         """Return the weight of each value of the arguments that has a form; 0 of others."""
         used = self._every.weights(weights, self._device())
-        if kind not in self._members:
-            self._members[kind] = used.new_tensor(
-                [float(self._forms[one] == kind) for one in self._every.values])
-        return used * self._members[kind].to(used)
+        self._members[kind] = moved(self._members[kind], used)
+        return used * self._members[kind]
 
     def _device(self) -> torch.device:
         return next(self.operation.parameters(), torch.empty(0)).device
@@ -149,9 +148,11 @@ class _Slices:
                 for name, one in parameters.items()}
 
     def _factor(self, name: str, parameter: Tensor, used: Tensor) -> Tensor:
-        mask = self._masks[name] = self._masks[name].to(parameter)
+        mask = self._masks[name] = moved(self._masks[name], parameter)
         return (used.to(mask).reshape(-1, *[1] * parameter.dim()) * mask).sum(0)
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def _find(self) -> dict[str, Tensor]:
         """Return, for each parameter, 1 where a value uses it, and 0 elsewhere.
 
@@ -163,13 +164,12 @@ class _Slices:
                 for name, one in operation.named_parameters()}
         found: dict[str, list[Tensor]] = {name: [] for name in ones}
         for value in self.options.values if ones else ():
-            with torch.enable_grad():
-                slices = self._method.call(ones, 'freeze_weight', **{
-                    **operation.init_arguments, **self._widest, **dict(value)})
-                gradients = torch.autograd.grad(
-                    [one.sum() for one in slices.values()
-                     if isinstance(one, Tensor) and one.requires_grad], list(ones.values()),
-                    allow_unused=True)
+            slices = self._method.call(ones, 'freeze_weight', **{
+                **operation.init_arguments, **self._widest, **dict(value)})
+            gradients = torch.autograd.grad(
+                [one.sum() for one in slices.values()
+                 if isinstance(one, Tensor) and one.requires_grad], list(ones.values()),
+                allow_unused=True)
             for name, gradient in zip(ones, gradients):
                 found[name].append(torch.ones_like(ones[name]) if gradient is None else gradient)
         return {name: _without_repetition(torch.stack(masks).detach())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...typing import Sample
 
-__all__ = ['Mixture', 'Options', 'Weight', 'Weights', 'options_of']
+__all__ = ['Mixture', 'Options', 'Weight', 'Weights', 'moved', 'options_of']
 
 Weight = float | Tensor
 Mixture = dict[str, list[tuple[Any, Weight]]]
@@ -111,7 +111,7 @@ class Options:
         joint = weights.joint(self.choices, device)
         if len(self.values) == len(joint):
             return joint
-        self._places = self._places.to(device)
+        self._places = moved(self._places, device)
         return joint.new_zeros(len(self.values)).index_add(0, self._places, joint)
 
     def executed(self, weights: Weights) -> list[Any]:
@@ -121,6 +121,15 @@ class Options:
             value for value, combination in zip(self._of_combination,
                                                 itertools.product(*self.choices.values()))
             if all(one in among for one, among in zip(combination, chosen))))
+
+
+def moved(constant: Tensor, to: torch.device | Tensor) -> Tensor:
+    """Return a tensor that is kept, on another device or like another tensor.
+
+    A first use in validation, in inference mode, would spoil it for training.
+    """
+    with torch.inference_mode(False):
+        return constant.to(to)
 
 
 def options_of(mutables: Iterable[Mutable], value: Callable[[Sample], Any]) -> Options:

@@ -9,6 +9,7 @@ import sys
 import nni
 import pytest
 import torch
+from helpers.counter import Counter
 from helpers.places import ROOT
 from nni.nas.nn.pytorch import ModelSpace, MutableConv2d
 from torch import nn
@@ -21,25 +22,6 @@ from nni_rankreg.space import NasBench201, ProxylessNAS, ResNet48
 
 sys.path.append(str(ROOT / 'examples'))
 from own_space import ConvNet
-
-
-class Counter:
-    """In place of a stopwatch: thousands of operations, as PyTorch counts them, and some more."""
-
-    clock = 'operations'
-    calls = 0
-    last = 10 ** 9
-
-    def __init__(self, *_):
-        pass
-
-    def __call__(self, run):
-        Counter.calls += 1
-        if Counter.calls > Counter.last:
-            raise KeyboardInterrupt
-        with FlopCounterMode(display=False) as counter:
-            run()
-        return counter.get_total_flops() / 2e3 + 1
 
 
 @pytest.fixture(autouse=True)

@@ -192,8 +192,8 @@ def test_a_path_of_some_depth_weighs_lesser_ones():
         torch.stack([gains[2], gains[3]]), torch.stack([gains[3], gains[3]])]))
 
 
-@pytest.mark.parametrize('name', ['MobileNetV3', 'AutoFormer', 'own ResNet48',
-                                  'own ProxylessNAS', 'own DARTSSpace of any size'])
+@pytest.mark.parametrize('name', ['AutoFormer', 'own ResNet48', 'own ProxylessNAS',
+                                  'own DARTSSpace of any size'])
 def test_a_drawn_path_with_all_weights_is_the_path(name, make_supernet):
     """Whatever the space chooses."""
     torch.manual_seed(0)
@@ -216,8 +216,7 @@ def test_a_drawn_path_with_all_weights_is_the_path(name, make_supernet):
         mixer(None)
 
 
-@pytest.mark.parametrize('name', ['AutoFormer', 'own ResNet48', 'own ProxylessNAS',
-                                  'DARTS of any size'])
+@pytest.mark.parametrize('name', ['AutoFormer', 'own ResNet48', 'own ProxylessNAS'])
 def test_a_mixture_of_everything_reaches_every_label(name, make_supernet):
     torch.manual_seed(0)
     supernet, x = make_supernet(name).train(), torch.randn(2, 3, 32, 32)

@@ -195,6 +195,20 @@ def test_operations_of_the_user_have_weighted_slices():
     torch.testing.assert_close(got, 1 + (operation.pos_embed * factors).expand(2, -1, -1))
 
 
+@pytest.mark.parametrize('name', ['everything', 'groups of other channels', 'epsilon'])
+def test_a_first_use_in_inference_mode_does_not_spoil_training(name):
+    make, shape = OPERATIONS[name]
+    operation, x = operation_of(make).double(), torch.randn(shape, dtype=torch.double)
+    _, mixture = mixture_of(operation)
+    weighted = WeightedOperation(operation)
+    with torch.inference_mode():
+        before = weighted(Weights(mixture), x)
+    after = weighted(Weights(mixture), x)
+    after.sum().backward()
+    torch.testing.assert_close(after, before)
+    assert operation.weight.grad is not None
+
+
 @pytest.mark.parametrize('make, sizes', [
     (lambda: MutableConv2d(3, 4, 3, stride=Categorical([1, 2], label='s')), 2),
     (lambda: MutableConv2d(3, 4, 3, padding=Categorical([0, 1], label='p')), 2),
