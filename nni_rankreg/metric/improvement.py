@@ -140,7 +140,7 @@ class _Draws:
     Attributes
     ----------
     levels
-        Score of each point, shape (D,).
+        The different scores of these points, shape (S,).
     """
 
     def __init__(self, front: Front, costs: Tensor, draws: int, seed: int):
@@ -151,8 +151,10 @@ class _Draws:
         reached = (front.costs.double()[None] <= self._points[:, None]).all(2)
         scores = torch.where(reached, front.scores.double(), front.worst)
         worst = torch.full((draws, 1), front.worst, dtype=torch.float64)
-        self.levels = torch.cat([scores, worst], 1).amax(1)
+        self.levels, level = torch.cat([scores, worst], 1).amax(1).unique(return_inverse=True)
+        self._of_level = torch.nn.functional.one_hot(level).double()
 
     def volumes(self, costs: Tensor) -> Tensor:
-        """Return the volume of each point that an architecture can raise, shape (N, D)."""
-        return (costs[:, None] <= self._points[None]).all(2) * self._volume
+        """Return the volume of each score that an architecture can raise, shape (N, S)."""
+        raised = (costs[:, None] <= self._points[None]).all(2)
+        return raised.double() @ self._of_level * self._volume

@@ -114,6 +114,12 @@ class AceNAS(PlanStrategy):
     >>> search = AceNAS(supernet=SPOS(metric='val_acc'), supernet_evaluator=None, budget=50,
     ...                 archive='runs/acenas.sqlite')
     >>> # NasExperiment(space, evaluator, search).run()
+
+    The front of accuracy and latency; the models of the experiment have ``objectives``:
+
+    >>> from nni_rankreg.constraint import AdditiveLatency
+    >>> latency = AdditiveLatency({'op': {'conv': 2., 'skip': 0.}}, base=5.)
+    >>> search = AceNAS(costs=[latency], budget=30, archive='runs/front.sqlite')
     """
 
     def __init__(self, supernet: SuperNetStrategy | None = None,  # noqa: PLR0913

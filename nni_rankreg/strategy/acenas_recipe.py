@@ -36,7 +36,7 @@ class Rounds:
         see `Reliability`, and what the predictor does not know.
     spread
         What is predicted of an architecture is the mean and so many times the spread: more looks
-        where less is known.
+        where less is known. In a search with costs the expected improvement weighs the spread.
     top
         Number of architectures that are trained in the end, in addition to the budget: those whose
         predicted mean is best.
