@@ -1,8 +1,8 @@
 """How well does a measured latency tell the time of networks that it has not seen.
 
-For each space, 60 random networks are measured to learn from, and 100 others, these twice. What is
+For each space, 100 random networks are measured to learn from, and 100 others, these twice. What is
 compared with the first measurement of these: `MeasuredLatency`, the second measurement, and NNI's
-FLOPs and parameters with a straight line through the 60 networks. Of NNI's range filter, and of a
+FLOPs and parameters with a straight line through those. Of NNI's range filter, and of a
 `LatencyConstraint`: the share of the 100 on the wrong side of their median.
 
     python benchmarks/latency.py
@@ -93,7 +93,8 @@ def measure(name: str, folder: Path, seed: int, seconds: float, repeats: int) ->
     load.append(os.getloadavg()[0])
     table = latency.table
     samples, seen = table.names('unseen'), table.names('network')
-    first, known = np.array(table.least('unseen', samples)), np.array(table.least('network', seen))
+    first = np.array(table.milliseconds('unseen', samples))
+    known = np.array(table.milliseconds('network', seen))
     limit = float(np.median(first))
     result: dict[str, Any] = {
         'about': table.about, 'load': load, 'seconds': spent, 'cross-validation': latency.errors,
@@ -105,7 +106,7 @@ def measure(name: str, folder: Path, seed: int, seconds: float, repeats: int) ->
             'wrong': wrong(LatencyConstraint(latency, maximum=limit), samples, first <= limit)},
             'second measurement': {
                 'error': agreement.again_error, 'spearman': agreement.again_correlation,
-                'wrong': float(np.mean((np.array(table.least('again', samples)) <= limit)
+                'wrong': float(np.mean((np.array(table.milliseconds('again', samples)) <= limit)
                                        != (first <= limit)))}}}
     for title, profiler in profilers(make, shape).items():
         numbers = [np.array([profiler.profile(one) for one in ones]) for ones in (seen, samples)]

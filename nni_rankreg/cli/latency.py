@@ -14,7 +14,7 @@ __all__ = ['latency']
 
 def latency(space: ImportPath, input: str, out: Path = Path('runs/latency.csv'),
             device: str = 'cpu', threads: int = 1,
-            backend: Literal['torch', 'onnxruntime'] = 'torch', networks: int = 60,
+            backend: Literal['torch', 'onnxruntime'] = 'torch', networks: int = 100,
             unseen: int = 30, repeats: int = 12, seconds: float = 240., seed: int = 0) -> None:
     """Measure the latency of a space on this machine, and how far that can be trusted.
 

@@ -1,5 +1,6 @@
 """Latency as it is measured: what is timed and how, the table, and what is learned from it."""
 
-from .latency import Agreement, MeasuredLatency
+from .agreement import Agreement
+from .latency import MeasuredLatency
 
 __all__ = ['Agreement', 'MeasuredLatency']

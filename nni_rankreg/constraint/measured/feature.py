@@ -6,13 +6,14 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from nni.mutable import MutableSymbol
+from nni.mutable import MutableExpression, MutableSymbol
 from nni.nas.nn.pytorch import ModelSpace
-from nni.nas.profiler.pytorch.flops import FlopsProfiler
+from nni.nas.profiler.pytorch.flops import FlopsParamsProfiler
 from torch import Tensor
 
 from ...predictor.choice import Column
@@ -21,7 +22,7 @@ from ...space.usage import UsedChoices
 from ...typing import Sample
 from .network import plain_copy
 
-__all__ = ['Features', 'counted_macs', 'part_sum', 'profiled_macs']
+__all__ = ['Features', 'counted', 'part_sum', 'profiled']
 
 
 class Features:
@@ -90,8 +91,9 @@ def part_sum(parts: Sequence[Mapping[str, Any]], milliseconds: Sequence[float],
                               for label, choice in json.loads(used(sample)).items())
 
 
-def profiled_macs(space: ModelSpace, example: Sequence[Tensor]) -> Callable[[Sample], float] | None:
-    """Return what NNI's profiler counts, in millions; None if it does not know all layers.
+def profiled(space: ModelSpace, example: Sequence[Tensor]
+             ) -> dict[str, Callable[[Sample], float]]:
+    """Return what NNI's profiler counts, in millions; nothing if it does not know all layers.
 
     Parameters
     ----------
@@ -106,21 +108,26 @@ def profiled_macs(space: ModelSpace, example: Sequence[Tensor]) -> Callable[[Sam
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter('ignore')
-            profiler = FlopsProfiler(plain_copy(space).eval(), tuple(example))
+            found = FlopsParamsProfiler(plain_copy(space).eval(), tuple(example)).flops_result
     except Exception:  # of any layer that NNI has no formula for
-        return None
+        return {}
     finally:
         logger.setLevel(level)
-    return lambda sample: profiler.profile(sample) / 1e6
+    return {'multiply-accumulates': partial(_value, found.flops),
+            'parameters': partial(_value, found.params)}
 
 
-def counted_macs(space: ModelSpace, example: Sequence[Tensor]
-                 ) -> Callable[[Sample], float] | None:
-    """Return what counts millions in the network of an architecture, once it has been built.
+def _value(expression: Any, sample: Sample) -> float:
+    return float(expression.evaluate(sample) if isinstance(expression, MutableExpression)
+                 else expression) / 1e6
 
-    It takes milliseconds for each; None if a network has several arguments.
+
+def counted(space: ModelSpace, example: Sequence[Tensor]) -> dict[str, Callable[[Sample], float]]:
+    """Return what counts multiply-accumulates in the network of an architecture, in millions.
+
+    Each network is built, which takes milliseconds; nothing if it has several arguments.
     """
     if len(example) > 1:
-        return None
+        return {}
     count = ProxyScorer('flops', space, (example[0], torch.zeros(len(example[0]))))
-    return lambda sample: count([sample]).item()
+    return {'multiply-accumulates': lambda sample: count([sample]).item()}

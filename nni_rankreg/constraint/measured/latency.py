@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,58 +17,40 @@ from torch import Tensor
 from ..._util.device import check_device
 from ..._util.error import brief
 from ..._util.path import user_path
-from ...metric import spearman
 from ...sampler import UniformSampler
 from ...space.usage import UsedChoices
 from ...typing import Sample, sample_key
+from .agreement import Agreement
 from .backend import check_backend
-from .estimator import Estimator, best_estimator, relative_error
+from .estimator import Estimator, best_estimator
 from .example import Example, describe_example, described_example, make_example
-from .feature import Features, counted_macs, part_sum, profiled_macs
+from .feature import Features, counted, part_sum, profiled
 from .identity import fingerprint, machine
 from .network import Workbench
+from .setting import SETTING, check_setting, make_device
 from .stopwatch import Stopwatch
 from .table import LatencyTable
 from .turns import Turn, take_turns
 
-__all__ = ['Agreement', 'MeasuredLatency']
+__all__ = ['MeasuredLatency']
 
 _LEAST = 10  # networks to learn from
-_SETTING = ('fingerprint', 'input', 'device', 'threads', 'backend')  # of a table, as text
 _HERE = ('machine', 'torch')
-
-
-class Agreement(NamedTuple):
-    """How far a latency agrees with a measurement of networks that it has not seen."""
-
-    networks: int
-    """How many."""
-    error: float
-    """Mean of the absolute errors, each as a share of the measured milliseconds."""
-    correlation: float
-    """Spearman's."""
-    again_error: float
-    """The same of a second measurement of the same networks."""
-    again_correlation: float
-
-    def __str__(self) -> str:
-        return (f'On {self.networks} networks that it has not seen: error {self.error:.1%}, '
-                f'Spearman {self.correlation:.3f}. A second measurement of these: '
-                f'{self.again_error:.1%}, {self.again_correlation:.3f}.')
 
 
 class MeasuredLatency:
     """Milliseconds of any architecture of a space on this machine: a cost, lower is better.
 
     The layers that the space chooses among are timed, each in its place on what it gets there, and
-    a few dozen random networks as a whole. The milliseconds of others are a sum over their layers
-    and their multiply-accumulates (those of NNI's `FlopsProfiler`), corrected by a regression on
+    random networks as a whole. The milliseconds of others are a sum over their layers, and their
+    multiply-accumulates and parameters (by NNI's profilers), corrected by a regression on
     their choices: by which, and whether at all, is decided by cross-validation over the measured
     networks. Batch normalisation and dropout are those of inference.
 
-    All is timed in turns, again and again, and the least of its times counts: what else runs on the
-    machine only adds. One thread of the CPU is measured by its processor time, a GPU by its events.
-    Memory stays with the process meanwhile, as in a program that serves a network.
+    All is timed in turns, again and again, and the mean of its three least times counts: what else
+    runs on the machine adds to others. One thread of the CPU is measured by its processor time, a
+    GPU by its events. Memory stays with the process meanwhile, as in a program that serves a
+    network.
 
     Parameters
     ----------
@@ -123,7 +105,7 @@ class MeasuredLatency:
 
     def __init__(self, space: ModelSpace, example_input: Example, device: str = 'cpu',
                  threads: int = 1, *, backend: str = 'torch',
-                 file: str | os.PathLike[str] | None = None, networks: int = 60, repeats: int = 12,
+                 file: str | os.PathLike[str] | None = None, networks: int = 100, repeats: int = 12,
                  seconds: float = 240., seed: int = 0, progress: bool = True):
         if not isinstance(space, ModelSpace):
             raise ValueError(f'Expected a model space of NNI, got {brief(space)}.')
@@ -137,7 +119,9 @@ class MeasuredLatency:
             file=None if file is None else user_path(file).absolute())
         self._set(space, make_example(example_input), **self._settings)
         if self.file is not None and self.file.exists():
-            self.table = _checked(LatencyTable.read(self.file), self.table.about, self.file)
+            table = LatencyTable.read(self.file)
+            check_setting(table, self.table.about, self.file)
+            self.table = table
         if not self._finished:
             self._begin()
 
@@ -145,13 +129,13 @@ class MeasuredLatency:
              backend: str, networks: int, repeats: int, seconds: float, seed: int, progress: bool,
              file: Path | None) -> None:
         self.space, self.example = space, example
-        self.device, self.threads, self.backend = _device(device), threads, backend
+        self.device, self.threads, self.backend = make_device(device), threads, backend
         self.networks, self.repeats, self.seconds = networks, repeats, seconds
         self.seed, self.progress, self.file = seed, progress, file
         self._sampler = UniformSampler(space, seed)
         setting = fingerprint(space), describe_example(example), device, str(threads), backend
         self.table = LatencyTable({
-            'space': type(space).__name__, **dict(zip(_SETTING, setting))})
+            'space': type(space).__name__, **dict(zip(SETTING, setting))})
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], space: ModelSpace) -> MeasuredLatency:
@@ -170,7 +154,7 @@ class MeasuredLatency:
             If it is no such table, or one of another space, or is not finished.
         """
         about = LatencyTable.read(path).about
-        missing = [name for name in (*_SETTING, 'finished') if name not in about]
+        missing = [name for name in (*SETTING, 'finished') if name not in about]
         if missing:
             raise ValueError(f'Expected a finished table of MeasuredLatency, got {path} without '
                              f'{missing[0]}.')
@@ -243,10 +227,9 @@ class MeasuredLatency:
                            self.seconds * len(others) / self.networks)
             self.table.about['compared'] = str(len(others))
             self._save()
-        first, second = (np.array(self.table.least(kind, others)) for kind in ('unseen', 'again'))
-        found = self(others).numpy()
-        return Agreement(len(others), relative_error(found, first), spearman(found, first),
-                         relative_error(second, first), spearman(second, first))
+        first, second = (np.array(self.table.milliseconds(kind, others))
+                         for kind in ('unseen', 'again'))
+        return Agreement.of(self(others).numpy(), first, second)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as the arguments of the space, and the file or else the table."""
@@ -270,20 +253,20 @@ class MeasuredLatency:
     def _estimator(self) -> tuple[Estimator, dict[str, float]]:
         """The estimator that is best by cross-validation, and the errors of all."""
         samples = list(map(self._sampler.canonical, self.table.names('network')))
-        features = Features(self.space, self._sums())
-        return best_estimator(features, samples, np.array(self.table.least('network', samples)))
+        milliseconds = np.array(self.table.milliseconds('network', samples))
+        return best_estimator(Features(self.space, self._sums()), samples, milliseconds)
 
     def _sums(self) -> dict[str, Any]:
         """Return what is known of an architecture as a sum over its layers."""
         sums: dict[str, Any] = {}
         parts = self.table.names('part')
         if parts:
-            sums['layers'] = part_sum(parts, self.table.least('part', parts),
+            sums['layers'] = part_sum(parts, self.table.milliseconds('part', parts),
                                       UsedChoices(self.space))
-        macs = profiled_macs(self.space, self.example)
-        if macs is None and not parts:
-            macs = counted_macs(self.space, self.example)
-        return sums if macs is None else {**sums, 'multiply-accumulates': macs}
+        sums.update(profiled(self.space, self.example))
+        if not sums:
+            sums.update(counted(self.space, self.example))
+        return sums
 
     def _begin(self) -> None:
         """Note where it is measured; refuse what does not fit before anything takes long."""
@@ -317,23 +300,3 @@ def _restored(recipe: tuple[Any, ...], example: str, settings: dict[str, Any],
     found._set(space, described_example(example), **settings)
     found._settings, found.table = settings, table
     return found
-
-
-def _device(name: str) -> torch.device:
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f'Expected a device such as cpu or cuda, got {brief(name)}.') from error
-
-
-def _checked(table: LatencyTable, about: dict[str, str], path: Path) -> LatencyTable:
-    """Return a table if it is of this space and setting."""
-    if table.about.get('fingerprint') != about['fingerprint']:
-        raise ValueError(f'Expected a table of this space, {about["space"]}, in {path}, got that '
-                         f'of {table.about.get("space", "another")}, whose choices or sizes are '
-                         'others.')
-    for name in _SETTING:
-        if table.about.get(name) != about[name]:
-            raise ValueError(f'Expected a table of {name} {about[name]} in {path}, got '
-                             f'{table.about.get(name)}.')
-    return table

@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from ..._util.csv import read_csv_rows
@@ -19,13 +20,15 @@ __all__ = ['KINDS', 'LatencyTable']
 KINDS = ('part', 'network', 'unseen', 'again')
 """What is measured: layers in their place, networks to learn from, unseen ones, these again."""
 
+_COUNTED = 3
 _COLUMNS = ('kind', 'name', 'value', 'repeats')
 
 
 class LatencyTable:
     """Milliseconds, and where and how they were measured.
 
-    Of what is measured several times the least counts: what else runs on a machine only adds.
+    Of what is measured several times the mean of the three least counts: what else runs on a
+    machine adds to a time, and a single least one may be a mistake of the clock.
     A file has a row for each fact (the kind ``about``: its name and value), and for each thing that
     was measured (its kind, its name as JSON, the milliseconds that count, and all repeats).
 
@@ -39,8 +42,8 @@ class LatencyTable:
     >>> table = LatencyTable({'threads': '1'})
     >>> for milliseconds in (2.5, 2.25):
     ...     table.add('network', {'op': 'conv'}, milliseconds)
-    >>> table.least('network', [{'op': 'conv'}])
-    [2.25]
+    >>> table.milliseconds('network', [{'op': 'conv'}])
+    [2.375]
     """
 
     def __init__(self, about: Mapping[str, str]):
@@ -59,9 +62,9 @@ class LatencyTable:
         """Return the names of a kind."""
         return list(map(json.loads, self._repeats[kind]))
 
-    def least(self, kind: str, names: Sequence[Mapping[str, Any]]) -> list[float]:
+    def milliseconds(self, kind: str, names: Sequence[Mapping[str, Any]]) -> list[float]:
         """Return the milliseconds that count."""
-        return [min(self._repeats[kind][_text(name)]) for name in names]
+        return [_counted(self._repeats[kind][_text(name)]) for name in names]
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a CSV file; another one is replaced when it is complete."""
@@ -71,7 +74,7 @@ class LatencyTable:
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(_COLUMNS)
             writer.writerows(['about', name, value, ''] for name, value in self.about.items())
-            writer.writerows([kind, name, f'{min(repeats):.6g}',
+            writer.writerows([kind, name, f'{_counted(repeats):.6g}',
                               ' '.join(f'{one:.6g}' for one in repeats)]
                              for kind, found in self._repeats.items()
                              for name, repeats in found.items())
@@ -98,6 +101,10 @@ class LatencyTable:
                 raise ValueError(f'Expected a kind among {["about", *KINDS]} {where}, got '
                                  f'{brief(row["kind"])}.')
         return table
+
+
+def _counted(repeats: Sequence[float]) -> float:
+    return fmean(sorted(repeats)[:_COUNTED])
 
 
 def _text(name: Mapping[str, Any]) -> str:

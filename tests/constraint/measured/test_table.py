@@ -11,15 +11,15 @@ HEADER = 'kind,name,value,repeats\n'
 
 def test_what_is_written_is_read(tmp_path):
     table = LatencyTable({'machine': 'a, b "c"', 'threads': '1'})
-    for milliseconds in (3., 2.5, 2.75):
+    for milliseconds in (3., 2.5, 9., 2.75):
         table.add('network', {'op': 'conv', 'width': 8}, milliseconds)
     table.add('part', {'label': 'op', 'choice': [1, 2]}, 0.125)
     table.write(tmp_path / 'folder' / 'a.csv')
     again = LatencyTable.read(tmp_path / 'folder' / 'a.csv')
     assert again.about == table.about
     assert again.names('part') == [{'label': 'op', 'choice': [1, 2]}]
-    assert again.least('network', [{'width': 8, 'op': 'conv'}]) == [2.5]
-    assert again.repeats('network', {'width': 8, 'op': 'conv'}) == 3
+    assert again.milliseconds('network', [{'width': 8, 'op': 'conv'}]) == [2.75]
+    assert again.repeats('network', {'width': 8, 'op': 'conv'}) == 4
     assert again.repeats('unseen', {}) == 0
 
 
