@@ -21,7 +21,13 @@ from .nds import NDSEncoder
 from .network import DGCNN
 from .prediction import Prediction, Predictor
 from .ranker import Ranker
-from .reliability import RankCorrelation, Reliability, read_reliability, record_predictions
+from .reliability import (
+    RankCorrelation,
+    Reliability,
+    read_reliability,
+    record_predictions,
+    reliability_rounds,
+)
 from .sequence import TokenCodec
 from .structure import structure_features, structure_names
 from .target import normal_scores, normal_scores_among, standardize
@@ -36,7 +42,8 @@ __all__ = [
     'held_out_ranking', 'LearnedTeacher', 'NAOController', 'NasBench101Encoder',
     'NasBench201Encoder', 'NDSEncoder', 'NodeFeatures', 'normal_scores', 'normal_scores_among',
     'Prediction', 'Predictor', 'RankAverage', 'Remembered', 'RankCorrelation', 'Ranker',
-    'read_reliability', 'read_weak', 'record_predictions', 'Reliability', 'standardize',
+    'read_reliability', 'read_weak', 'record_predictions', 'Reliability',
+    'reliability_rounds', 'standardize',
     'structure_features', 'structure_names', 'StructuredEncoder', 'TokenCodec', 'Training',
     'Trees', 'WeakLabels',
 ]

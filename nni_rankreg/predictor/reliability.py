@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from ..metric.values import Values
 from ..typing import Sample, metric_sign, sample_key
 
 __all__ = ['RankCorrelation', 'Reliability', 'correct_for_selection', 'read_reliability',
-           'record_predictions']
+           'record_predictions', 'reliability_rounds']
 
 _KIND = 'Prediction'  # of the job in the archive
 _FEWEST = 5           # trainings that an interval needs
@@ -175,6 +176,27 @@ def record_predictions(archive: Archive, stage: str, samples: Sequence[Sample],
 
 def read_reliability(archive: Archive) -> Reliability:
     """Return the reliability of a search from what its archive keeps, also while it runs."""
+    return deque([Reliability(), *_round_by_round(archive)], maxlen=1).pop()
+
+
+def reliability_rounds(archive: Archive) -> pd.DataFrame:
+    """Return the rank correlation over the whole space after each round, as of `over_all`.
+
+    Returns
+    -------
+    A row for each round and source: round from 1, source, random (architectures so far), tau, low
+    and high.
+    """
+    return pd.DataFrame([
+        {'round': count, 'source': source, 'random': reliability.count(source),
+         **asdict(reliability.over_all(source))}
+        for count, reliability in enumerate(_round_by_round(archive), start=1)
+        for source in reliability.sources],
+        columns=['round', 'source', 'random', 'tau', 'low', 'high'])
+
+
+def _round_by_round(archive: Archive) -> Iterator[Reliability]:
+    """Yield what is known after each round; it is the same object, which grows."""
     reliability, sign = Reliability(), metric_sign(archive.mode or 'max')
     metrics = {sample_key(sample): sign * metric for sample, metric in archive.results().pairs()}
     for key in archive.jobs().query(f"kind == '{_KIND}' and status == 'done'")['key']:
@@ -182,7 +204,7 @@ def read_reliability(archive: Archive) -> Reliability:
         reliability.add(kept['predictions'], [
             metrics.get(sample_key(sample), math.nan) for sample in kept['samples']],
             kept['random'])
-    return reliability
+        yield reliability
 
 
 def correct_for_selection(tau: float, ratio: float) -> float:

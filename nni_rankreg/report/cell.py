@@ -15,7 +15,7 @@ from matplotlib.patches import Circle, FancyArrowPatch
 
 from .style import COLOURS, GREY, INK, save
 
-__all__ = ['draw_cell']
+__all__ = ['cell_figure', 'draw_cell']
 
 _SPACING, _RADIUS = 2.2, 0.25
 _BENDS = {(0, 2): -0.38, (1, 3): 0.38, (0, 3): -0.54}  # negative: above the nodes
@@ -48,10 +48,17 @@ def draw_cell(path: str | Path, edges: Mapping[tuple[int, int], str], *, title: 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     draw_cell(f'{folder}/cell.png', {(0, 1): 'conv_3x3', (1, 3): 'skip_connect'})
     """
-    save(_cell_figure(edges, title), path)
+    save(cell_figure(edges, title), path)
 
 
-def _cell_figure(edges: Mapping[tuple[int, int], str], title: str) -> Figure:
+def cell_figure(edges: Mapping[tuple[int, int], str], title: str = '') -> Figure:
+    """Return the picture of `draw_cell`.
+
+    Parameters
+    ----------
+    edges, title
+        As of `draw_cell`.
+    """
     for edge in edges:
         if edge not in _BENDS and edge not in ((0, 1), (1, 2), (2, 3)):
             raise ValueError('Expected edges (source, target) with 0 <= source < target <= 3, '

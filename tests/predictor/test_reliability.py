@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.metric import bootstrap_interval, kendall_tau
-from nni_rankreg.predictor import Reliability, read_reliability, record_predictions
+from nni_rankreg.predictor import (
+    Reliability,
+    read_reliability,
+    record_predictions,
+    reliability_rounds,
+)
 from nni_rankreg.predictor.reliability import correct_for_selection
+from nni_rankreg.typing import Results
 
 
 def normal(correlation, count, seed=0):
@@ -116,3 +124,23 @@ def test_archive_keeps_predictions(tmp_path, mode):
         archive.add(sample, sample['x'] if mode == 'max' else -sample['x'])
     found = read_reliability(Archive(tmp_path / 'x.sqlite'))
     assert found.count('vote') == 5 and found.among_trained('vote').tau == pytest.approx(1)
+
+
+def test_rounds_grow_into_the_whole(tmp_path):
+    """After each round the same as of a search that had ended there."""
+    generator = np.random.default_rng(0)
+    archive, sofar = Archive(tmp_path / 'a.sqlite'), Reliability()
+    assert reliability_rounds(archive).empty
+    wanted = []
+    for stage in range(3):
+        samples = [{'x': stage, 'y': number} for number in range(6)]
+        metrics, predicted = generator.normal(size=(2, 6))
+        random = [True] * 4 + [False] * 2
+        record_predictions(archive, f'{stage}', samples, random, {'vote': predicted})
+        archive.add_many(Results(samples, metrics.tolist()))
+        sofar.add({'vote': predicted}, metrics, random)
+        wanted.append([stage + 1, 'vote', 4 * (stage + 1), *astuple(sofar.over_all('vote'))])
+    found = reliability_rounds(archive)
+    assert list(found) == ['round', 'source', 'random', 'tau', 'low', 'high']
+    assert found['tau'].isna().tolist() == [True, False, False], 'four trainings tell nothing'
+    pd.testing.assert_frame_equal(found, pd.DataFrame(wanted, columns=list(found)))
