@@ -8,7 +8,11 @@ is the same sum (Wan et al., "FBNetV2", CVPR 2020).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import hashlib
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +22,7 @@ from nni.nas.oneshot.pytorch.supermodule.operation import (
     MixedLinear,
     MixedOperation,
 )
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from .argument import form, hashable, largest, narrowed, output_size, padded
 from .weights import Options, Weights, moved, options_of
@@ -47,7 +50,7 @@ class WeightedOperation:
     """
 
     def __init__(self, operation: MixedOperation):
-        self.operation, self._method = operation, _Method(operation)
+        self.operation, self._having = operation, _Parameters(operation)
         self._every = _options(operation, list(operation.mutable_arguments))
         self._forms = {one: form(operation, dict(one)) for one in self._every.values}
         self.forms = list(dict.fromkeys(self._forms.values()))
@@ -65,7 +68,7 @@ class WeightedOperation:
         else:
             groups = [_options(self.operation, names) for names in _independent(self.operation)]
         widest = largest([dict(one) for one in self._every.values])
-        return [_Slices(self._method, one, widest) for one in groups]
+        return [_Slices(self._having, one, widest) for one in groups]
 
     def output_sizes(self) -> set[Hashable]:
         """Return what the size of the output depends on, but its channels, for each form."""
@@ -100,99 +103,138 @@ class WeightedOperation:
 
     def _of_form(self, weights: Weights, kind: Hashable) -> Tensor:
         """Return the weight of each value of the arguments that has a form; 0 of others."""
-        used = self._every.weights(weights, self._device())
-        self._members[kind] = moved(self._members[kind], used)
+        used = self._every.weights(weights, self._having.device)
+        self._members[kind] = moved(self._members[kind], used.device)
         return used * self._members[kind]
-
-    def _device(self) -> torch.device:
-        return next(self.operation.parameters(), torch.empty(0)).device
 
     def _execute(self, weights: Weights, kind: Hashable, arguments: Mapping[str, Any],
                  inputs: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Return the output for the largest arguments of a form, with weighted slices."""
-        parameters: dict[str, Tensor] = dict(self.operation.named_parameters())
-        for one in self._slices:
-            used = (one.options.weights(weights, self._device()) if kind is None
-                    else self._of_form(weights, kind))
-            parameters = one.weighted(parameters, used, always=kind is not None)
         values = [arguments.get(name, self.operation.init_arguments.get(name))
                   for name in self.operation.argument_list]
         inputs, named = narrowed(self.operation, arguments, inputs, named)
-        return self._method.call(parameters, 'forward_with_args', *values, *inputs, **named)
+        with self._having(self._weighted(weights, kind)):
+            return self.operation.forward_with_args(*values, *inputs, **named)
+
+    def _weighted(self, weights: Weights, kind: Hashable) -> dict[str, Tensor]:
+        """Return the parameters, each number times the weights of the arguments that use it."""
+        factors: dict[str, Tensor] = {}
+        for one in self._slices:
+            used = (one.options.weights(weights, self._having.device) if kind is None
+                    else self._of_form(weights, kind))
+            for name, factor in one.factors(weights, used, kind):
+                factors[name] = factors[name] * factor if name in factors else factor
+        return {name: (self._having.now(name) * factor).to(self._having.now(name).dtype)
+                for name, factor in factors.items()}
 
 
 class _Slices:
     """Which part of each parameter the values of some arguments use."""
 
-    def __init__(self, method: _Method, options: Options, widest: Mapping[str, Any]):
-        self._method, self.options, self._widest = method, options, widest
-        self._masks: dict[str, Tensor] = {}
+    def __init__(self, having: _Parameters, options: Options, widest: Mapping[str, Any]):
+        self._having, self.options, self._widest = having, options, widest
+        self._masks: dict[str, _Mask] = {}
 
-    def weighted(self, parameters: Mapping[str, Tensor], used: Tensor, *,
-                 always: bool) -> dict[str, Tensor]:
-        """Return the parameters, each number times the sum of the weights of what uses it.
+    def factors(self, weights: Weights, used: Tensor,
+                kind: Hashable) -> Iterator[tuple[str, Tensor]]:
+        """Yield the name of each parameter and the sum of the weights of what uses its numbers.
+
+        Those that every value uses as a whole are left out, unless only values of one form count,
+        whose weights have another sum than 1.
 
         Parameters
         ----------
-        parameters
-            Name -> parameter of the operation.
-        used
-            The weight of each value.
-        always
-            Whether also those that every value uses as a whole: the sum of the weights is not 1.
+        weights
+            Remembers what other operations need, too.
+        used, kind
+            The weight of each value, and the form of those that count; None is any.
         """
         if not self._masks:
             self._masks = self._find()
-        return {name: one * self._factor(name, one, used)
-                if always or self._masks[name][0].numel() > 1 else one
-                for name, one in parameters.items()}
-
-    def _factor(self, name: str, parameter: Tensor, used: Tensor) -> Tensor:
-        mask = self._masks[name] = moved(self._masks[name], parameter)
-        return (used.to(mask).reshape(-1, *[1] * parameter.dim()) * mask).sum(0)
+        for name, mask in self._masks.items():
+            if kind is not None or math.prod(mask.shape) > 1:
+                yield name, weights.once((self.options.key, kind, mask.key),
+                                         partial(mask.factor, used)).view(mask.shape)
 
     @torch.inference_mode(False)
     @torch.enable_grad()
-    def _find(self) -> dict[str, Tensor]:
+    def _find(self) -> dict[str, _Mask]:
         """Return, for each parameter, 1 where a value uses it, and 0 elsewhere.
 
-        It is the gradient of the sum of the slices that the operation takes. A dimension along
-        which nothing changes has length 1.
+        It is the gradient of the sum of the slices that the operation takes.
         """
-        operation = self._method.operation
+        operation = self._having.operation
         ones = {name: torch.ones_like(one, requires_grad=True)
                 for name, one in operation.named_parameters()}
         found: dict[str, list[Tensor]] = {name: [] for name in ones}
         for value in self.options.values if ones else ():
-            slices = self._method.call(ones, 'freeze_weight', **{
-                **operation.init_arguments, **self._widest, **dict(value)})
+            with self._having(ones):
+                slices = operation.freeze_weight(**{
+                    **operation.init_arguments, **self._widest, **dict(value)})
             gradients = torch.autograd.grad(
                 [one.sum() for one in slices.values()
                  if isinstance(one, Tensor) and one.requires_grad], list(ones.values()),
                 allow_unused=True)
             for name, gradient in zip(ones, gradients):
                 found[name].append(torch.ones_like(ones[name]) if gradient is None else gradient)
-        return {name: _without_repetition(torch.stack(masks).detach())
-                for name, masks in found.items()}
+        return {name: _Mask(torch.stack(masks).detach()) for name, masks in found.items()}
 
 
-class _Method(nn.Module):
-    """Calls methods of an operation with other parameters."""
+class _Mask:
+    """Where each value uses a parameter; dimensions along which nothing changes have length 1.
 
-    operation: MixedOperation
+    Parameters
+    ----------
+    masks
+        1 and 0, shape (values, ...).
+    """
+
+    def __init__(self, masks: Tensor):
+        for dimension in range(1, masks.dim()):
+            first = masks.narrow(dimension, 0, 1)
+            if torch.equal(masks, first.expand_as(masks)):
+                masks = first
+        self.shape, self._ones = masks.shape[1:], masks.flatten(1).clone()
+        self.key = hashlib.sha256(self._ones.bool().cpu().numpy().tobytes()).digest()
+
+    def factor(self, used: Tensor) -> Tensor:
+        """Return the sum of the weights of what uses each number, flat."""
+        self._ones = moved(self._ones, used.device)
+        return (used[:, None] * self._ones).sum(0)
+
+
+class _Parameters:
+    """Lets an operation have other parameters for a while."""
 
     def __init__(self, operation: MixedOperation):
-        super().__init__()
         self.operation = operation
+        self._places = {name: (operation.get_submodule(owner), own)
+                        for name, _ in operation.named_parameters()
+                        for owner, _, own in [name.rpartition('.')]}
 
-    def forward(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self.operation, method)(*args, **kwargs)
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are; the CPU if there are none."""
+        return next((self.now(name).device for name in self._places), torch.device('cpu'))
 
-    def call(self, parameters: Mapping[str, Tensor], method: str, *args: Any,
-             **kwargs: Any) -> Any:
-        """Return what a method returns with these parameters."""
-        named = {f'operation.{name}': one for name, one in parameters.items()}
-        return functional_call(self, named, (method, *args), kwargs)
+    def now(self, name: str) -> Tensor:
+        """Return what a parameter is at the moment."""
+        owner, own = self._places[name]
+        return vars(owner)['_parameters'][own]
+
+    @contextmanager
+    def __call__(self, parameters: Mapping[str, Tensor]) -> Iterator[None]:
+        before = {name: self.now(name) for name in parameters}
+        self._set(parameters)
+        try:
+            yield
+        finally:
+            self._set(before)
+
+    def _set(self, parameters: Mapping[str, Tensor]) -> None:
+        for name, one in parameters.items():
+            owner, own = self._places[name]
+            vars(owner)['_parameters'][own] = one  # passes by torch's slow __setattr__
 
 
 def _options(operation: MixedOperation, names: Iterable[str]) -> Options:
@@ -212,15 +254,6 @@ def _independent(operation: MixedOperation) -> list[list[str]]:
             labels, names = labels | group[0], group[1] + names
         groups.append((labels, names))
     return [names for _, names in groups]
-
-def _without_repetition(masks: Tensor) -> Tensor:
-    """Return the masks with length 1 along dimensions in which nothing changes."""
-    for dimension in range(1, masks.dim()):
-        first = masks.narrow(dimension, 0, 1)
-        if torch.equal(masks, first.expand_as(masks)):
-            masks = first.clone()
-    return masks
-
 
 def _sum(outputs: Sequence[Sequence[Any]]) -> Any:
     """Return the sum of outputs, each a list of what an attention returns, or of one tensor."""

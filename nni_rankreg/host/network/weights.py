@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,7 +38,7 @@ class Weights:
 
     def __init__(self, mixture: Mixture, path: Sample | None = None):
         self.mixture, self.path = mixture, path
-        self._joint: dict[tuple[str, ...], Tensor] = {}
+        self._known: dict[Hashable, Tensor] = {}  # the same for many modules
 
     def executed(self, label: str) -> list[tuple[Any, Weight]]:
         """Return the executed choices of a label with their weights."""
@@ -57,13 +57,19 @@ class Weights:
         device
             Where it is needed.
         """
-        labels = tuple(choices)
-        if labels not in self._joint:
-            product = torch.ones(1, device=device)
-            for label, values in choices.items():
-                product = torch.outer(product, self._of(label, values).to(device)).flatten()
-            self._joint[labels] = product
-        return self._joint[labels]
+        return self.once(tuple(choices), lambda: self._product(choices, device))
+
+    def once(self, key: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """Return what was computed for a key; compute it the first time."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return self._known[key]
+
+    def _product(self, choices: Mapping[str, Sequence[Any]], device: torch.device) -> Tensor:
+        product = torch.ones(1, device=device)
+        for label, values in choices.items():
+            product = torch.outer(product, self._of(label, values).to(device)).flatten()
+        return product
 
     def _of(self, label: str, choices: Sequence[Any]) -> Tensor:
         known, weights = zip(*self.mixture[label])
@@ -88,6 +94,8 @@ class Options:
     ----------
     values
         The different ones.
+    key
+        The same for the same labels with choices of the same effect.
 
     Examples
     --------
@@ -105,13 +113,17 @@ class Options:
         self._of_combination = list(values)
         places = {value: place for place, value in enumerate(self.values)}
         self._places = torch.tensor([places[value] for value in values])
+        self.key = tuple(choices), tuple(self._places.tolist())
 
     def weights(self, weights: Weights, device: torch.device) -> Tensor:
         """Return the weight of each value."""
         joint = weights.joint(self.choices, device)
         if len(self.values) == len(joint):
             return joint
-        self._places = moved(self._places, device)
+        return weights.once(self.key, lambda: self._sum(joint))
+
+    def _sum(self, joint: Tensor) -> Tensor:
+        self._places = moved(self._places, joint.device)
         return joint.new_zeros(len(self.values)).index_add(0, self._places, joint)
 
     def executed(self, weights: Weights) -> list[Any]:
@@ -123,13 +135,15 @@ class Options:
             if all(one in among for one, among in zip(combination, chosen))))
 
 
-def moved(constant: Tensor, to: torch.device | Tensor) -> Tensor:
-    """Return a tensor that is kept, on another device or like another tensor.
+def moved(constant: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor that is kept, on another device.
 
     A first use in validation, in inference mode, would spoil it for training.
     """
+    if constant.device == device:
+        return constant
     with torch.inference_mode(False):
-        return constant.to(to)
+        return constant.to(device)
 
 
 def options_of(mutables: Iterable[Mutable], value: Callable[[Sample], Any]) -> Options:

@@ -209,6 +209,13 @@ def test_a_first_use_in_inference_mode_does_not_spoil_training(name):
     assert operation.weight.grad is not None
 
 
+def test_weights_of_another_type():
+    operation = operation_of(lambda: MutableLinear(B, A)).to(torch.bfloat16)
+    _, mixture = mixture_of(operation)
+    output = WeightedOperation(operation)(Weights(mixture), torch.randn(2, 8).bfloat16())
+    assert output.dtype is torch.bfloat16
+
+
 @pytest.mark.parametrize('make, sizes', [
     (lambda: MutableConv2d(3, 4, 3, stride=Categorical([1, 2], label='s')), 2),
     (lambda: MutableConv2d(3, 4, 3, padding=Categorical([0, 1], label='p')), 2),
