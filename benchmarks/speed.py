@@ -93,10 +93,10 @@ STEPS = {
 }
 IN_BYTES = ('GDAS / GumbelDARTS', 'weights of GDAS / SPOS')
 SPACES = {
-    'cells of DARTS': (lambda *_: DARTS(8, 3, 'cifar'), 8),
-    'widths and depths': (lambda *_: ResNet48(10, (16, 32, 64, 128), ((1, 2),) * 4), 32),
+    'cells of DARTS': (lambda *_: DARTS(8, 3, 'cifar'), 8, 10),
+    'widths and depths': (lambda *_: ResNet48(10, (16, 32, 64, 128), ((1, 2),) * 4), 32, 40),
 }
-"""What makes a space, and the side of its images; GDAS and GumbelDARTS meet there."""
+"""What makes a space, the side of its images, and steps; GDAS and GumbelDARTS meet there."""
 
 Row = dict[str, Any]
 Measure = Callable[[int], list[float]]
@@ -265,7 +265,8 @@ def step(name: str, cells: int, steps: int, repetitions: int, probe: Any,
     It is on NAS-Bench-201 of so many cells, or on one of `SPACES`.
     """
     ours, other, work, target, space = STEPS[name]
-    own, pixels = (NasBench201, 8) if where is None else SPACES[where]
+    own, pixels, steps = (NasBench201, 8, steps) if where is None else (
+        *SPACES[where][:2], min(steps, SPACES[where][2]))
     space = space if where is None else own
     drawn: dict[int, list[Sample]] = {}
 
@@ -364,7 +365,7 @@ def main(out: Path = Path('benchmarks/results'), repetitions: int = 5, quick: bo
     for where in SPACES:
         what, name = f'step, GDAS / GumbelDARTS, {where}', 'GDAS / GumbelDARTS'
         stored(out / FILE, what,
-               lambda: step(name, 0, min(steps, 10), min(repetitions, 3), Clock, where))
+               lambda: step(name, 0, steps, min(repetitions, 3), Clock, where))
         stored(out / FILE, f'{what}, activations',
                lambda: step(name, 0, min(steps, 4), 1, Activations, where))
     for cells, pixels in ((1, 8), (5, 8), (1, 32)):
