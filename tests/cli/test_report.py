@@ -121,7 +121,7 @@ def wait(browser, metrics):
 
 @pytest.mark.manager
 def test_a_table_that_sorts_and_filters(archive, browser):
-    archive.add_costs(archive.results().samples, [{'latency': 3.}, {'latency': 1.}, {'latency': 2.}])
+    archive.add_costs(archive.results().samples, [{'latency': one} for one in (3., 1., 2.)])
     rows = shown(browser, archive)
     assert rows['metric'] == [.9, .7, .5] and rows['training'] == [2, 3, 1]
     assert rows['cost_latency'] == [1., 2., 3.] and rows['choice cell/0_1'][1] == '<b>'

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from nni_rankreg.report import draw_cell
-from nni_rankreg.report.cell import _cell_figure
+from nni_rankreg.report.cell import cell_figure
 
 EDGES = list(itertools.combinations(range(4), 2))
 OPERATIONS = ['none', 'skip_connect', 'nor_conv_1x1', 'nor_conv_3x3', 'avg_pool_3x3']
@@ -35,7 +35,7 @@ def distance(points, position):
 
 def parts(edges, title=''):
     """Return arrows, nodes, labels of the operations (with a box) and legend of a cell."""
-    figure = _cell_figure(edges, title)
+    figure = cell_figure(edges, title)
     figure.draw_without_rendering()
     ax, = figure.axes
     arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
