@@ -124,7 +124,7 @@ def constraints(front: Front, seed: int, budget: int) -> list[int]:
         known = Results([{'row': row} for row in rows], front.accuracy[rows].tolist(), 'max')
         pool = [one for one, cost in zip(front.found.candidates, front.latency) if cost <= bound]
         rows += ace(front, seed, share, known=known,
-                    candidates=CandidatePool(pool), rounds=Rounds(EACH, EACH))
+                    candidates=CandidatePool(pool), rounds=Rounds(share, share))
     return rows
 
 
