@@ -25,7 +25,6 @@ from ..predictor import (
     read_weak,
 )
 from ..predictor.weak import WeakSource
-from ..sampler import UniformSampler
 from ..search import UniformDraw
 from ..supernet.weak_label import LABELS
 from ..table import ResultsSource
@@ -201,8 +200,6 @@ class AceNAS(PlanStrategy):
     def _check_trainings(self, space: Any, evaluator: Any) -> None:
         super()._check_trainings(space, evaluator)
         self.candidates.check(space, self.seed)
-        if self.costs:                         # now, not after the first super-net
-            self.costs_of([*(self.candidates.given or [UniformSampler(space).sample()])][:1])
 
     def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
         return Ensemble(space, evidence=evidence, seed=self.seed)

@@ -138,6 +138,15 @@ class PlanStrategy(Strategy):
         for job in self.supernet_jobs():
             if isinstance(job.oneshot, SuperNetStrategy):
                 job.oneshot.check(space, self.supernet_evaluator, job.accept)
+        if self.costs:
+            self._check_costs(UniformSampler(space).sample())
+
+    def _check_costs(self, sample: Sample) -> None:
+        """Refuse costs that are no numbers, or that the web UI would take for choices."""
+        costs, = self.costs_of([sample])
+        if taken := sorted(costs.keys() & sample.keys()):
+            raise ValueError('Expected costs with other names than the labels of the space, got '
+                             f'{", ".join(taken)}.')
 
     def train_stand_alone(self, samples: Sequence[Sample], ledger: Ledger, stage: str,
                           expected: Sequence[Mapping[str, float]] = ()) -> Plan[None]:

@@ -181,6 +181,14 @@ def test_costs_that_are_none_are_told_before_the_first_training(tmp_path, wrong)
             start()
 
 
+def test_a_cost_with_the_name_of_a_label(tmp_path):
+    def op1(samples):
+        return torch.ones(len(samples))
+
+    with pytest.raises(ValueError, match='other names than the labels of the space, got op1'):
+        make(tmp_path, costs=[op1]).check(SPACE, None)
+
+
 def test_what_is_no_cost(tmp_path):
     with pytest.raises(TypeError, match="Expected a cost, .* got 'latency'"):
         make(tmp_path, costs=['latency'])
