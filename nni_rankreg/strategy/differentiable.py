@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from ..search import ScoredSample, best_first
 from ..supernet import SuperNetModule
 from ..supernet.architecture import ArchitectureParameters
 from ..supernet.differentiable import DifferentiableModule
-from ..typing import Scorer
+from ..typing import Constraints, Scorer
 from .oneshot import SuperNetStrategy
 
 __all__ = ['DifferentiableStrategy']
@@ -83,6 +84,11 @@ class DifferentiableStrategy(SuperNetStrategy):
     def holds_out(self) -> bool:
         """Whether training needs held-out data: the architecture does."""
         return True
+
+    def check(self, space: Any, evaluator: Any, accept: Constraints = None) -> None:
+        """Refuse what cannot train a super-net of a space, also what cannot be mixed."""
+        super().check(space, evaluator, accept)
+        self.make_architecture(self.mutate_model(deepcopy(space)))
 
     def differentiable_options(self, supernet: ModelSpace) -> dict[str, Any]:
         """Return the arguments of a `DifferentiableModule`."""

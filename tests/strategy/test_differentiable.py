@@ -136,9 +136,14 @@ def test_value_choices_and_depths(kind, name, train, make_evaluator, make_loader
     assert network.executable_model()(x).shape == (2, 10) and network.sample == sample
 
 
-def test_what_cannot_be_mixed_is_refused_before_training(train):
+def test_what_cannot_be_mixed_is_refused_before_training(train, make_space, make_evaluator):
     with pytest.raises(ValueError, match='Expected a space whose choices can be weighed.*Use SPOS'):
         train(GDAS(), name='NasBench101')
+    space = make_space('NasBench101')
+    before = repr(space)
+    with pytest.raises(ValueError, match='Expected a space whose choices can be weighed'):
+        DARTS().check(space, make_evaluator())
+    assert repr(space) == before  # it may still be trained
 
 
 def test_a_filter_that_accepts_nothing(train):
