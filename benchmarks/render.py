@@ -20,6 +20,7 @@ import depth_ranking
 import few_results
 import front
 import gpu_speed
+import latency
 import nao_controller
 import peers
 import pictures
@@ -101,6 +102,8 @@ SECTIONS = {
     'speed': Section(speed.FILE, speed.report),
     'GPU': Section(gpu_speed.FILE, gpu_speed.report),
     'scoring': Section(scoring.FILE, scoring.report),
+    'latency': Section(latency.FOLDER, latency.report),
+    'latency, settings': Section(latency.FOLDER, latency.report_settings),
     'scaling': Section(scaling_report.FILE, scaling_report.report),
     'predictor': Section(predictor.FILE, predictor.report),
     'peers': Section('.', peers.report),

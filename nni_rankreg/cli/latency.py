@@ -55,11 +55,10 @@ def latency(space: ImportPath, input: str, out: Path = Path('runs/latency.csv'),
                             file=out, networks=networks, repeats=repeats, seconds=seconds,
                             seed=seed)
     try:
-        found.measure()
-        print('Cross-validation: ' + ', '.join(f'{name} {error:.1%}' for name, error
-                                               in found.errors.items()), flush=True)
-        if unseen:
-            print(found.agreement(unseen))
+        agreement = found.agreement(unseen) if unseen else ''
+        print('Cross-validation: ' + ', '.join(
+            f'{name} {error:.1%}' for name, error in found.errors.items()))
+        print(agreement)
     except KeyboardInterrupt:
         print(f'Interrupted; what was measured is in {out}. The same command goes on.',
               file=sys.stderr)

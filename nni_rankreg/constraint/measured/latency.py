@@ -30,7 +30,7 @@ from .network import Workbench
 from .setting import SETTING, check_setting, make_device
 from .stopwatch import Stopwatch
 from .table import LatencyTable
-from .turns import Turn, take_turns
+from .turns import take_turns
 
 __all__ = ['MeasuredLatency']
 
@@ -175,11 +175,7 @@ class MeasuredLatency:
         It may be interrupted: `file` has what was measured until then.
         """
         if not self._finished:
-            samples = self._sampler.up_to(self.networks)
-            self._take([*self._workbench.parts(), *self._workbench.networks('network', samples)],
-                       'Latency', self.seconds)
-            self.table.about['finished'] = datetime.now().isoformat(' ', 'seconds')
-            self._save()
+            self._measure([])
         return self
 
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
@@ -203,6 +199,9 @@ class MeasuredLatency:
     def agreement(self, count: int = 30) -> Agreement:
         """Measure networks that this has not seen, each a first and a second time, and compare.
 
+        If nothing has been measured before, all are measured in turns, so that what makes the
+        machine faster or slower for some minutes is the same for all.
+
         Parameters
         ----------
         count
@@ -211,22 +210,16 @@ class MeasuredLatency:
         Raises
         ------
         ValueError
-            If the space has no other networks than those that this has learned from.
+            If the space has no other networks than those that this learns from.
         """
-        self.measure()
-        seen = set(map(sample_key, self.table.names('network')))
+        seen = set(map(sample_key, self._learned))
         others = UniformSampler(self.space, self.seed + 1, accept=lambda sample: sample_key(
             sample) not in seen).up_to(count)
         if len(others) < 2:
-            raise ValueError('Expected a space with networks that have not been measured, got '
+            raise ValueError('Expected a space with networks that are not learned from, got '
                              f'{len(others)} beside {len(seen)}.')
         if self.table.about.get('compared') != str(len(others)):
-            self._begin()
-            for kind in ('unseen', 'again'):
-                self._take(self._workbench.networks(kind, others), f'Latency, {kind}',
-                           self.seconds * len(others) / self.networks)
-            self.table.about['compared'] = str(len(others))
-            self._save()
+            self._measure(others)
         first, second = (np.array(self.table.milliseconds(kind, others))
                          for kind in ('unseen', 'again'))
         return Agreement.of(self(others).numpy(), first, second)
@@ -281,9 +274,30 @@ class MeasuredLatency:
         self._workbench.network(self._sampler.up_to(1)[0])
         self.table.about.update(about, clock=Stopwatch(self.device, self.threads).clock)
 
-    def _take(self, turns: Sequence[Turn], title: str, seconds: float) -> None:
+    @property
+    def _learned(self) -> list[Sample]:
+        """The networks that are measured to learn from."""
+        if self._finished:
+            return self.table.names('network')
+        return UniformSampler(self.space, self.seed).up_to(self.networks)
+
+    def _measure(self, others: Sequence[Sample]) -> None:
+        """Measure, in turns, what is missing to learn from, and others twice."""
+        self._begin()
+        learned = self._learned
+        turns = [turn for kind in ('unseen', 'again') if others
+                 for turn in self._workbench.networks(kind, others)]
+        networks = len(turns)
+        if not self._finished:
+            networks += len(learned)
+            turns += [*self._workbench.parts(), *self._workbench.networks('network', learned)]
         take_turns(turns, Stopwatch(self.device, self.threads), self.table, repeats=self.repeats,
-                   seconds=seconds, save=self._save, title=title, progress=self.progress)
+                   seconds=self.seconds * networks / len(learned), save=self._save,
+                   progress=self.progress)
+        self.table.about.setdefault('finished', datetime.now().isoformat(' ', 'seconds'))
+        if others:
+            self.table.about['compared'] = str(len(others))
+        self._save()
 
     def _save(self) -> None:
         if self.file is not None:

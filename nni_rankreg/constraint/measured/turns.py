@@ -32,7 +32,7 @@ class Turn(NamedTuple):
 
 
 def take_turns(turns: Sequence[Turn], stopwatch: Stopwatch, table: LatencyTable, *, repeats: int,
-               seconds: float, save: Callable[[], None], title: str, progress: bool) -> None:
+               seconds: float, save: Callable[[], None], progress: bool) -> None:
     """Time all of them, one after the other, again and again; what is known is not repeated.
 
     Memory stays with the process meanwhile. Otherwise the system clears pages anew for each large
@@ -51,22 +51,20 @@ def take_turns(turns: Sequence[Turn], stopwatch: Stopwatch, table: LatencyTable,
         three times.
     save
         Is called every second and at the end, also if it is interrupted.
-    title
-        Of the progress bar.
     progress
-        Whether to show it.
+        Whether to show a progress bar.
     """
     missing = [[one for one in turns if table.repeats(one.kind, one.name) <= repeat]
                for repeat in range(repeats)]
     if not any(missing):
         return
     expected = _seconds_of_one(turns) * sum(map(len, missing))
-    _logger.info('%s: %d to time, up to %d times each, in about %.0f s.', title, len(turns),
+    _logger.info('Latency: %d to time, up to %d times each, in about %.0f s.', len(turns),
                  repeats, max(1., min(expected, seconds)))
     started = saved = time.monotonic()
     before = float(table.about.get('seconds', 0))
     try:
-        with kept_memory(), tqdm(total=sum(map(len, missing)), desc=title,
+        with kept_memory(), tqdm(total=sum(map(len, missing)), desc='Latency',
                                  disable=not progress, leave=False) as bar:
             for repeat, ones in enumerate(missing):
                 elapsed = time.monotonic() - started
