@@ -17,6 +17,12 @@ from nni_rankreg.report.style import COLOURS, GREY, MARKERS, save, tidy
 METHODS = {'LambdaRank': 'AceNAS', 'greedy': 'AceNAS, greedy', 'LightGBM': 'LightGBM',
            'LightGBM, greedy': 'LightGBM, greedy', 'evolution': 'regularised evolution',
            'random': 'random search'}
+RANKED = {'spos': 'plain super-net', 'spos, longer': 'plain, 2.27 times as long',
+          'landmark_64, 4 pairs': 'landmarks', 'RD vote, strong': 'ranking distillation'}
+EVIDENCE = [0.666, 0.676, 0.655]   # as `nni-rankreg ablate` prints it, in docs/results.md
+SEARCHED = {'ensemble': 'all evidence (this package)', 'boosted': 'LightGBM, the same evidence'}
+RIVALS = {'LambdaRank': 'AceNAS as published', 'evolution': 'regularised evolution',
+          'random': 'random search'}
 DATASETS = {'c100': 'CIFAR-100', 'c10': 'CIFAR-10'}
 
 
@@ -45,6 +51,53 @@ def rankings(path: Path, panels: Mapping[str, tuple[Sequence[dict[str, Any]], Ma
         ax.set_xlabel("Kendall's tau-b with test accuracy")
         tidy(ax)
     axes[0].invert_yaxis()
+    save(figure, path)
+
+
+def headline(path: Path, runs: Sequence[dict[str, Any]], loop: pd.DataFrame, frame: pd.DataFrame
+             ) -> None:
+    """Draw what the package brings: how super-nets rank, and how soon searches find the best.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    runs
+        Rankings of NAS-Bench-201 with 5 operations, of seeds 0 to 2.
+    loop
+        Searches of `closed_loop`, a row each: method and trained, the training that found the best.
+    frame
+        Searches, a row each, as `acenas_tables.results` returns them.
+    """
+    figure = Figure(figsize=(11, 3.6), layout='constrained')
+    ranking, searches = figure.subplots(1, 2, width_ratios=(1, 1.2))
+    taus = {label: [run['kendall_tau'] for run in runs if run['arm'] == arm]
+            for arm, label in RANKED.items()} | {'evidence alone, no training': EVIDENCE}
+    for place, values in enumerate(taus.values()):
+        ranking.errorbar(np.mean(values), place, xerr=margin_of_error(values), fmt='o',
+                         color=COLOURS[0], capsize=3)
+        ranking.plot(values, [place] * len(values), '.', color=COLOURS[1], zorder=3)
+    ranking.axvline(0, color=GREY, linewidth=0.8)
+    ranking.set_yticks(range(len(taus)), list(taus))
+    ranking.invert_yaxis()
+    ranking.set_xlabel("Kendall's tau-b with test accuracy")
+    ranking.set_title('Ranking 200 architectures', fontsize=10)
+    for (method, label), colour in zip(SEARCHED.items(), COLOURS):
+        trained = loop.loc[loop['method'] == method, 'trained']
+        if len(trained):
+            counts = np.arange(1, 111)
+            share = [100 * np.mean(trained <= count) for count in counts]
+            searches.step(counts, share, where='post', color=colour, label=label)
+    for (method, label), colour, marker in zip(RIVALS.items(), COLOURS[2:], MARKERS):
+        found = frame[frame['method'] == method].groupby('budget')['rank']
+        share = 100 * found.apply(lambda rank: np.mean(rank == 1))
+        searches.plot(share.index + 10, share, marker=marker, color=colour, label=label)
+    searches.set_xlabel('stand-alone trainings')
+    searches.set_ylabel('searches that found the best, %')
+    searches.set_title('Finding the best of 15,625', fontsize=10)
+    searches.legend(frameon=False, fontsize=8, loc='center right')
+    for ax in (ranking, searches):
+        tidy(ax)
     save(figure, path)
 
 

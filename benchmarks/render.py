@@ -117,7 +117,12 @@ def draw(results: Path, folder: Path) -> None:
             'NAS-Bench-201, 5 operations': (runs(results / 'nb201_ranking', 3), DISTILLATION),
             'NAS-Bench-201, 4 operations': (runs(results / 'nb201_4', 3), DISTILLATION)})
     if (results / 'acenas').exists():
-        pictures.budgets(folder / 'results_acenas.png', acenas_tables.results(results / 'acenas'))
+        searches = acenas_tables.results(results / 'acenas')
+        pictures.budgets(folder / 'results_acenas.png', searches)
+        loop = closed_loop.results(results / 'closed_loop')
+        pictures.headline(folder / 'headline.png', runs(results / 'nb201_ranking', 3),
+                          loop[loop['experiment'] == 'c10'],
+                          acenas_tables.of_all_seeds(searches, 'c10'))
     if (results / scaling_report.FILE).exists():
         scaling_report.draw(results, folder)
 

@@ -77,10 +77,10 @@ def number(output, text):
 
 @pytest.mark.parametrize('name', SCRIPTS)
 def test_form(name):
-    """Short, with public names only, described in the README, and run by a test of this module."""
+    """Short, with public names only, described in docs/tasks.md, and run by a test here."""
     text = (EXAMPLES / name).read_text()
     assert len(text.splitlines()) <= 80
-    assert f'examples/{name}' in (EXAMPLES.parent / 'README.md').read_text()
+    assert f'examples/{name}' in (EXAMPLES.parent / 'docs' / 'tasks.md').read_text()
     assert callable(globals()[f'test_{name.removesuffix(".py")}'])
     imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)
                and (node.module or '').startswith('nni_rankreg')]

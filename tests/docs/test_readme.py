@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from helpers.places import ROOT
 
@@ -22,30 +21,3 @@ def test_first_snippet_runs(tmp_path):
     scores = [float(line.split()[0]) for line in result.stdout.splitlines()
               if re.match(r'-?\d+\.\d{4} \{', line)]
     assert len(scores) == 5 and scores == sorted(scores, reverse=True)
-
-
-def prepared(word, folder, monkeypatch):
-    """Run the program with a word, which only prepares a search, in a folder; return the search."""
-    program, = (text for text in re.findall(r'```python\n(.*?)```', README.read_text(), re.DOTALL)
-                if word in text)
-    monkeypatch.chdir(folder)
-    names: dict = {}
-    exec(program, names)
-    return names['search']
-
-
-def test_depth_snippet_runs(tmp_path, monkeypatch):
-    """The whole is an example with a test of its own."""
-    np.savez(tmp_path / 'rgbd.npz', **{
-        f'{split}_{name}': np.ones((2, 12, 16, *shape), kind) for split in ('train', 'val')
-        for name, shape, kind in (('rgb', (3,), np.uint8), ('depth_mm', (), np.uint16))})
-    search = prepared('DepthDecoder', tmp_path, monkeypatch)
-    assert (search.mode, search.supernet_evaluator.trainer.max_epochs) == ('min', 60)
-    assert (tmp_path / 'runs' / 'depth.sqlite').exists()
-
-
-def test_scaling_snippet_runs(tmp_path, monkeypatch):
-    """In tests/strategy/test_distributed.py, two processes train."""
-    search = prepared('work_dir', tmp_path, monkeypatch)
-    assert search.supernet_evaluator.trainer.world_size == 2
-    assert str(search.work_dir) == f'{tmp_path}/runs/shared'

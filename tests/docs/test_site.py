@@ -11,7 +11,7 @@ import pytest
 from helpers.places import ROOT
 
 pytestmark = [pytest.mark.manager, pytest.mark.slow]
-PAGES = ('index', 'start', 'choosing', 'concepts', 'coming', 'installation', 'nnictl', 'scaling',
+PAGES = ('index', 'start', 'choosing', 'concepts', 'coming', 'installation', 'tasks', 'nnictl', 'latency', 'scaling',
          'results', 'architecture', 'contributing', 'changelog', 'generated/tutorials/index',
          'generated/tutorials/03_evidence', 'api/index', 'generated/api/nni_rankreg.loss',
          'generated/api/nni_rankreg.loss.PairwiseRankingLoss')
