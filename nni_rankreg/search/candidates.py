@@ -85,6 +85,11 @@ class Candidates:
             listed = self._draw(pool, self._new())
         self._listed = None if listed is None else self._first_of_each(listed)
 
+    @property
+    def listed(self) -> bool:
+        """Whether the candidates are the same ones each time, but for neighbours of the best."""
+        return self._listed is not None
+
     @cached_property
     def _sampler(self) -> UniformSampler:
         """What draws; given architectures may be of no space, such as the rows of a table."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from ..constraint import NamedCost
+from ..constraint import Cost
 from ..metric import Front, hypervolume_improvement, pareto_rank
 from ..predictor import Predictor
 from ..search import Candidates
@@ -35,7 +35,7 @@ class FrontGrowth:
         Random architectures.
     """
 
-    def __init__(self, costs: Sequence[NamedCost], reference: Sequence[Sample]):
+    def __init__(self, costs: Sequence[Cost], reference: Sequence[Sample]):
         self._costs, self._reference = list(costs), list(reference)
         self._limit = self.costs(reference).amax(0)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..constraint import NamedCost
-from ..predictor import Evidence, Predictor, WeakLabels, normal_scores_among
+from ..predictor import Evidence, Predictor, Remembered, WeakLabels, normal_scores_among
 from ..search import Candidates
 from ..typing import Results, Sample, Scorer, sample_key
 from .acenas_recipe import Rounds
@@ -65,7 +65,8 @@ class ClosedLoop:
         self._rounds = rounds
         self._supernet: dict[str, float] = {}
         self._reference: list[Sample] = []
-        self._growth = FrontGrowth(costs, self._sample()) if costs else None
+        remembered = [Remembered(one) if candidates.listed else one for one in costs]
+        self._growth = FrontGrowth(remembered, self._sample()) if costs else None
         self._fitted = 0
         self._guided = self._drawn = 0   # trainings, and random ones of these
 

@@ -189,6 +189,20 @@ def test_a_cost_with_the_name_of_a_label(tmp_path):
         make(tmp_path, costs=[op1]).check(SPACE, None)
 
 
+@pytest.mark.parametrize('size, once', [(len(EVERY), True), (100, False)])
+def test_costs_of_all_candidates_are_asked_once(tmp_path, size, once):
+    """Those of a larger space are drawn anew each time, and not remembered."""
+    asked = []
+
+    def price(samples):
+        asked.extend(map(sample_key, samples))
+        return LATENCY.latency(samples)
+
+    _, stages = play(make(tmp_path, costs=[price], candidates=CandidatePool(size=size)))
+    # Those of trainings are asked again for the archive, and for the answer.
+    assert (len(asked) <= len(EVERY) + 2 * len(trained(stages))) is once
+
+
 def test_what_is_no_cost(tmp_path):
     with pytest.raises(TypeError, match="Expected a cost, .* got 'latency'"):
         make(tmp_path, costs=['latency'])
