@@ -15,9 +15,10 @@ from nni.nas.nn.pytorch import ModelSpace, MutableConv2d
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nni_rankreg.constraint import MeasuredLatency
+from nni_rankreg.constraint import LatencyConstraint, MeasuredLatency, as_costs
 from nni_rankreg.constraint.measured import latency as module
 from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.search import ParetoFront
 from nni_rankreg.space import NasBench201, ProxylessNAS, ResNet48
 
 sys.path.append(str(ROOT / 'examples'))
@@ -134,6 +135,22 @@ def test_it_travels(tmp_path, kept):
     torch.testing.assert_close(found[0], found[1])
     torch.testing.assert_close(found[2], found[1], rtol=1e-4, atol=0)
     assert Counter.calls == calls
+
+
+def test_searches_within_it_and_against_it(tmp_path):
+    """A constraint travels to trials with it, a front has it as an objective."""
+    latency = measured(ConvNet(), file=tmp_path / 'a.csv').measure()
+    every = UniformSampler(ConvNet(), seed=2).distinct(60)
+    milliseconds = latency(every)
+    limit = float(milliseconds.median())
+    accept = nni.load(nni.dump(LatencyConstraint(latency, maximum=limit)))
+    assert [accept(one) for one in every] == (milliseconds <= limit).tolist()
+    drawn = UniformSampler(ConvNet(), accept=[accept]).distinct(10)
+    assert float(latency(drawn).max()) <= limit
+    assert [one.name for one in as_costs([latency])] == ['latency']
+    front = ParetoFront(['score', latency], 10, 50, progress=False).search(latency, ConvNet())
+    assert len(front) > 3
+    assert all(one.objectives == {'score': one.score, 'latency': one.score} for one in front)
 
 
 @pytest.fixture

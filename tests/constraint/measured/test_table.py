@@ -18,7 +18,7 @@ def test_what_is_written_is_read(tmp_path):
     again = LatencyTable.read(tmp_path / 'folder' / 'a.csv')
     assert again.about == table.about
     assert again.names('part') == [{'label': 'op', 'choice': [1, 2]}]
-    assert again.milliseconds('network', [{'width': 8, 'op': 'conv'}]) == [2.75]
+    assert again.milliseconds('network', [{'width': 8, 'op': 'conv'}]) == [2.625]
     assert again.repeats('network', {'width': 8, 'op': 'conv'}) == 4
     assert again.repeats('unseen', {}) == 0
 
