@@ -77,5 +77,15 @@ class RetiariiExperiment(NasExperiment):
     def export_top_models(self, top_k: int = 1, optimize_mode: str = 'maximize', *,
                           formatter: Literal['code', 'dict', 'instance'] | None = 'dict'
                           ) -> list[Any]:
-        """Return the best models; as dicts, unless said otherwise."""
+        """Return the best models; as dicts, unless said otherwise.
+
+        Raises
+        ------
+        ValueError
+            If `optimize_mode` is not that of the strategy, which decides what is best.
+        """
+        right = f'{getattr(self.strategy, "mode", "max")}imize'
+        if optimize_mode != right:
+            raise ValueError(f'Expected optimize_mode={right!r}, as of the strategy, got '
+                             f"{optimize_mode!r}. Say mode='min' to the strategy to minimise.")
         return super().export_top_models(top_k, formatter=formatter)

@@ -53,3 +53,14 @@ def test_engines_of_2_x_that_are_gone(make_space, make_evaluator):
     config.execution_engine = 'cgo'
     with pytest.raises(ValueError, match="execution_engine to be one of base, .* got 'cgo'"):
         exp.run(config)
+
+
+@pytest.mark.parametrize('mode, right, wrong', [('max', 'maximize', 'minimize'),
+                                                ('min', 'minimize', 'maximize')])
+def test_the_strategy_says_what_is_best(make_space, make_evaluator, monkeypatch, mode, right,
+                                        wrong):
+    exp = RetiariiExperiment(make_space(), make_evaluator(), [], SPOS(mode=mode))
+    monkeypatch.setattr(exp.strategy, 'list_models', lambda limit: [])
+    assert exp.export_top_models(optimize_mode=right) == []
+    with pytest.raises(ValueError, match=f"Expected optimize_mode='{right}', as of the strategy"):
+        exp.export_top_models(optimize_mode=wrong)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nni_rankreg import __version__
 from nni_rankreg.cli import main
 
 
@@ -50,7 +51,7 @@ def test_help_and_version(capsys):
         assert raised.value.code == 0
         words.append(capsys.readouterr().out.split())
     assert {'register', 'check', 'trial', 'report', 'demo', 'proxies'} <= set(words[0])
-    assert words[1][-1] == '0.1.0'
+    assert words[1][-1] == __version__
 
 
 def test_node_options(capsys):

@@ -11,10 +11,10 @@ import pytest
 from helpers.places import ROOT
 
 pytestmark = [pytest.mark.manager, pytest.mark.slow]
-PAGES = ('index', 'start', 'choosing', 'concepts', 'coming', 'installation', 'tasks', 'nnictl', 'latency', 'scaling',
-         'results', 'architecture', 'contributing', 'changelog', 'generated/tutorials/index',
-         'generated/tutorials/03_evidence', 'api/index', 'generated/api/nni_rankreg.loss',
-         'generated/api/nni_rankreg.loss.PairwiseRankingLoss')
+PAGES = ('index', 'start', 'choosing', 'concepts', 'coming', 'installation', 'tasks', 'nnictl',
+         'latency', 'scaling', 'results', 'architecture', 'contributing', 'changelog',
+         'generated/tutorials/index', 'generated/tutorials/03_evidence', 'api/index',
+         'generated/api/nni_rankreg.loss', 'generated/api/nni_rankreg.loss.PairwiseRankingLoss')
 
 
 @pytest.fixture(scope='module')
