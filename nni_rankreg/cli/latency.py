@@ -55,10 +55,9 @@ def latency(space: ImportPath, input: str, out: Path = Path('runs/latency.csv'),
                             file=out, networks=networks, repeats=repeats, seconds=seconds,
                             seed=seed)
     try:
-        agreement = found.agreement(unseen) if unseen else ''
+        lines = [str(found.agreement(unseen))] if unseen else []
         print('Cross-validation: ' + ', '.join(
-            f'{name} {error:.1%}' for name, error in found.errors.items()))
-        print(agreement)
+            f'{name} {error:.1%}' for name, error in found.errors.items()), *lines, sep='\n')
     except KeyboardInterrupt:
         print(f'Interrupted; what was measured is in {out}. The same command goes on.',
               file=sys.stderr)

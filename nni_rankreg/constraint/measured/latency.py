@@ -19,7 +19,7 @@ from ..._util.error import brief
 from ..._util.path import user_path
 from ...sampler import UniformSampler
 from ...space.usage import UsedChoices
-from ...typing import Sample, sample_key
+from ...typing import Sample, without
 from .agreement import Agreement
 from .backend import check_backend
 from .estimator import Estimator, best_estimator
@@ -212,12 +212,12 @@ class MeasuredLatency:
         ValueError
             If the space has no other networks than those that this learns from.
         """
-        seen = set(map(sample_key, self._learned))
-        others = UniformSampler(self.space, self.seed + 1, accept=lambda sample: sample_key(
-            sample) not in seen).up_to(count)
+        seen = self._learned
+        drawn = UniformSampler(self.space, self.seed + 1).up_to(count + len(seen))
+        others = without(drawn, seen)[:count]
         if len(others) < 2:
             raise ValueError('Expected a space with networks that are not learned from, got '
-                             f'{len(others)} beside {len(seen)}.')
+                             f'{len(others)} beside {len(seen)}. Learn from fewer.')
         if self.table.about.get('compared') != str(len(others)):
             self._measure(others)
         first, second = (np.array(self.table.milliseconds(kind, others))

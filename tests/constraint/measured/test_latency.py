@@ -84,6 +84,8 @@ def test_networks_are_counted_where_nothing_else_is_known():
     latency = measured(Strange(), networks=10)
     samples = [{'width': width} for width in (4, 8, 16)]
     torch.testing.assert_close(latency(samples), operations(Strange(), samples), rtol=1e-3, atol=0)
+    with pytest.raises(ValueError, match='that are not learned from, got 0 beside 3. Learn from f'):
+        latency.agreement()
 
 
 def test_interrupted_measurement_goes_on(tmp_path, monkeypatch):
