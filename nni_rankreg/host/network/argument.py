@@ -50,8 +50,10 @@ def output_size(operation: MixedOperation, chosen: Mapping[str, Any]) -> Hashabl
     if not isinstance(operation, MixedConv2d):
         return None
     one = {**operation.init_arguments, **chosen}
-    if isinstance(one['padding'], str):
-        return one['stride'], one['padding']
+    if one['padding'] == 'same':
+        return _pair(one['stride'])
+    if one['padding'] == 'valid':
+        one['padding'] = 0
     stride, kernel, padding, dilation = (_pair(one[name]) for name in (
         'stride', 'kernel_size', 'padding', 'dilation'))
     return stride, *(2 * pad - gap * (width - 1)
@@ -100,7 +102,7 @@ def _widths(operation: MixedOperation, chosen: Mapping[str, Any]) -> list[dict[i
 
 
 def narrowed(operation: MixedOperation, chosen: Mapping[str, Any], inputs: Sequence[Any],
-              named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+             named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Return the inputs, those that are wider than the operation without the rest."""
     *widths, _ = _widths(operation, chosen) or [{}]
     missing: list[dict[int, int]] = [{} for _ in inputs[len(widths):]]
@@ -117,7 +119,7 @@ def _narrow(tensor: Any, places: Mapping[int, int]) -> Any:
 
 
 def padded(operation: MixedOperation, widest: Mapping[str, Any], output: Any,
-            weight: float | Tensor) -> list[Any]:
+           weight: float | Tensor) -> list[Any]:
     """Return what an operation has returned, padded by zeros and weighed."""
     first, *others = output if isinstance(output, tuple) else (output,)
     for dimension, width in _widths(operation, widest)[-1].items():

@@ -221,6 +221,7 @@ def test_weights_of_another_type():
     (lambda: MutableConv2d(3, 4, 3, padding=Categorical([0, 1], label='p')), 2),
     (lambda: MutableConv2d(3, 4, 3, dilation=Categorical([1, 2], label='d')), 2),
     (OPERATIONS['dilation'][0], 1), (OPERATIONS['everything'][0], 1),
-    (lambda: MutableConv2d(3, A, 3, padding='same'), 1)])
+    (lambda: MutableConv2d(3, 4, 3, padding='valid', dilation=Categorical([1, 2], label='d')), 2),
+    (lambda: MutableConv2d(3, 4, 3, padding='same', dilation=Categorical([1, 2], label='d')), 1)])
 def test_sizes_of_the_output(make, sizes):
     assert len(WeightedOperation(operation_of(make)).output_sizes()) == sizes
