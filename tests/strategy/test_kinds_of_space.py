@@ -240,3 +240,15 @@ def test_regularizers(strategy, kind):
     output = network(inputs if kind == 'attention' else inputs[0])
     expected = (F.mse_loss if kind == 'attention' else F.cross_entropy)(output, target)
     torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize('strategy', [GDAS, DARTS])
+def test_an_experiment(strategy, run_experiment):
+    """Under NNI's sequential engine, with NNI's arguments."""
+    experiment = run_experiment(Convolutions(), evaluator('value choice'), strategy(
+        arc_learning_rate=.01, gradient_clip_val=5., candidates=3))
+    best = experiment.export_top_models(3, formatter='dict')
+    assert len({sample_key(one) for one in best}) == 3
+    network, = experiment.export_top_models(1, formatter='instance')
+    assert network.first.kernel_size == (best[0]['kernel'],) * 2
+    assert network.norm.num_features == network.first.out_channels == best[0]['channels']
