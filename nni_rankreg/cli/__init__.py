@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -42,16 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     quiet_host()
     words = _with_values(sys.argv[1:] if arguments is None else arguments)
-    asked = [name for name in words[:1] if name in _COMMANDS]     # what others import takes seconds
-    commands = {name: _command(name) for name in asked or _COMMANDS}
+    complete = any(word.startswith('--print_completion') for word in words)
+    commands = {name: _command(name) for name in _COMMANDS if complete or name in words[:1]}
     quiet_host()            # Lightning sets the level of its log when it is imported
     parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
                             description='One-shot architecture search that ranks correctly.')
     subcommands = parser.add_subcommands()
-    for name, function in commands.items():
+    for name in _COMMANDS:
         subparser = ArgumentParser(exit_on_error=False)
-        subparser.add_function_arguments(function, as_positional=name in _OF_ONE_FILE)
-        subcommands.add_subcommand(name, subparser, help=(function.__doc__ or '').split('\n')[0])
+        if name in commands:
+            subparser.add_function_arguments(commands[name], as_positional=name in _OF_ONE_FILE)
+        subcommands.add_subcommand(name, subparser, help=_meaning(name))
     try:
         config = parser.parse_args(words)
         values = config[config.subcommand].as_dict().items()
@@ -70,5 +72,17 @@ def _with_values(words: Sequence[str]) -> list[str]:
 
 
 def _command(name: str) -> Callable[..., None]:
+    """Import the function of a command, after a word to who watches: that takes seconds."""
+    if sys.stderr.isatty():
+        print(f'nni-rankreg {name}: loading ...', file=sys.stderr)
     module, function = _COMMANDS[name].rsplit('.', 1)
     return getattr(importlib.import_module(f'.{module}', __name__), function)
+
+
+def _meaning(name: str) -> str:
+    """Return the first line of what a command says of itself, without an import of it."""
+    module, function = _COMMANDS[name].rsplit('.', 1)
+    tree = ast.parse(Path(__file__).with_name(f'{module}.py').read_text(encoding='utf-8'))
+    text = next(ast.get_docstring(one) for one in tree.body
+                if isinstance(one, ast.FunctionDef) and one.name == function)
+    return (text or '').split('\n')[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,22 @@ def test_foreign_archive_is_refused_and_kept(tmp_path, refused):
     archive.write_text("somebody else's file")
     assert 'results.sqlite' in refused('demo', '--out', str(tmp_path))
     assert archive.read_text() == "somebody else's file"
+
+
+def test_help_imports_nothing_that_takes_seconds():
+    program = ('import sys\nfrom nni_rankreg.cli import main\n'
+               'try:\n    main(["--help"])\nexcept SystemExit:\n    pass\n'
+               'print(sorted({"torch", "nni", "pandas", "matplotlib"} & set(sys.modules)))')
+    output = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
+                            check=True).stdout
+    assert 'Draw the cells' in ' '.join(output.split()) and output.splitlines()[-1] == '[]'
+
+
+def test_completion_of_all_commands():
+    pytest.importorskip('shtab')
+    environment = {**os.environ, 'JSONARGPARSE_ADD_PRINT_COMPLETION_ARGUMENT': 'true'}
+    script = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-m', 'nni_rankreg', '--print_completion=shtab-bash'],
+        capture_output=True, text=True, check=True, env=environment).stdout
+    assert '--minutes' in script and '--archive' not in script      # that one is a word of report
+    subprocess.run(['bash', '-n'], input=script, text=True, check=True)
