@@ -118,10 +118,7 @@ class MeasuredLatency:
             seconds=seconds, seed=seed, progress=progress,
             file=None if file is None else user_path(file).absolute())
         self._set(space, make_example(example_input), **self._settings)
-        if self.file is not None and self.file.exists():
-            table = LatencyTable.read(self.file)
-            check_setting(table, self.table.about, self.file)
-            self.table = table
+        self._load()
         if not self._finished:
             self._begin()
 
@@ -174,6 +171,8 @@ class MeasuredLatency:
 
         It may be interrupted: `file` has what was measured until then.
         """
+        if not self._finished:
+            self._load()               # another object may have measured it meanwhile
         if not self._finished:
             self._measure([])
         return self
@@ -298,6 +297,13 @@ class MeasuredLatency:
         if others:
             self.table.about['compared'] = str(len(others))
         self._save()
+
+    def _load(self) -> None:
+        """Take the table of the file, if there is one."""
+        if self.file is not None and self.file.exists():
+            table = LatencyTable.read(self.file)
+            check_setting(table, self.table.about, self.file)
+            self.table = table
 
     def _save(self) -> None:
         if self.file is not None:

@@ -107,6 +107,15 @@ def test_interrupted_measurement_goes_on(tmp_path, monkeypatch):
     assert again(samples).tolist() == latency(samples).tolist() and Counter.calls == 70
 
 
+def test_two_objects_of_a_file_measure_once(tmp_path):
+    """As a search file names them: one as a cost, one in a constraint."""
+    first, second = (measured(ConvNet(), file=tmp_path / 'a.csv') for _ in range(2))
+    first.measure()
+    calls, samples = Counter.calls, UniformSampler(ConvNet()).distinct(3)
+    assert second(samples).tolist() == pytest.approx(first(samples).tolist(), rel=1e-3)
+    assert Counter.calls == calls
+
+
 def test_time_is_limited_but_for_three_rounds():
     latency = measured(NasBench201(4, 1), seconds=1e-3, repeats=9, networks=10).measure()
     names = latency.table.names('network')
