@@ -79,6 +79,7 @@ def test_help_imports_nothing_that_takes_seconds():
 
 def test_completion_of_all_commands():
     pytest.importorskip('shtab')
+    pytest.importorskip('jsonargparse', '4.47')
     environment = {**os.environ, 'JSONARGPARSE_ADD_PRINT_COMPLETION_ARGUMENT': 'true'}
     script = subprocess.run(
         [sys.executable, '-W', 'ignore', '-m', 'nni_rankreg', '--print_completion=shtab-bash'],
