@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS / 'extensions')]
 warnings.filterwarnings('ignore', module='nni')     # NNI 3.0 on a newer PyTorch
-os.environ['TQDM_DISABLE'] = '1'                    # no bars in the output of tutorials
 
 from nni_rankreg import __version__  # noqa: E402  (of this folder, not of one that is installed)
 

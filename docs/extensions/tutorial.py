@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import logging
 import warnings
 from typing import Any
 
+from tqdm.std import tqdm
+
 __all__ = ['quiet']
+
+tqdm.__init__ = functools.partialmethod(tqdm.__init__, file=io.StringIO())
+"""Progress bars go nowhere: a page would show each of their states below the other."""
 
 
 def quiet(gallery_conf: dict[str, Any], path: str) -> None:
