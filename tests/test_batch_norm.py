@@ -105,6 +105,7 @@ def test_calibration_is_the_plain_average():
         torch.testing.assert_close(net[layer].running_var, expected[layer].running_var)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'ProxylessNAS', 'MobileNetV3',
                                   'ShuffleNet of any width'])
 def test_calibration_of_a_path(name, make_supernet):

@@ -283,6 +283,7 @@ def test_a_supernet_is_run_again_only_if_it_would_be_another(archive):
     assert count == 1 and again == a and c not in (a, b)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 12), max_size=4), st.integers(0, 2 ** 20))
 def test_interrupted_anywhere_the_answer_is_the_same(uninterrupted, kills, seed):

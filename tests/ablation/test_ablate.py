@@ -27,6 +27,7 @@ def cells(table):
             for line in table.splitlines()[2:]]
 
 
+@pytest.mark.slow
 def test_results_against_scipy(run_ablation, ablation_data, tmp_path):
     (result,) = run_ablation(tmp_path).values()
     table = NASBENCH201.table(ablation_data, 'xtest_c10_200', result['setting']).subset(12, seed=0)
@@ -38,6 +39,7 @@ def test_results_against_scipy(run_ablation, ablation_data, tmp_path):
     assert result['setting']['epochs'] == 6 and result['setting']['operations'] == 4
 
 
+@pytest.mark.slow
 def test_control_is_never_taken_for_a_hinge(run_ablation, tmp_path):
     results = run_ablation(tmp_path, ('spos', 'equal-cost'), epochs=2)
     assert results['spos', 0]['active'] == 0. and results['equal-cost', 0]['active'] == 1.
@@ -173,6 +175,7 @@ def test_on_a_gpu(run_ablation, tmp_path):
     assert np.isfinite(result['scores']).all() and result['device'] != 'cpu'
 
 
+@pytest.mark.slow
 def test_real_data(shared_data, tmp_path, capsys):
     overrides = {'pixels': 8, 'images': 32, 'channels': 2, 'epochs': 2, 'batch_size': 16,
                  'averaged': 1, 'validation_images': 16}

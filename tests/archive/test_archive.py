@@ -39,6 +39,7 @@ metrics = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max
 
 # Results
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(architectures, metrics), max_size=6))
 def test_round_trip(entries):

@@ -60,6 +60,7 @@ def test_uniform_architectures(tmp_path, capsys):
     assert not (tmp_path / 'proxies.png').exists()
 
 
+@pytest.mark.slow
 def test_truth_gives_the_architectures_a_table_and_a_picture(tmp_path, capsys):
     proxies('l2_norm,flops', SMALL, truth='digits', count=12, out=tmp_path)
     found, table = rows(tmp_path), digits().subset(12, 0)

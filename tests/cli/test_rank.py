@@ -84,6 +84,7 @@ def test_own_space_by_its_columns(tmp_path, capsys):
     assert sum(line.startswith('|') for line in printed.splitlines()) == 12
 
 
+@pytest.mark.slow
 def test_command_line_of_a_space_of_nni(tmp_path, capsys):
     samples = UniformSampler(Tiny(), seed=1).distinct(12)
     metrics = [sum('abc'.index(choice) for choice in sample.values()) for sample in samples]
@@ -110,6 +111,7 @@ def test_losses_are_ranked_the_other_way(tmp_path):
     assert found['min'] == found['max'] and any(metric for *_, metric in found['min'])
 
 
+@pytest.mark.slow
 def test_choices_of_the_table_if_there_is_no_space(tmp_path, capsys):
     results = Results([{'a': 'x', 'b': 1}, {'a': 'y', 'b': 1}, {'a': 'x', 'b': 2}], [3., 1., 2.])
     table = write(tmp_path / 't.csv', ['sample', 'metric'],

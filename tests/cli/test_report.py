@@ -34,6 +34,7 @@ def archive(tmp_path):
     return archive
 
 
+@pytest.mark.slow
 def test_page_of_a_finished_search(archive, tmp_path, capsys):
     assert main(['report', str(archive.path), '--top', '2']) == 0
     folder = tmp_path / 'search-report'
@@ -157,6 +158,7 @@ def test_hovering_shows_an_architecture_and_its_picture(archive, browser):
     assert 'cell/0_1 skip_connect' in image.find_element('xpath', '..').text
 
 
+@pytest.mark.slow
 @pytest.mark.manager
 def test_losses_are_listed_lowest_first(archive, browser):
     archive.record_job('evaluation', 'evaluation', {})

@@ -206,6 +206,7 @@ def test_trusted_file_of_the_user(write, tmp_path, monkeypatch):
         build_search(read_config(broken, trust=True), trust=True)
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_before_it_is_needed(write):
     """NNI's manager waits ten seconds for a tuner; PyTorch alone may take them."""
     code = ('import sys; from nni_rankreg.config import read_config; '

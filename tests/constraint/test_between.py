@@ -106,6 +106,7 @@ def test_an_infeasible_filter_tells_the_range(draw):
         draw(accept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('space, pixels', [(ProxylessNAS(10, (8,) * 9), 32),
                                            (ResNet48(10, (16, 16, 24, 24)), 64)])
 def test_multiply_accumulates_here_and_in_a_trial(space, pixels):

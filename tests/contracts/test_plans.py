@@ -192,6 +192,7 @@ def test_known_results_are_not_trained(make, new, search):
     assert known == Results(samples, [2., 3.])
 
 
+@pytest.mark.slow
 @every_search
 def test_a_failure_is_left_out_and_not_proposed_again(make, new, search):
     """Each is tried twice in its stage."""

@@ -107,6 +107,7 @@ def test_none_is_missing(monkeypatch):
 
 # Seeds and states
 
+@pytest.mark.slow
 @EVERY_SPACE
 def test_same_seed_same_draws(name, space):
     draws = [SAMPLERS[name].draw(make(name, space, seed)) for seed in (7, 7, 8)]

@@ -96,6 +96,7 @@ def test_none_is_missing(monkeypatch):
     assert missing() == {'Other'}
 
 
+@pytest.mark.slow
 @every_strategy
 def test_used_again_it_gives_the_same_as_fresh_ones(make, train, tmp_path):
     """Between two trainings is one with results and from the weights of the first.

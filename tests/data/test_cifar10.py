@@ -104,6 +104,7 @@ def train(folder=None, epochs=2, **options):
     return strategy.train(NasBench201(2, 1, 10), evaluator).module
 
 
+@pytest.mark.slow
 def test_bfloat16_clips_for_a_fused_optimiser():
     """As Lightning does for another one; which is why it is here at all."""
     with pytest.raises(RuntimeError, match='does not allow for gradient clipping'):

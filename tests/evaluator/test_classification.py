@@ -307,6 +307,7 @@ def test_a_batch_without_depth_does_not_spoil_the_metrics(make_depth):
     assert evaluator.trainer.callback_metrics['val_rmse'].item() == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('regularizers', [(), [LandmarkRegularizer(
     Results([decode_depth('|none~0|conv_3x3~1|+|none~0|none~1|conv_1x1~2|'),
              decode_depth('|none~0|none~1|+|none~0|none~1|none~2|')], [0.3, 0.9]), mode='min',

@@ -72,6 +72,7 @@ def test_evaluators_report_nothing_inside(trial, monkeypatch):
     assert trial['final'] == [0.5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('strategy, finals, intermediates', [
     (RandomOneShot(), 1, 0),  # guard: the result of the architecture that was drawn last
     (SPOS(evolution=Evolution(2, 2, 1, progress=False)), 0, 2),

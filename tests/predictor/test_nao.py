@@ -41,6 +41,7 @@ def fitted(known):
 
 # Learning
 
+@pytest.mark.slow
 def test_each_architecture_is_paired_with_its_own_performance(known, fitted):
     """The published code pairs each with the next one's, from which nothing can be learned."""
     others = UniformSampler(additive(), seed=9).distinct(300, exclude=known)
@@ -64,6 +65,7 @@ def test_only_the_order_of_the_targets_counts(known):
     assert torch.equal(plain(known), bent(known))
 
 
+@pytest.mark.slow
 def test_same_seed_same_result(known):
     state, few = torch.get_rng_state(), known[:40]
     first, again, other = (NAOController(additive(), seed=seed, steps=30).fit(few, truth(few))

@@ -75,6 +75,7 @@ def test_pretraining_helps(weak, few):
     assert np.mean(gains) > .1
 
 
+@pytest.mark.slow
 def test_same_seed_same_scores(pretrained, weak, few):
     expected = copy.deepcopy(pretrained).fit(*few).score(few[0])
     assert torch.equal(Ranker(SPACE, **QUICK).pretrain(*weak).fit(*few).score(few[0]), expected)

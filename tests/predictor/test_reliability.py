@@ -78,6 +78,7 @@ def test_selection_by_the_prediction(correlation):
     assert corrected == pytest.approx(truth, abs=.04)
 
 
+@pytest.mark.slow
 def test_interval_covers_the_truth():
     truth = stats.kendalltau(*normal(.7, 20_000)).statistic
     inside = 0

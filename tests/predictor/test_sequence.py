@@ -71,6 +71,7 @@ def codec_and_leaves(request):
     return TokenCodec(leaves), leaves
 
 
+@pytest.mark.slow
 def test_a_round_trip_changes_nothing(codec_and_leaves):
     codec, leaves = codec_and_leaves
     samples = UniformSampler(leaves, seed=1).distinct(20)

@@ -139,6 +139,7 @@ def test_shape_and_names(name):
     assert structure_features(graphs.rows(slice(0, 0)), node_features).shape == (0, len(names))
 
 
+@pytest.mark.slow
 @EVERY
 def test_graphs_of_equal_structure_have_equal_features(name):
     graphs, node_features = encoded(name)

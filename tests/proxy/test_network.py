@@ -20,6 +20,7 @@ def trial(space, sample):
     return SimplifiedModelSpace.from_model(space).freeze(sample).executable_model()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', SPACES)
 def test_network_is_that_of_a_trial(name, make_space, make_batches):
     space = make_space(name)

@@ -185,6 +185,7 @@ def test_options_that_have_no_name_cannot_be_cached(space, batch, tmp_path):
     assert 'nll_loss' in named.key
 
 
+@pytest.mark.slow
 def test_the_cache_is_keyed_by_architecture(space, samples, batch, tmp_path):
     archive = Archive(tmp_path / 'scores.db')
     scorer = ProxyScorer('l2_norm', space, batch, cache=archive)

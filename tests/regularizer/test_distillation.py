@@ -254,6 +254,7 @@ def test_bad_arguments(arguments, message):
         RankingDistillation(teacher, **arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('landmarks', [False, True])
 def test_in_a_super_net(landmarks, make_space, make_evaluator):
     """A named proxy as teacher, alone and together with landmarks, repeatable by its seed."""

@@ -125,6 +125,7 @@ def test_a_single_class_index_is_no_label_without_a_loss(space, loaders):
         teaching.start(lambda: next(iter(loaders['train_dataloaders'])))
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_context(make_space, make_batches):
     """A weighted loss orders otherwise than the cross-entropy."""
     space, batch = make_space(), make_batches([8])[0]

@@ -67,6 +67,7 @@ def test_a_teacher_without_an_order_is_an_error(value):
         start(ranks(**dict.fromkeys(NAMES, value)))
 
 
+@pytest.mark.slow
 def test_proxies_see_the_first_batch_also_after_an_interruption(make_space, make_batches):
     """Another batch would give another order."""
     (first,), (other,) = make_batches([6]), make_batches([6], seed=1)
@@ -85,6 +86,7 @@ def test_proxies_see_the_first_batch_also_after_an_interruption(make_space, make
     assert orders(other, state)[0] == expected
 
 
+@pytest.mark.slow
 def test_a_learned_teacher_is_fitted_to_the_results(make_space, make_batches):
     """What has a result is ordered by it, all else by an ensemble that has learnt from these."""
     space, (batch,) = make_space(), make_batches([6])

@@ -107,6 +107,7 @@ def test_nothing_overlaps(operation):
             assert not inside.any()
 
 
+@pytest.mark.slow
 def test_edges_meet_in_nodes_only():
     figure, arrows, nodes, *_ = parts(dict.fromkeys(EDGES, 'conv_1x1'))
     ax, = figure.axes

@@ -78,6 +78,7 @@ def test_landmarks_satisfy_constraints():
         LandmarkSampler(constrained(), threshold=1).sample(11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('threshold', [-1, 6, 7])
 def test_impossible_threshold(threshold):
     message = f'below the largest possible distance, 6, got {threshold}'

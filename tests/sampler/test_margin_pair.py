@@ -68,6 +68,7 @@ def test_acceptance_rate(make, groups, published):
     assert sampler.acceptance_rate == sampler.accepted / sampler.drawn
 
 
+@pytest.mark.slow
 def test_groups_come_from_the_parameters():
     derived = choice_parameters(NasBench201(4, 1, 10))
     assert {label: {name: size > 0 for name, size in sizes.items()}

@@ -27,6 +27,7 @@ def test_sandwich_of_given_architectures():
         SandwichSampler(NasBench201(4, 1, 10), largest={**skip, 'cell/0_1': 'conv_5x5'})
 
 
+@pytest.mark.slow
 def test_sandwich_of_numbers_layers_and_inputs(make_space):
     largest, smallest, *_ = SandwichSampler(make_space('DARTS of any size')).paths()
     assert (largest['width'], smallest['width']) == (8, 4)

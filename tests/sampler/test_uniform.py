@@ -54,6 +54,7 @@ def test_draws_as_nni_does(label):
     assert statistic < 30            # chi-square of at most 3 degrees of freedom: p < 1e-5
 
 
+@pytest.mark.slow
 def test_draws_as_a_one_shot_super_net_resamples():
     space = NasBench201(4, 1, 10)
     modules = [module for module in RandomOneShot().mutate_model(space).modules()

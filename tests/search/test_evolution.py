@@ -191,6 +191,7 @@ def shares_of_better(batch):
     return np.array(shares)
 
 
+@pytest.mark.slow
 def test_batches_find_as_good_architectures_as_one_child_at_a_time():
     """The share of better architectures, paired by seed: no worse within two standard errors."""
     one, batch = shares_of_better(1), shares_of_better(None)

@@ -70,6 +70,7 @@ def check(there, back, malformed):
         assert there(back(result)) == result
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_codes(codec, data):

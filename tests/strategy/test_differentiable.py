@@ -41,6 +41,7 @@ def train(make_space, make_evaluator):
     return run
 
 
+@pytest.mark.slow
 @BOTH
 def test_experiment(kind, make_space, make_evaluator, run_experiment):
     space = make_space()
@@ -117,6 +118,7 @@ def test_half_of_the_data_is_always_held_out(train, make_evaluator, make_loader)
     assert len(loaders.training.dataset) == len(loaders.ranking.dataset) == 8
 
 
+@pytest.mark.slow
 @BOTH
 def test_cells(kind, train, make_evaluator, make_loader):
     evaluator = make_evaluator(make_loader(4, 2, 32), make_loader(2, 2, 32))

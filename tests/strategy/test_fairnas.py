@@ -14,6 +14,7 @@ from nni_rankreg.strategy import SPOS, FairNAS
 SMALL = Evolution(4, 8, 2, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('strategy, count', [
     (FairNAS(evolution=SMALL, seed=2), 5),
     (SPOS(sampler=partial(SandwichSampler, count=1), evolution=SMALL), 3)])

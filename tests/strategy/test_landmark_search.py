@@ -236,6 +236,7 @@ def test_failed_best_architecture_is_dropped(tmp_path):
     assert failed[0] not in stand_alone(stages[4]) and len(stages[4]) == 2    # not once more
 
 
+@pytest.mark.slow
 def test_random_landmarks_tell_how_far_the_supernet_can_be_trusted(tmp_path):
     search = make(tmp_path, landmarks=Landmarks(3, random=4), iterations=3)
     answer, stages = play(search)
@@ -344,6 +345,7 @@ def test_finished_search_is_only_read(tmp_path, table):
     assert again.strategy.supernets == first.strategy.supernets
 
 
+@pytest.mark.slow
 def test_finished_search_goes_on_for_more_iterations(tmp_path, table):
     search_table(tmp_path, table)
     search_table(tmp_path, table, iterations=3)

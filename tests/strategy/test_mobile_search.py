@@ -49,6 +49,7 @@ def loaders(images):
             DataLoader(validation, batch_size=10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('recipe', [ACENAS_SUPERNET, IMAGENET_LINEAR])
 def test_supernet(recipe, images, constraint, run_experiment):
     evaluator = Classification(*loaders(images), num_classes=10,

@@ -77,6 +77,7 @@ def train(make_space, make_evaluator):
 
 # Experiments
 
+@pytest.mark.slow
 @pytest.mark.parametrize('regularizers', [(), (LandmarkRegularizer(LANDMARKS, schedule=ALWAYS),)])
 def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
     space, strategy = make_space(), NAO(regularizers, refit_every=1, **SMALL)
@@ -94,6 +95,7 @@ def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
     assert network(torch.randn(2, 3, 8, 8)).shape == (2, 10)
 
 
+@pytest.mark.slow
 def test_search_with_landmarks(tmp_path, make_evaluator, monkeypatch):
     """NAO as the super-net of a search of two iterations, the second from the first's weights."""
     monkeypatch.setattr(nni_experiment, 'Experiments', partial(Experiments, str(tmp_path)))
@@ -116,6 +118,7 @@ def test_search_with_landmarks(tmp_path, make_evaluator, monkeypatch):
 
 # The pool and the controller
 
+@pytest.mark.slow
 def test_each_score_is_that_of_its_own_architecture(train):
     """The published code is off by one: the first is never scored."""
     trained = train(watched(NAO(warmup=0, refit_every=2, **SMALL)), learning_rate=0.)
@@ -200,6 +203,7 @@ def test_state_of_the_pool(train):
 
 # Spaces
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['NasBench101', 'DARTS'])
 def test_other_spaces(name, train, make_loader, make_space):
     trained = train(NAO(warmup=0, refit_every=1, **SMALL), 1, name, max_steps=1,

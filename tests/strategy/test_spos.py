@@ -193,6 +193,7 @@ def test_ranking_is_measured_against_the_truth_without_landmarks(train):
     assert logged['kendall_tau'] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_truth_to_minimise(train):
     """Like its negative, but for the sign that reports show."""
     losses = Results(SAMPLES, [-metric for metric in TRUTH.metrics])
@@ -344,6 +345,7 @@ def test_processes_that_score(devices, expected, train, monkeypatch):
     assert trained.scorer().processes == expected
 
 
+@pytest.mark.slow
 def test_scores_are_averaged_with_evidence(train):
     """By rank: what is far better by the evidence comes first, whatever the super-net says."""
     def evidence(samples):

@@ -98,6 +98,7 @@ class ThreeLosses(Term):
         return sum(losses)
 
 
+@pytest.mark.slow
 def test_landmarks_of_gdas_are_paths(make_module, make_supernet, fit):
     samples = UniformSampler(make_supernet(), seed=4).distinct(3)
     term = ThreeLosses(samples)
@@ -119,6 +120,7 @@ def naive(supernet, x, weights):
     return supernet.train()(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('delta', [0.01, 0.15])
 def test_landmarks_of_darts_are_soft(delta, make_module, make_supernet, fit):
     samples = UniformSampler(make_supernet(), seed=4).distinct(3)

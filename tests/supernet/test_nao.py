@@ -115,6 +115,7 @@ def test_the_controller_learns_before_an_epoch(warmup, every, expected, make, ma
     assert learned == [(epoch, 2 * epoch + epoch) for epoch in expected]  # two, and a validation
 
 
+@pytest.mark.slow
 def test_the_state_has_the_pool(make):
     module, resumed = make(share=0.5), make(share=0.5)
     module.next_generation(scorer)

@@ -78,6 +78,7 @@ def test_a_filter_that_rejects_every_step(make_path, make_space):
     assert len(seen) == 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fair', [False, True])
 def test_draws_go_on_from_the_state(fair, make_path, make_space):
     def make(seed=3):

@@ -53,6 +53,7 @@ def accuracy(logits, labels):
     return (logits.argmax(1) == labels).float().mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('metric, measure', [(None, minus_loss), ('val_acc', accuracy)])
 def test_scores_are_those_of_frozen_networks(metric, measure, module, samples, make_batches):
     batches = make_batches([8, 8, 5])
@@ -156,6 +157,7 @@ def test_unknown_metric(module, samples, make_batches):
     assert {one.training for one in module.modules()} == {True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [
     'NasBench201', 'NasBench101', 'own DARTSSpace', 'own ENAS of any size', 'own ProxylessNAS',
     'own ResNet48', 'ShuffleNet', 'AutoFormer'])

@@ -33,6 +33,7 @@ class Wrapped(ClassificationModule):
         return self.criterion(self(batch['x']), batch['y'])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('processes', [1, 2])
 @pytest.mark.parametrize('name', ['NasBench201', 'own DARTSSpace'])
 @pytest.mark.parametrize('wrapped', [True, False])

@@ -171,6 +171,7 @@ def test_npz_of_other_shapes(tmp_path, arrays):
         TabularBenchmark.from_npz(tmp_path / 'a.npz', 'one', json.loads)
 
 
+@pytest.mark.slow
 def test_nasbench201_as_published(shared_data):
     path = shared_data / 'nb201.npz'
     truth = TabularBenchmark.from_npz(path, 'test_c10_200', decode_nasbench201)
@@ -210,6 +211,7 @@ def toy_csv(tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('strategy', [
     Random(seed=0), GridSearch(seed=0),
     RegularizedEvolution(population_size=10, sample_size=4, seed=0),

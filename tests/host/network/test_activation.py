@@ -72,6 +72,7 @@ def resample(supernet, sample):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name, remembered', [
     *((name, 256) for name in ['NasBench201', 'DARTS', 'DARTS of any size', 'ProxylessNAS',
                                'MobileNetV3', 'ShuffleNet of any width', 'AutoFormer', *OWN]),

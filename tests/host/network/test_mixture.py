@@ -66,6 +66,7 @@ def test_layers_and_inputs_against_the_formula():
     torch.testing.assert_close(space(x), 0.1 * x + 0.6 * first + 0.3 * second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['NasBench201', 'DARTS', 'own NasBench201', 'own DARTSSpace',
                                   'own PNAS of one size'])
 def test_one_choice_of_each_label_is_the_path(name, make_space):

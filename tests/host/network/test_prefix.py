@@ -68,6 +68,7 @@ def test_a_chain_of_known_tensors_is_computed_once(images):
     assert all(torch.equal(output, images + 12) for output in outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['NasBench201', 'NasBench101', 'own DARTSSpace', 'own AmoebaNet',
                                   'own DARTSSpace of any size', 'own ProxylessNAS', 'own ResNet48',
                                   'ProxylessNAS', 'ShuffleNet of any width', 'AutoFormer'])
@@ -221,6 +222,7 @@ def test_fixed_modules_contain_no_choice():
         'deep.blocks.1', 'deep.blocks.2'}
 
 
+@pytest.mark.slow
 def test_layers_of_which_a_slice_is_used_are_not_fixed(make_supernet):
     supernet = make_supernet('own DARTSSpace of any size')
     fixed = set(fixed_modules(supernet))

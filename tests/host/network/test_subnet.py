@@ -62,6 +62,7 @@ def biggest_difference(a, b):
     return max((a[name] - b[name]).abs().max().item() for name in a.keys() & b.keys())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_output_is_that_of_the_supernet(name, make_supernet):
     supernet = trained(make_supernet(name))
@@ -109,6 +110,7 @@ def test_the_network_is_a_copy(name, make_supernet):
     assert all(parameter.grad is None for parameter in supernet.parameters())
 
 
+@pytest.mark.slow
 def test_two_slots_of_a_node_do_not_share_an_operation(make_supernet):
     supernet = make_supernet('DARTS')
     sample = {label: [0] if 'input' in label else 'sep_conv_3x3'
@@ -126,6 +128,7 @@ def test_what_is_shared_stays_shared_and_custom_modules_freeze_themselves():
     assert extract(supernet, {'second': 1}).second.beta == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('training', [True, False])
 def test_training_mode_is_kept(training, make_supernet):
     supernet = make_supernet('DARTS of any size').train(training)
@@ -149,6 +152,7 @@ def test_model_of_a_strategy(make_space, make_evaluator):
 
 # Guards: when one of these fails, NNI does itself what `extract` is for.
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['ProxylessNAS', 'MobileNetV3', 'ShuffleNet'])
 def test_nni_still_fails_to_freeze_operations_without_bias(name, make_supernet):
     supernet = make_supernet(name)
@@ -164,6 +168,7 @@ def test_nni_still_loses_the_weights_of_nds_spaces(name, make_supernet):
     assert biggest_difference(first, second) > 0.01
 
 
+@pytest.mark.slow
 def test_networks_of_trials_still_differ_from_the_supernet(make_supernet):
     """Copying the weights into a trial's network would not do."""
     supernet = make_supernet('MobileNetV3')

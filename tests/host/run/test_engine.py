@@ -309,6 +309,7 @@ def test_guard_lightning_trainer_trains_once():
     assert trainer.global_step == 3
 
 
+@pytest.mark.slow
 def test_each_job_is_trained_as_if_it_were_the_only_one(tmp_path):
     torch.set_num_threads(1)
     samples = [{f'cell/{edge}': operation for edge in ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')}

@@ -45,6 +45,7 @@ def test_a_prefix_of_each_line_is_no_end():
     assert error_of(marked + '[W123 socket] retry').splitlines()[-1] == '[rank0]: ValueError: no'
 
 
+@pytest.mark.slow
 def test_a_crash_in_compiled_code():
     found = error_of(left_by(
         'import ctypes\nfrom nni_rankreg.host.trial import telling_its_end\n'

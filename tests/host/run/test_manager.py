@@ -129,6 +129,7 @@ def test_guard_nni_goes_on_after_an_interrupt(monkeypatch):
     assert manager._run_impl(Experiment(None), 8080, True, False) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
 def test_signal_ends_the_script_in_order(number):
     """NNI stops its experiments at exit; a forked process dies as ever."""

@@ -101,6 +101,7 @@ class _NoForm:
         raise NotImplementedError
 
 
+@pytest.mark.slow
 def test_nothing_heavy_before_it_runs():
     """NNI waits ten seconds for the connection, and PyTorch may take longer on a cold disk."""
     code = ('import sys, nni_rankreg.tuner; '

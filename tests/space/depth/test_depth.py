@@ -46,6 +46,7 @@ def test_number_of_architectures_is_that_of_the_paper(form):
         assert ChoiceSpace(space(form)).size == SIZES[form]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', FORMS)
 def test_supernet_path_is_the_network_of_a_trial(form, images):
     """With the weights that the super-net has for it: extracted, frozen, and loaded by name."""

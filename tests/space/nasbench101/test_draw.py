@@ -20,6 +20,7 @@ def space():
     return NasBench101(4, 1, 1)
 
 
+@pytest.mark.slow
 def test_vertices_are_drawn_by_the_prior_and_matrices_uniformly(space):
     sampler, count = UniformSampler(space, seed=3), 8_000
     specs = [encode_nasbench101(sampler.sample()) for _ in range(count)]

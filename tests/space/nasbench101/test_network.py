@@ -36,6 +36,7 @@ def parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+@pytest.mark.slow
 def test_parameters_are_those_of_the_benchmark(shared_data):
     with np.load(shared_data / 'nb101_weightsharing.npz') as table:
         columns = [table[name] for name in ('adj', 'ops', 'n_vertices', 'params')]

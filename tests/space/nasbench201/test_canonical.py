@@ -61,6 +61,7 @@ def test_functions_of_convolutions_with_weights_of_their_own(forms, bias, functi
     assert sum(len(several) > 1 for several in by_form.values()) == coarse
 
 
+@pytest.mark.slow
 def test_cells_of_twins_give_the_same(forms):
     generator, cell = random.Random(0), NasBench201(4, 1).cells[0].double()
     by_form = defaultdict(list)

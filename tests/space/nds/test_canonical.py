@@ -74,6 +74,7 @@ def test_twins_are_those_that_compute_the_same(cell, merge):
     assert 200 < len(forms) < 650
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', FAMILIES)
 def test_cells_in_another_order_are_twins(family):
     generator, space = random.Random(1), family(4, 3)

@@ -29,6 +29,7 @@ DARTS_V2 = Genotype(
     (2, 3, 4, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size', [(4, 3), ((4, 8), (3, 4, 20))], ids=['fixed', 'any size'])
 @pytest.mark.parametrize('family', FAMILIES)
 def test_random_architectures_and_back(family, size, leaves_of):

@@ -91,6 +91,7 @@ def test_the_active_path_is_the_network_of_a_trial(name, make_supernet):
             torch.testing.assert_close(trial(x), supernet(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('depths', [(3, 6), (4, 5), (3, 5), (4, 8)])
 @pytest.mark.parametrize('family', [DARTSSpace, ENAS])
 def test_every_depth_is_the_network_of_a_trial(family, depths):
@@ -107,6 +108,7 @@ def test_every_depth_is_the_network_of_a_trial(family, depths):
         assert sum(len(stage) for stage in trial.stages) == depth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dataset, pixels', [('cifar', 16), ('imagenet', 64)])
 def test_both_data_sets(dataset, pixels):
     supernet = RandomOneShot().mutate_model(ENAS(4, (3, 6), dataset, num_labels=7)).eval()
@@ -143,6 +145,7 @@ def test_cells_merge_loose_ends_only(name, make_supernet):
         hook.remove()
 
 
+@pytest.mark.slow
 def test_a_loose_end_uses_the_same_weights_in_every_architecture(make_supernet):
     """Node 6 is always merged; its weights in the next cell are the last fifth."""
     supernet = make_supernet('own NASNet')
@@ -161,6 +164,7 @@ def test_a_fixed_size_has_no_layers_to_slice(make_supernet):
                for module in make_supernet('own DARTSSpace of any size').modules())
 
 
+@pytest.mark.slow
 def test_a_stage_of_one_cell_changes_the_first_layer_of_the_next():
     supernet = RandomOneShot().mutate_model(DARTSSpace(4, (3, 6)))
     first = [supernet.stages[index].blocks[0].preprocessor for index in range(3)]
@@ -236,6 +240,7 @@ def test_nni_still_merges_all_nodes():
         trial_network(supernet, sample).load_state_dict(extract(supernet, sample).state_dict())
 
 
+@pytest.mark.slow
 def test_nni_still_makes_all_layers_slicable():
     supernet = RandomOneShot().mutate_model(NniDARTS(4, 3, 'cifar'))
     assert any(isinstance(module, MixedOperation) for module in supernet.modules())

@@ -123,6 +123,7 @@ def test_published_size_of_the_reference_network():
     assert (round(cost.params / 1e6, 2), round(cost.macs / 1e6)) == (4.08, 320)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('skip', [0.5, 0.2])
 def test_blocks_are_skipped_as_often_as_said_also_in_a_supernet(skip):
     space = ProxylessNAS(10, (8,) * 9, skip=skip)

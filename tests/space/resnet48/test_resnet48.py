@@ -28,6 +28,7 @@ def table(shared_data):
         return {**data, 'arch': [code.decode() for code in data['arch'].tolist()]}
 
 
+@pytest.mark.slow
 def test_real_codes_round_trip(table):
     samples = [decode_resnet48(code) for code in table['arch']]
     assert [encode_resnet48(sample) for sample in samples] == table['arch']
