@@ -26,8 +26,6 @@ default_role = 'py:obj'     # single backticks name what is documented here, or 
 
 html_theme = 'furo'
 html_title = f'nni_rankreg {version}'
-html_static_path = ['_static']
-html_css_files = ['site.css']
 html_copy_source = False
 
 autosummary_generate = True
