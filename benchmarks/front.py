@@ -198,8 +198,11 @@ def results(out: Path) -> pd.DataFrame:
 
 def report(out: Path) -> str:
     """Return the mean shares with half of their 95 % intervals, as Markdown."""
-    lines = []
-    for (columns, method), rows in results(out).groupby(['columns', 'method'], sort=False):
+    every, lines = results(out), []
+    for columns, method in product(every['columns'].unique(), METHODS):
+        rows = every[(every['columns'] == columns) & (every['method'] == method)]
+        if rows.empty:
+            continue
         shares = {name: np.array([one[name] for one in rows['shares']])
                   for name in ('all', 'upper half')}
         lines.append([columns, method, len(rows), *(
