@@ -18,7 +18,8 @@ from .._util.finite import check_finite
 from .._util.torch_file import read_torch_file
 from ..constraint import all_of
 from ..data import HeldOut, Loaders
-from ..host.network.convolution import AnyKernelConv2d
+from ..host.network.convolution import AnyConv2d
+from ..host.network.normalization import AnyBatchNorm2d
 from ..host.network.repeat import check_repeat
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage, Remembered
@@ -138,7 +139,8 @@ class SuperNetStrategy(RandomOneShot):
 
     def default_mutation_hooks(self) -> list[Any]:
         """Return what turns modules into those of a super-net; NNI calls this."""
-        return [check_repeat, AnyKernelConv2d.mutate, *super().default_mutation_hooks()]
+        return [check_repeat, AnyConv2d.mutate, AnyBatchNorm2d.mutate,
+                *super().default_mutation_hooks()]
 
     def make_module(self, training_module: LightningModule, supernet: ModelSpace,
                     context: TermContext, **options: Any) -> SuperNetModule:

@@ -17,6 +17,8 @@ from nni.nas.oneshot.pytorch.supermodule.operation import (
 )
 from torch import Tensor
 
+from .convolution import pair
+
 __all__ = ['form', 'hashable', 'largest', 'narrowed', 'output_size', 'padded']
 
 _INPUTS = ('query', 'key', 'value')  # the names of an attention's
@@ -37,9 +39,10 @@ def form(operation: MixedOperation, chosen: Mapping[str, Any]) -> Hashable:
         of_group = (one['groups'] > 1 and (one['in_channels'] // one['groups'],
                                            one['out_channels'] // one['groups']))
         return (hashable(one['stride']), hashable(one['dilation']), of_group,
-                'kernel_size' in chosen or hashable(one['padding']))
+                tuple(width % 2 for width in pair(one['kernel_size']))
+                if 'kernel_size' in chosen else hashable(one['padding']))
     if isinstance(operation, MixedBatchNorm2d):
-        return one['eps'], one['momentum']
+        return one['eps'], one['momentum'], operation.affine or one['num_features']
     if isinstance(operation, (MixedLayerNorm, MixedMultiHeadAttention)):
         return tuple(chosen.values())
     return None
@@ -51,10 +54,10 @@ def output_size(operation: MixedOperation, chosen: Mapping[str, Any]) -> Hashabl
         return None
     one = {**operation.init_arguments, **chosen}
     if one['padding'] == 'same':
-        return _pair(one['stride'])
+        return pair(one['stride'])
     if one['padding'] == 'valid':
         one['padding'] = 0
-    stride, kernel, padding, dilation = (_pair(one[name]) for name in (
+    stride, kernel, padding, dilation = (pair(one[name]) for name in (
         'stride', 'kernel_size', 'padding', 'dilation'))
     return stride, *(2 * pad - gap * (width - 1)
                      for pad, gap, width in zip(padding, dilation, kernel))
@@ -69,12 +72,8 @@ def _larger(one: Any, other: Any) -> Any:
     if one == other:
         return one
     if isinstance(one, tuple) or isinstance(other, tuple):
-        return tuple(map(max, _pair(one), _pair(other)))
+        return tuple(map(max, pair(one), pair(other)))
     return max(one, other)
-
-
-def _pair(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value, value)
 
 
 def hashable(value: Any) -> Any:

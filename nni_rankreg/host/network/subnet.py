@@ -118,11 +118,11 @@ def _extract_operation(supernet: MixedOperation, sample: Sample) -> nn.Module:
     for name, mutable in supernet.mutable_arguments.items():
         arguments[name] = mutable.freeze(sample)
     operation = supernet.bound_type(**arguments)
+    for tensor in islice(chain(supernet.parameters(), supernet.buffers()), 1):
+        operation.to(tensor)
     operation.load_state_dict({
         name: tensor for name, tensor in supernet.freeze_weight(**arguments).items()
         if tensor is not None})
-    for tensor in islice(chain(supernet.parameters(), supernet.buffers()), 1):
-        operation.to(tensor)
     return operation.train(supernet.training)
 
 

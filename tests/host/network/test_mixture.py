@@ -241,7 +241,7 @@ class Strided(ModelSpace):
 
 
 @pytest.mark.parametrize('name, kind', [
-    ('NasBench101', 'PathSamplingCell101'), ('strides', 'AnyKernelConv2d'),
+    ('NasBench101', 'PathSamplingCell101'), ('strides', 'AnyConv2d'),
     ('own DARTSSpace of any size', 'PathSamplingFirst')])
 def test_what_cannot_be_mixed_is_refused(name, kind, make_supernet):
     supernet = (SPOS().mutate_model(Strided()) if name == 'strides' else make_supernet(name))

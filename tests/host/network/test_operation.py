@@ -28,6 +28,8 @@ from nni_rankreg.strategy import SPOS
 A = Categorical([2, 4, 6], label='a')
 B = Categorical([4, 8], label='b')
 K = Categorical([1, 3, 5], label='k')
+D = Categorical([1, 2], label='d')
+W = Categorical([8, 16], label='w')
 IMAGES = torch.Size([3, 8, 7, 6])
 
 OPERATIONS = {
@@ -41,12 +43,23 @@ OPERATIONS = {
     'kernels': (lambda: MutableConv2d(
         8, 2, Categorical([(3, 3), (1, 5), (5, 1)], label='k'),
         padding=Categorical([(1, 1)], label='p')), IMAGES),
+    'reflected borders': (lambda: MutableConv2d(8, 3, K, padding=K // 2, padding_mode='reflect'),
+                          IMAGES),
+    'reflected borders, dilation': (lambda: MutableConv2d(
+        8, 3, 3, dilation=D, padding=D, padding_mode='reflect'), IMAGES),
+    'even and odd kernels': (lambda: MutableConv2d(
+        8, 3, Categorical([2, 3, 4, 5], label='k'), padding='same'), IMAGES),
+    'same size, repeated borders': (lambda: MutableConv2d(
+        8, 3, Categorical([2, 5], label='k'), padding='same', dilation=(1, 2),
+        padding_mode='replicate'), IMAGES),
+    'lists': (lambda: MutableConv2d(B, A, [3, 5], padding=[1, 2], stride=[1, 2]), IMAGES),
+    'groups of 8 channels': (lambda: MutableConv2d(W, 2 * W, 3, groups=W // 8),
+                             torch.Size([3, 16, 7, 6])),
     'depthwise': (lambda: MutableConv2d(B, B, 3, groups=B), IMAGES),
     'depthwise, wider output': (lambda: MutableConv2d(B, 2 * B, 3, groups=B), IMAGES),
     'groups': (lambda: MutableConv2d(8, 8, 3, groups=Categorical([1, 2, 4], label='g')), IMAGES),
     'groups of other channels': (lambda: MutableConv2d(B, A, 3, groups=2), IMAGES),
-    'dilation': (lambda: MutableConv2d(8, A, 3, dilation=Categorical([1, 2], label='d'),
-                                       padding=Categorical([1, 2], label='d')), IMAGES),
+    'dilation': (lambda: MutableConv2d(8, A, 3, dilation=D, padding=D), IMAGES),
     'linear': (lambda: MutableLinear(B, A * 2), torch.Size([2, 3, 8])),
     'expression': (lambda: MutableLinear(A + B - 2, B, bias=False), torch.Size([2, 12])),
     'batch norm': (lambda: MutableBatchNorm2d(B), IMAGES),
@@ -54,6 +67,7 @@ OPERATIONS = {
     'batch norm without weights': (
         lambda: MutableBatchNorm2d(8, eps=Categorical([1e-5, 1.], label='e'), affine=False),
         IMAGES),
+    'widths of a batch norm without weights': (lambda: MutableBatchNorm2d(B, affine=False), IMAGES),
     'layer norm': (lambda: MutableLayerNorm(B), torch.Size([2, 3, 8])),
 }
 

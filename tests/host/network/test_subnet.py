@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
+from nni import choice
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableLinear, Repeat
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.space import ModelStatus, RawFormatModelSpace, model_context
 from nni.nas.strategy import RandomOneShot
@@ -14,6 +15,7 @@ from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.host.network.activation import Activator
 from nni_rankreg.host.network.subnet import SubnetModelSpace, extract
 from nni_rankreg.sampler import UniformSampler
+from nni_rankreg.strategy import SPOS
 
 OWN = ['NasBench101', 'own NasBench201', 'own DARTSSpace', 'own DARTSSpace of any size',
        'own ENAS of any size', 'own PNAS', 'own AmoebaNet', 'own NASNet', 'own ProxylessNAS',
@@ -126,6 +128,19 @@ def test_what_is_shared_stays_shared_and_custom_modules_freeze_themselves():
     assert isinstance(network.fixed, nn.Sequential) and len(network.fixed) == 2
     supernet.second = Custom()
     assert extract(supernet, {'second': 1}).second.beta == 2
+
+
+def test_double_precision_is_kept():
+    class Space(ModelSpace):
+        def __init__(self):
+            super().__init__()
+            self.linear = MutableLinear(3, choice('width', [2, 4]))
+
+    supernet = SPOS().mutate_model(Space()).double()
+    nn.init.normal_(supernet.linear.weight)
+    network = extract(supernet, {'width': 2})
+    assert torch.equal(network.linear.weight, supernet.linear.weight[:2])
+
 
 
 @pytest.mark.slow
