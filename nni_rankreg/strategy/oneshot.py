@@ -21,6 +21,7 @@ from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyConv2d
 from ..host.network.normalization import AnyBatchNorm2d
 from ..host.network.repeat import check_repeat
+from ..host.network.unread import check_choices
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage, Remembered
 from ..regularizer import Regularizer, Term, TermContext
@@ -221,6 +222,7 @@ class SuperNetStrategy(RandomOneShot):
             no architecture that is accepted.
         """
         check_evaluator(evaluator)
+        check_choices(space)
         for module in space.modules():
             check_repeat(module)
         read_truth(self.truth, self.mode, space)
@@ -265,6 +267,7 @@ class SuperNetStrategy(RandomOneShot):
         """Return the super-net with its evaluator, ready to be trained."""
         space, evaluator = model_space.model_space, model_space.evaluator
         check_evaluator(evaluator)
+        check_choices(space)
         known = Results([], [], 'max') if results is None else read_results(results, 'max', space)
         context = TermContext(space, self._accepted(space, accept), known, weights is not None,
                               partial(outputs_loss, evaluator.module),
