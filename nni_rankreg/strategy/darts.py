@@ -49,7 +49,9 @@ class DARTS(DifferentiableStrategy):
     .. note:: Every step executes all choices. On a cell of NNI, an operation on an input weighs as
        much as the product of the weights of both, as with the edge weights of PC-DARTS (Xu et al.,
        ICLR 2020). Its partial channels are left out: they would be other operations, with a part
-       of the channels, than those of the user's space.
+       of the channels, than those of the user's space. Outputs of several widths are padded by
+       zeros: where they are concatenated, what follows finds others than the narrow ones behind each
+       other. There `GDAS` and `SPOS` train what is exported.
 
     Examples
     --------

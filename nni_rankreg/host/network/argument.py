@@ -73,7 +73,10 @@ def _larger(one: Any, other: Any) -> Any:
         return one
     if isinstance(one, tuple) or isinstance(other, tuple):
         return tuple(map(max, pair(one), pair(other)))
-    return max(one, other)
+    try:
+        return max(one, other)
+    except TypeError:  # names, None: none of them is the larger one
+        return one
 
 
 def hashable(value: Any) -> Any:
@@ -121,6 +124,7 @@ def padded(operation: MixedOperation, widest: Mapping[str, Any], output: Any,
            weight: float | Tensor) -> list[Any]:
     """Return what an operation has returned, padded by zeros and weighed."""
     first, *others = output if isinstance(output, tuple) else (output,)
-    for dimension, width in _widths(operation, widest)[-1].items():
+    *_, widths = _widths(operation, widest) or [{}]
+    for dimension, width in widths.items():
         first = F.pad(first, [*[0, 0] * (-dimension - 1), 0, width - first.size(dimension)])
     return [None if one is None else one * weight for one in (first, *others)]

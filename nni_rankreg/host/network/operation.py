@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from nni.nas.oneshot.pytorch.supermodule.operation import (
+    NATIVE_MIXED_OPERATIONS,
     MixedBatchNorm2d,
     MixedConv2d,
     MixedLinear,
@@ -45,14 +46,16 @@ class WeightedOperation:
     Parameters
     ----------
     operation
-        Of a super-net of path sampling, with a choice in an argument. One of the user's own is
-        executed once, in its largest size, with weighted slices of its parameters.
+        Of a super-net of path sampling, with a choice in an argument. Of one of the user's own each
+        value of the arguments that slice no parameter is a form, executed in its largest size, with
+        weighted slices of its parameters.
     """
 
     def __init__(self, operation: MixedOperation):
         self.operation, self._having = operation, _Parameters(operation)
         self._every = _options(operation, list(operation.mutable_arguments))
-        self._forms = {one: form(operation, dict(one)) for one in self._every.values}
+        self._own = not isinstance(operation, tuple(NATIVE_MIXED_OPERATIONS))
+        self._forms = self._make_forms()
         self.forms = list(dict.fromkeys(self._forms.values()))
         self._linear = isinstance(operation, (MixedLinear, MixedConv2d)) or (
             isinstance(operation, MixedBatchNorm2d) and operation.affine)
@@ -61,14 +64,24 @@ class WeightedOperation:
         self._members = {kind: torch.tensor([float(one == kind) for one in self._forms.values()])
                          for kind in self.forms}
 
+    def _make_forms(self) -> dict[_Arguments, Hashable]:
+        """Return the form of each value of the arguments."""
+        if not self._own:
+            return {one: form(self.operation, dict(one)) for one in self._every.values}
+        whole = {name for name in self.operation.mutable_arguments
+                 if not self._slices_by([name]).differ()}
+        return {one: tuple(pair for pair in one if pair[0] in whole) for one in self._every.values}
+
     def _make_slices(self) -> list[_Slices]:
         """Return the slices of arguments that share no label, or, of several forms, of all."""
-        if len(self.forms) > 1:
-            groups = [self._every] if self._linear else []
-        else:
-            groups = [_options(self.operation, names) for names in _independent(self.operation)]
+        if len(self.forms) == 1 or self._own:
+            return [self._slices_by(names) for names in _independent(self.operation)]
+        return [self._slices_by(self.operation.mutable_arguments)] if self._linear else []
+
+    def _slices_by(self, names: Iterable[str]) -> _Slices:
+        """Return the slices that some arguments decide about."""
         widest = largest([dict(one) for one in self._every.values])
-        return [_Slices(self._having, one, widest) for one in groups]
+        return _Slices(self._having, _options(self.operation, names), widest)
 
     def output_sizes(self) -> set[Hashable]:
         """Return what the size of the output depends on, but its channels, for each form."""
@@ -85,7 +98,8 @@ class WeightedOperation:
         widest = largest([one for among in executed.values() for one in among])
         outputs = []
         for kind, among in executed.items():
-            output = self._execute(weights, kind, largest(among), inputs, named)
+            output = self._execute(weights, kind if self._linear else None, largest(among), inputs,
+                                   named)
             weight = 1. if self._linear else self._of_form(weights, kind).sum()
             outputs.append(padded(self.operation, widest, output, weight))
         return _sum(outputs)
@@ -134,6 +148,10 @@ class _Slices:
     def __init__(self, having: _Parameters, options: Options, widest: Mapping[str, Any]):
         self._having, self.options, self._widest = having, options, widest
         self._masks: dict[str, _Mask] = {}
+
+    def differ(self) -> bool:
+        """Return whether values use different parts of a parameter."""
+        return any(mask.differs for mask in self._find().values())
 
     def factors(self, weights: Weights, used: Tensor,
                 kind: Hashable) -> Iterator[tuple[str, Tensor]]:
@@ -195,6 +213,7 @@ class _Mask:
             if torch.equal(masks, first.expand_as(masks)):
                 masks = first
         self.shape, self._ones = masks.shape[1:], masks.flatten(1).clone()
+        self.differs = not torch.equal(self._ones, self._ones[:1].expand_as(self._ones))
         self.key = hashlib.sha256(self._ones.bool().cpu().numpy().tobytes()).digest()
 
     def factor(self, used: Tensor) -> Tensor:
@@ -254,6 +273,7 @@ def _independent(operation: MixedOperation) -> list[list[str]]:
             labels, names = labels | group[0], group[1] + names
         groups.append((labels, names))
     return [names for _, names in groups]
+
 
 def _sum(outputs: Sequence[Sequence[Any]]) -> Any:
     """Return the sum of outputs, each a list of what an attention returns, or of one tensor."""

@@ -13,11 +13,13 @@ from nni.nas.hub.pytorch.autoformer import AbsolutePositionEmbedding, MixedAbsol
 from nni.nas.nn.pytorch import (
     ModelSpace,
     MutableBatchNorm2d,
+    MutableConv1d,
     MutableConv2d,
     MutableLayerNorm,
     MutableLinear,
     MutableMultiheadAttention,
 )
+from nni.nas.oneshot.pytorch.supermodule.operation import MixedOperation
 from torch import nn
 
 from nni_rankreg.host.network.operation import WeightedOperation
@@ -207,6 +209,49 @@ def test_operations_of_the_user_have_weighted_slices():
     got = WeightedOperation(operation)(Weights({'b': [(4, .25), (8, .75)]}), torch.ones(2, 3, 8))
     factors = torch.tensor([1.] * 4 + [.75] * 4)
     torch.testing.assert_close(got, 1 + (operation.pos_embed * factors).expand(2, -1, -1))
+
+
+class MixedConv1d(MixedOperation, nn.Conv1d):
+    """An operation of a user, of some channels; its borders have a name or none."""
+
+    bound_type = MutableConv1d
+    argument_list = ['out_channels', 'padding_mode']
+
+    def super_init_argument(self, name, value_choice):
+        return max(value_choice.grid()) if name == 'out_channels' else 'zeros'
+
+    def freeze_weight(self, out_channels, **kwargs):
+        return {'weight': self.weight[:out_channels], 'bias': self.bias[:out_channels]}
+
+    def forward_with_args(self, out_channels, padding_mode, x):
+        x = F.pad(x, [1, 1], 'constant' if padding_mode is None else padding_mode)
+        return F.conv1d(x, *self.freeze_weight(out_channels).values())
+
+
+@pytest.mark.parametrize('choices', [{}, {'b': 8, 'mode': None}])
+def test_arguments_that_slice_nothing_are_executed_each(choices):
+    modes = ['circular', None, 'reflect']
+
+    class Space(ModelSpace):
+        def __init__(self):
+            super().__init__()
+            self.operation = MutableConv1d(3, B, 3, padding_mode=Categorical(modes, label='mode'))
+
+    operation = SPOS(mutation_hooks=[MixedConv1d.mutate]).mutate_model(Space()).operation.double()
+    x = torch.randn(2, 3, 9, dtype=torch.double)
+    logits, mixture = mixture_of(operation)
+    if choices:
+        mixture = {label: [(choice, float(choice == choices[label])) for choice, _ in pairs]
+                   for label, pairs in mixture.items()}
+    expected = sum(weight * padded(operation.forward_with_args(
+        sample['b'], sample['mode'], x), (2, 8, 9)) for sample, weight in combinations(mixture))
+    got = WeightedOperation(operation)(Weights(mixture), x)
+    torch.testing.assert_close(got, expected)
+    if not choices:
+        factor = torch.randn_like(got)
+        torch.testing.assert_close(
+            torch.autograd.grad((got * factor).sum(), logits, retain_graph=True),
+            torch.autograd.grad((expected * factor).sum(), logits))
 
 
 @pytest.mark.parametrize('name', ['everything', 'groups of other channels', 'epsilon'])
