@@ -50,8 +50,8 @@ class DARTS(DifferentiableStrategy):
        much as the product of the weights of both, as with the edge weights of PC-DARTS (Xu et al.,
        ICLR 2020). Its partial channels are left out: they would be other operations, with a part
        of the channels, than those of the user's space. Outputs of several widths are padded by
-       zeros: where they are concatenated, what follows finds others than the narrow ones behind each
-       other. There `GDAS` and `SPOS` train what is exported.
+       zeros. Where such outputs are concatenated, the channels behind a narrow one lie elsewhere
+       than in the exported network; there `GDAS` and `SPOS` train what is exported.
 
     Examples
     --------
