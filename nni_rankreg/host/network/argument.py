@@ -103,20 +103,26 @@ def _widths(operation: MixedOperation, chosen: Mapping[str, Any]) -> list[dict[i
     return []
 
 
-def narrowed(operation: MixedOperation, chosen: Mapping[str, Any], inputs: Sequence[Any],
-             named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the inputs, those that are wider than the operation without the rest."""
-    *widths, _ = _widths(operation, chosen) or [{}]
-    missing: list[dict[int, int]] = [{} for _ in inputs[len(widths):]]
+def narrowed(operation: MixedOperation, chosen: Mapping[str, Any], widest: Mapping[str, Any],
+             inputs: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the inputs, those that are wider than the operation without the rest.
+
+    One that is wider than even the widest operation is an error, which is left to the operation.
+    """
+    *own, _ = _widths(operation, chosen) or [{}]
+    *most, _ = _widths(operation, widest) or [{}]
+    widths = [{place: range(width + 1, limits[place] + 1) for place, width in places.items()}
+              for places, limits in zip(own, most)]
+    missing: list[dict[int, range]] = [{} for _ in inputs[len(widths):]]
     narrow = dict(zip(_INPUTS, widths))
     return ([_narrow(one, places) for one, places in zip(inputs, widths + missing)],
             {name: _narrow(one, narrow.get(name, {})) for name, one in named.items()})
 
 
-def _narrow(tensor: Any, places: Mapping[int, int]) -> Any:
-    for dimension, width in places.items():
-        if tensor.size(dimension) > width:
-            tensor = tensor.narrow(dimension, 0, width)
+def _narrow(tensor: Any, places: Mapping[int, range]) -> Any:
+    for dimension, wider in places.items():
+        if tensor.size(dimension) in wider:
+            tensor = tensor.narrow(dimension, 0, wider.start - 1)
     return tensor
 
 

@@ -54,6 +54,7 @@ class WeightedOperation:
     def __init__(self, operation: MixedOperation):
         self.operation, self._having = operation, _Parameters(operation)
         self._every = _options(operation, list(operation.mutable_arguments))
+        self._widest = largest([dict(one) for one in self._every.values])
         self._own = not isinstance(operation, tuple(NATIVE_MIXED_OPERATIONS))
         self._forms = self._make_forms()
         self.forms = list(dict.fromkeys(self._forms.values()))
@@ -80,8 +81,7 @@ class WeightedOperation:
 
     def _slices_by(self, names: Iterable[str]) -> _Slices:
         """Return the slices that some arguments decide about."""
-        widest = largest([dict(one) for one in self._every.values])
-        return _Slices(self._having, _options(self.operation, names), widest)
+        return _Slices(self._having, _options(self.operation, names), self._widest)
 
     def output_sizes(self) -> set[Hashable]:
         """Return what the size of the output depends on, but its channels, for each form."""
@@ -126,7 +126,7 @@ class WeightedOperation:
         """Return the output for the largest arguments of a form, with weighted slices."""
         values = [arguments.get(name, self.operation.init_arguments.get(name))
                   for name in self.operation.argument_list]
-        inputs, named = narrowed(self.operation, arguments, inputs, named)
+        inputs, named = narrowed(self.operation, arguments, self._widest, inputs, named)
         with self._having(self._weighted(weights, kind)):
             return self.operation.forward_with_args(*values, *inputs, **named)
 

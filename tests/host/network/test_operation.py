@@ -268,6 +268,14 @@ def test_a_first_use_in_inference_mode_does_not_spoil_training(name):
     assert operation.weight.grad is not None
 
 
+@pytest.mark.parametrize('make', [lambda: MutableLinear(3, A), lambda: MutableLinear(B, A)])
+def test_too_wide_an_input_is_an_error(make):
+    operation = operation_of(make)
+    _, mixture = mixture_of(operation)
+    with pytest.raises(RuntimeError, match='shapes cannot be multiplied'):
+        WeightedOperation(operation)(Weights(mixture), torch.randn(2, 9))
+
+
 def test_weights_of_another_type():
     operation = operation_of(lambda: MutableLinear(B, A)).to(torch.bfloat16)
     _, mixture = mixture_of(operation)
