@@ -15,7 +15,7 @@ from .profiler import ProfilerCost, is_profiler
 
 __all__ = ['Cost', 'NamedCost', 'as_cost', 'as_costs']
 
-_RESERVED = ('default', 'metric', 'score', 'stage')  # what stands beside costs has these names
+_RESERVED = ('default', 'metric', 'predicted', 'prospective_tau', 'score', 'stage')
 
 
 class Cost(Protocol):
@@ -58,9 +58,14 @@ class NamedCost:
         Raises
         ------
         ValueError
-            If there are not N of them, or one is NaN, infinite or negative.
+            If they are no numbers, there are not N of them, or one is NaN, infinite or negative.
         """
-        values = torch.as_tensor(self.cost(samples)).double().cpu()
+        found = self.cost(samples)
+        try:
+            values = torch.as_tensor(found).detach().double().cpu()
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f'Expected {self.name} as a tensor of numbers, got {brief(found)}.'
+                             ) from error
         if values.shape != (len(samples),):
             raise ValueError(f'Expected {self.name} of {len(samples)} architectures, shape '
                              f'({len(samples)},), got {tuple(values.shape)}.')

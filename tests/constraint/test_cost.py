@@ -55,6 +55,12 @@ def test_another_number_of_them():
         NamedCost(lambda samples: torch.zeros(1), 'pixel')([{'x': 0}, {'x': 1}])
 
 
+@pytest.mark.parametrize('found', [None, ['fast'], [None]])
+def test_no_numbers(found):
+    with pytest.raises(ValueError, match='Expected pixel as a tensor of numbers, got'):
+        NamedCost(lambda samples: found, 'pixel')([{'x': 0}])
+
+
 def test_what_is_no_cost():
     with pytest.raises(TypeError, match='Expected a cost, .* got 3.5'):
         as_costs([3.5])
@@ -66,7 +72,8 @@ def test_names_differ(costs):
         as_costs(costs)
 
 
-@pytest.mark.parametrize('name', ['score', 'metric', 'default'])
+@pytest.mark.parametrize('name', ['score', 'metric', 'default', 'predicted',
+                                  'prospective_tau'])
 def test_names_of_results_are_taken(name):
     cost = Measured()
     cost.name = name
