@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from bokeh.document import Document
 from bokeh.embed import components
-from bokeh.models import LayoutDOM
+from bokeh.events import DocumentReady
+from bokeh.models import CustomJS, LayoutDOM
 from bokeh.resources import Resources
 
 __all__ = ['search_page']
@@ -22,8 +24,8 @@ h2 { margin-top: 1.5em } .row { display: flex; flex-wrap: wrap; gap: 1em; align-
 _USED = ['bokeh', 'bokeh-widgets', 'bokeh-tables']
 
 
-def search_page(title: str, state: str, sections: Mapping[str, Sequence[LayoutDOM | pd.DataFrame]]
-                ) -> str:
+def search_page(title: str, state: str, sections: Mapping[str, Sequence[LayoutDOM | pd.DataFrame]],
+                ready: Sequence[CustomJS] = ()) -> str:
     """Return the page as a text.
 
     Parameters
@@ -34,8 +36,14 @@ def search_page(title: str, state: str, sections: Mapping[str, Sequence[LayoutDO
         What has been done and what is left, in words.
     sections
         Heading -> plots, and tables of numbers; one without anything says so.
+    ready
+        What the page does when it is open.
     """
     plots = [one for parts in sections.values() for one in parts if isinstance(one, LayoutDOM)]
+    document = Document()
+    for plot in plots:
+        document.add_root(plot)
+    document.js_on_event(DocumentReady, *ready)
     script, places = components(plots) if plots else ('', [])
     place = iter(places)
     body = ''.join(f'<h2>{html.escape(heading)}</h2>{_section(parts, place)}'

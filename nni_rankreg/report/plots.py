@@ -5,6 +5,7 @@ What is selected in one plot is selected in all, and in the table.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,15 +33,64 @@ from scipy.stats import rankdata
 from ..metric import pareto_rank
 from .style import COLOURS, GREY
 
-__all__ = ['architecture_table', 'epochs_plot', 'front_plot', 'ranks_plot', 'reliability_plot',
-           'trainings_plot']
+__all__ = ['architecture_table', 'epochs_plot', 'front_plot', 'packed_rows', 'ranks_plot',
+           'reliability_plot', 'trainings_plot', 'unpacking']
 
 _SIZE = {'width': 620, 'height': 380}
 _TOOLS = 'pan,box_zoom,wheel_zoom,box_select,tap,reset,save'
 _ARCHITECTURE = """
 <div style="max-width: 26em"><b>metric @metric{0.[0000]}</b>, training @training<br>
-<span style="font-size: 11px">@architecture</span><br><img src="@picture" style="width: 22em"></div>
+<span style="font-size: 11px">@architecture</span><br>
+<img src="@picture" alt="" style="width: 22em"></div>
 """
+
+
+def packed_rows(frame: pd.DataFrame, choices: Mapping[str, Sequence[str]]
+                ) -> tuple[ColumnDataSource, dict[str, list[str]]]:
+    """Return the rows that all plots share, and the different texts of their choices.
+
+    Each choice is the number of its text, so that a page of thousands of rows is small; `unpacking`
+    makes texts of them.
+
+    Parameters
+    ----------
+    frame
+        A row for each of N architectures.
+    choices
+        Further columns, N texts each; an empty one is no choice.
+    """
+    columns, texts = {str(name): frame[name].to_numpy() for name in frame}, {}
+    for name, chosen in choices.items():
+        codes, different = pd.factorize(np.asarray(chosen, object))
+        columns[name] = codes.astype(np.min_scalar_type(len(different)))
+        texts[name] = list(different)
+    return ColumnDataSource(columns), texts
+
+
+def unpacking(rows: ColumnDataSource, texts: Mapping[str, Sequence[str]], shown: LayoutDOM
+              ) -> CustomJS:
+    """Return what gives the rows their texts in the browser, and a column ``architecture``.
+
+    Parameters
+    ----------
+    rows, texts
+        As of `packed_rows`.
+    shown
+        Has the table, which is drawn again.
+    """
+    return CustomJS(args={'rows': rows, 'texts': list(texts.items()),
+                          'table': shown.select_one({'type': DataTable})}, code="""
+        const data = {...rows.data};
+        const parts = Array.from({length: rows.get_length()}, () => []);
+        for (const [name, different] of texts) {
+            const label = name.slice(name.indexOf(' ') + 1);
+            data[name] = Array.from(rows.data[name], (code) => different[code]);
+            data[name].forEach((text, row) => { if (text) parts[row].push(`${label} ${text}`) });
+        }
+        data.architecture = parts.map((one) => one.join(', '));
+        rows.data = data;
+        table.change.emit();
+    """)
 
 
 def trainings_plot(rows: ColumnDataSource, mode: str) -> figure:
@@ -49,7 +99,7 @@ def trainings_plot(rows: ColumnDataSource, mode: str) -> figure:
     Parameters
     ----------
     rows
-        Of the architectures: ``training``, ``metric``, ``architecture`` and ``picture``.
+        Of the architectures: ``training``, ``metric`` and ``picture``, as of `packed_rows`.
     mode
         ``'max'``, or ``'min'`` if lower metrics are better.
     """
@@ -174,11 +224,11 @@ def architecture_table(rows: ColumnDataSource, numbers: Sequence[str], texts: Se
                           (_, row) => wanted.every((word) => text(row).includes(word)));
     """)
     words.js_on_change('value', CustomJS(args={'rows': rows}, code='rows.change.emit()'))
-    columns = [*(TableColumn(field=name, title=name, width=90,
+    columns = [*(TableColumn(field=name, title=html.escape(name), width=90,
                              formatter=NumberFormatter(format='0.[00000]', nan_format=''))
                  for name in numbers),
-               *(TableColumn(field=name, title=name, width=120, formatter=StringFormatter())
-                 for name in texts)]
+               *(TableColumn(field=name, title=html.escape(name), width=120,
+                             formatter=StringFormatter()) for name in texts)]
     return column(words, DataTable(
         source=rows, columns=columns, view=CDSView(filter=chosen), index_position=None,
         width=1240, height=420, autosize_mode='none', reorderable=False))

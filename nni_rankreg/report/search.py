@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from bokeh.models import ColumnDataSource, LayoutDOM
+from bokeh.models import CustomJS, LayoutDOM
 
+from .._util.csv import parse_samples
 from .._util.path import user_path
 from ..archive import Archive
 from ..predictor import read_reliability, reliability_rounds
@@ -23,9 +23,11 @@ from .plots import (
     architecture_table,
     epochs_plot,
     front_plot,
+    packed_rows,
     ranks_plot,
     reliability_plot,
     trainings_plot,
+    unpacking,
 )
 from .ranking import rank_scatter, tau_per_epoch
 
@@ -34,7 +36,6 @@ __all__ = ['report_search', 'supernet_outcomes']
 _EDGE = re.compile(r'.*/([0-2])_([1-3])')
 _TAUS = ('kendall_tau', 'kendall_tau_landmarks')
 _COST, _CHOICE = 'cost_', 'choice '  # begin the names of columns
-_NOTHING = 'data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=='
 _PICTURES = 50  # of the best cells: each costs 10 kB of the page and a tenth of a second
 
 
@@ -66,43 +67,48 @@ def report_search(archive: Archive, folder: Path, top: int = 5) -> str:
     _draw_cells(folder, archive.best(top))
     state = (f'{len(archive)} architectures trained stand-alone, {len(outcomes)} super-nets. '
              f'{_pending(archive)}')
+    architectures, ready = _architectures(archive, mode)
     page = search_page(archive.path.name, state, {
-        **_architectures(archive, mode), 'Super-nets': _supernets(outcomes, mode),
-        'Predictions and what trainings showed': _predictions(archive)})
+        **architectures, 'Super-nets': _supernets(outcomes, mode),
+        'Predictions and what trainings showed': _predictions(archive)}, ready)
     (folder / 'index.html').write_text(page, encoding='utf-8')
     return f'{len(archive)} architectures, {len(outcomes)} super-nets'
 
 
-def _architectures(archive: Archive, mode: str) -> dict[str, list[LayoutDOM]]:
-    """Return the sections of all architectures; what is selected in one is selected in all."""
-    frame = _trained(archive, mode)
+def _architectures(archive: Archive, mode: str
+                   ) -> tuple[dict[str, list[LayoutDOM]], list[CustomJS]]:
+    """Return the sections of all architectures, and what the page does when it is open.
+
+    What is selected in one plot is selected in all, and in the table.
+    """
+    frame, choices = _trained(archive, mode)
     if frame.empty:
-        return {'Trainings': []}
-    rows = ColumnDataSource(frame)
-    costs, choices = ([name for name in map(str, frame) if name.startswith(kind)]
-                      for kind in (_COST, _CHOICE))
+        return {'Trainings': []}, []
+    rows, texts = packed_rows(frame, {f'{_CHOICE}{label}': one for label, one in choices.items()})
+    costs = [name for name in map(str, frame) if name.startswith(_COST)]
+    table = architecture_table(rows, ['rank', 'metric', 'training', *costs], list(texts))
     return {'Trainings': [trainings_plot(rows, mode),
                           *(front_plot(rows, cost, mode) for cost in costs)],
-            'Architectures': [architecture_table(rows, ['rank', 'metric', 'training', *costs],
-                                                 choices)]}
+            'Architectures': [table]}, [unpacking(rows, texts, table)]
 
 
-def _trained(archive: Archive, mode: str) -> pd.DataFrame:
-    """Return a row for each architecture, the best first; repeats are averaged."""
+def _trained(archive: Archive, mode: str) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Return a row for each architecture, the best first, and label -> choices as texts.
+
+    Repeats are averaged.
+    """
     every = archive.to_frame()
     kept = {name: 'mean' for name in map(str, every)
             if name == 'metric' or name.startswith(_COST)}
     frame = every.groupby('sample', sort=False).agg(kept).reset_index()
-    samples = [json.loads(text) for text in frame.pop('sample')]
     frame.insert(0, 'training', range(1, len(frame) + 1))
     frame['rank'] = frame['metric'].rank(ascending=mode == 'min', method='min').astype(int)
-    frame['architecture'] = [', '.join(f'{label} {choice}' for label, choice in sample.items())
-                             for sample in samples]
-    frame['picture'] = [_picture(sample) if rank <= _PICTURES else _NOTHING
-                        for sample, rank in zip(samples, frame['rank'])]
-    for label in dict.fromkeys(label for sample in samples for label in sample):
-        frame[f'{_CHOICE}{label}'] = [str(sample.get(label, '')) for sample in samples]
-    return frame.sort_values('rank', kind='stable')
+    frame = frame.sort_values('rank', kind='stable')
+    samples = parse_samples(frame.pop('sample'))
+    frame['picture'] = [_picture(sample) if row < _PICTURES else ''
+                        for row, sample in enumerate(samples)]
+    labels = dict.fromkeys(label for sample in samples for label in sample)
+    return frame, {label: [str(sample.get(label, '')) for sample in samples] for label in labels}
 
 
 def _supernets(outcomes: Mapping[str, Mapping[str, Any]], mode: str
@@ -182,10 +188,10 @@ def _draw_cells(folder: Path, best: Results) -> None:
 
 
 def _picture(sample: Sample) -> str:
-    """Return the picture of a cell as the address of an image, an empty one for other spaces."""
+    """Return the picture of a cell as the address of an image, '' for other spaces."""
     edges = _cell_edges(sample)
     if not edges:
-        return _NOTHING
+        return ''
     file = io.BytesIO()
     cell_figure(edges).savefig(file, dpi=50)
     return 'data:image/png;base64,' + base64.b64encode(file.getvalue()).decode()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 
+import numpy as np
 import pytest
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.cli import main
 from nni_rankreg.cli.report import report
+from nni_rankreg.report import search
 from nni_rankreg.report.search import supernet_outcomes
+from nni_rankreg.typing import Results
 
 EDGES = ('0_1', '0_2', '1_2', '0_3', '1_3', '2_3')
 HISTORY = [{'epoch': 0., 'kendall_tau': .2, 'default': .2},
@@ -66,6 +70,41 @@ def test_space_of_another_form(tmp_path):
     assert 'depth' in (tmp_path / 'a-report' / 'index.html').read_text()
 
 
+def test_a_page_of_thousands_of_rows_is_small(tmp_path):
+    """Texts are in it once, and cells that are equally good are drawn for some only."""
+    archive = Archive(tmp_path / 'a.sqlite')
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(['conv_3x3_of_a_long_name', 'skip'], (4000, 60)).tolist()
+    samples = [{f'stage_{place}': one for place, one in enumerate(row)} for row in drawn]
+    archive.add_many(Results(samples, [.5] * 4000))
+    report(archive.path)
+    page = (tmp_path / 'a-report' / 'index.html').read_text()
+    assert len(page) < 3e6 and page.count('conv_3x3_of_a_long_name') == 60
+
+
+def test_few_of_many_best_cells_are_drawn(tmp_path, monkeypatch):
+    """Also where they are equally good."""
+    archive = Archive(tmp_path / 'a.sqlite')
+    for operation in ('skip_connect', 'conv_1x1', 'conv_3x3'):
+        archive.add({f'cell/{edge}': operation for edge in EDGES}, .5)
+    counts = []
+    for pictures in (0, 2):
+        monkeypatch.setattr(search, '_PICTURES', pictures)
+        report(archive.path)
+        page = (tmp_path / 'a-report' / 'index.html').read_text()
+        counts.append(page.count('data:image/png'))
+    assert counts[1] - counts[0] == 2
+
+
+def test_labels_are_no_html(tmp_path):
+    archive = Archive(tmp_path / 'a.sqlite')
+    archive.add({'<b>width</b>': 3}, .5)
+    report(archive.path)
+    page = (tmp_path / 'a-report' / 'index.html').read_text()
+    title, = re.findall(r'"title":"(choice .*?)"', page)
+    assert html.unescape(title) == 'choice &lt;b&gt;width&lt;/b&gt;'
+
+
 def test_names_of_supernets(archive):
     assert list(supernet_outcomes(archive)) == ['supernet-1', 'control-1', 'super-net 3']
 
@@ -83,9 +122,11 @@ def test_errors(archive, capsys, words, message):
 
 # In a browser
 
-ROWS = """
+SOURCE = """
 const source = [...Bokeh.documents[0].all_models]
     .find((one) => one.type === 'ColumnDataSource' && 'architecture' in one.data);
+"""
+ROWS = SOURCE + """
 return Object.fromEntries(Object.entries(source.data).map(([name, them]) => [name, [...them]]));
 """
 CELLS = """
@@ -104,7 +145,8 @@ def shown(browser, archive):
     report(archive.path)
     browser.get(f'file://{archive.path.with_name("search-report")}/index.html')
     deadline = time.monotonic() + 60
-    while not browser.execute_script('return window.Bokeh && Bokeh.documents.length'):
+    while not browser.execute_script(f'return window.Bokeh && Bokeh.documents.length && '
+                                     f'(() => {{{SOURCE} return source}})()'):
         assert time.monotonic() < deadline
     assert not [one for one in browser.get_log('browser') if one['level'] != 'INFO']
     return browser.execute_script(ROWS)
@@ -124,6 +166,8 @@ def wait(browser, metrics):
 def test_a_table_that_sorts_and_filters(archive, browser):
     archive.add_costs(archive.results().samples, [{'latency': one} for one in (3., 1., 2.)])
     rows = shown(browser, archive)
+    choices = browser.execute_script(CELLS, '.slick-row .slick-cell.l4')
+    assert [one.text for one in choices] == ['skip_connect', '<b>', 'conv_3x3']
     assert rows['metric'] == [.9, .7, .5] and rows['training'] == [2, 3, 1]
     assert rows['cost_latency'] == [1., 2., 3.] and rows['choice cell/0_1'][1] == '<b>'
     wait(browser, ['0.9', '0.7', '0.5'])
