@@ -204,13 +204,15 @@ class MeasuredLatency:
         Parameters
         ----------
         count
-            Networks; fewer of a small space.
+            Networks, at least 2; fewer of a small space.
 
         Raises
         ------
         ValueError
-            If the space has no other networks than those that this learns from.
+            If they are fewer, or the space has no others than those that this learns from.
         """
+        if count < 2:
+            raise ValueError(f'Expected at least 2 networks to compare, got {count}.')
         seen = self._learned
         drawn = UniformSampler(self.space, self.seed + 1).up_to(count + len(seen))
         others = without(drawn, seen)[:count]

@@ -97,7 +97,7 @@ class LatencyTable:
             elif row['kind'] in KINDS:
                 name = _name(row['name'], where)
                 for text in row['repeats'].split() or [row['value']]:
-                    table.add(row['kind'], name, _milliseconds(text, where))
+                    table.add(row['kind'], name, _milliseconds(text, row['kind'], where))
             else:
                 raise ValueError(f'Expected a kind among {["about", *KINDS]} {where}, got '
                                  f'{brief(row["kind"])}.')
@@ -122,11 +122,13 @@ def _name(text: str, where: str) -> dict[str, Any]:
     return name
 
 
-def _milliseconds(text: str, where: str) -> float:
+def _milliseconds(text: str, kind: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 <= value < math.inf:
         raise ValueError(f'Expected milliseconds, at least 0, {where}, got {brief(text)}.')
+    if not value and kind != 'part':
+        raise ValueError(f'Expected milliseconds of a network above 0 {where}, got {brief(text)}.')
     return value

@@ -86,6 +86,8 @@ def test_networks_are_counted_where_nothing_else_is_known():
     torch.testing.assert_close(latency(samples), operations(Strange(), samples), rtol=1e-3, atol=0)
     with pytest.raises(ValueError, match='that are not learned from, got 0 beside 3. Learn from f'):
         latency.agreement()
+    with pytest.raises(ValueError, match='Expected at least 2 networks to compare, got 1'):
+        latency.agreement(1)
 
 
 def test_interrupted_measurement_goes_on(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ def test_what_is_written_is_read(tmp_path):
 
 @pytest.mark.parametrize('row, message', [
     ('network,{},nan,', 'Expected milliseconds, at least 0, in line 2 of .*, got .nan'),
+    ('unseen,{},0,', 'Expected milliseconds of a network above 0 in line 2 of .*, got .0'),
     ('network,{},1,1 -2', 'at least 0, in line 2 of .*, got .-2'),
     ('network,{},inf,', 'got .inf'), ('network,{},fast,', 'got .fast'),
     ('network,{,1,', 'Expected a JSON object as name in line 2'),
