@@ -245,7 +245,7 @@ def _metric_label(mode: str) -> str:
 def _dots(plot: figure, rows: ColumnDataSource, x: str, y: str) -> None:
     dots = plot.scatter(x, y, source=rows, color=COLOURS[0], size=7, alpha=0.8,
                         nonselection_alpha=0.15)
-    plot.add_tools(HoverTool(tooltips=_ARCHITECTURE, renderers=[dots]))
+    plot.add_tools(HoverTool(tooltips=_ARCHITECTURE, renderers=[dots], limit=1))
 
 
 def _coloured(names: Iterable[str]) -> list[tuple[str, str]]:
