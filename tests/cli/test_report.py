@@ -143,6 +143,8 @@ return [...every(document)].filter((one) => one.matches(arguments[0]));
 def shown(browser, archive):
     """Open the page of a search; return the rows that its plots and its table share."""
     report(archive.path)
+    browser.get('about:blank')
+    browser.get_log('browser')      # of pages before this one
     browser.get(f'file://{archive.path.with_name("search-report")}/index.html')
     deadline = time.monotonic() + 60
     while not browser.execute_script(f'return window.Bokeh && Bokeh.documents.length && '

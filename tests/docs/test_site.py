@@ -36,6 +36,8 @@ def site(tmp_path_factory):
 @pytest.mark.parametrize('width', [1400, 420])
 def test_pages_show_without_an_error(site, browser, width):
     browser.set_window_size(width, 1000)
+    browser.get('about:blank')
+    browser.get_log('browser')      # of pages before these
     for page in PAGES:
         browser.get(f'file://{site}/{page}.html')
         assert browser.find_element('tag name', 'h1').text
