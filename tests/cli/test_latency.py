@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from helpers.counter import Counter
 from nni_rankreg.cli import main
 from nni_rankreg.constraint import MeasuredLatency
 from nni_rankreg.constraint.measured import latency as module
+from nni_rankreg.constraint.measured import turns
 from nni_rankreg.space import NasBench201
 
 SMALL = {'class_path': 'nni_rankreg.space.NasBench201',
@@ -29,7 +31,9 @@ def run(out, *more):
                  '--networks', '10', '--unseen', '5', '--repeats', '1', *more])
 
 
-def test_table_and_error(tmp_path, capsys, caplog):
+def test_table_and_error(tmp_path, capsys, caplog, monkeypatch):
+    monkeypatch.setattr(turns, '_logger', logging.getLogger('heard'))  # ours goes where it began
+    caplog.set_level(logging.INFO)
     assert run(tmp_path / 'pixel.csv') == 0
     lines = capsys.readouterr().out.strip().splitlines()
     assert re.search(r'Latency: 110 to time, up to 1 times each, in about \d+ s\.', caplog.text)
