@@ -28,7 +28,8 @@ from .sqlite import (
 
 __all__ = ['Archive', 'ArchiveError']
 
-_COST = 'cost_'  # begins the column of a cost, in tables
+COST_COLUMN = 'cost_'
+"""Begins the name of a column of costs, in tables."""
 
 # A file of before has spelled numbers as they came, 8.0 or true: it keeps its spelling.
 _INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) '
@@ -179,9 +180,10 @@ class Archive:
         frame = pd.DataFrame(self._select(f'SELECT {", ".join(columns)} FROM result ORDER BY id'),
                              columns=columns)
         frame = frame.astype({'metric': 'float64', 'seed': 'Int64', 'seconds': 'float64'})
-        for name, costs in self.costs().items():
-            keys = [sample_key(sample) for sample in parse_samples(frame['sample'])]
-            frame[f'{_COST}{name}'] = [costs.get(key, math.nan) for key in keys]
+        costs = self.costs()
+        keys = [sample_key(sample) for sample in parse_samples(frame['sample'])] if costs else []
+        for name, known in costs.items():
+            frame[f'{COST_COLUMN}{name}'] = [known.get(key, math.nan) for key in keys]
         return frame
 
     def import_csv(self, path: str | os.PathLike[str]) -> int:
@@ -202,8 +204,9 @@ class Archive:
         for line, row in read_csv_rows(path, ['sample', 'metric']):
             try:
                 samples.append(csv_sample(row['sample']))
-                costs.append({name.removeprefix(_COST): float(value) for name, value in row.items()
-                              if name.startswith(_COST) and value})
+                costs.append({name.removeprefix(COST_COLUMN): float(value)
+                              for name, value in row.items()
+                              if name.startswith(COST_COLUMN) and value})
                 rows.append((*result_row(samples[-1], float(row['metric'])),
                              int(float(row['seed'])) if row.get('seed') else None,
                              float(row['seconds']) if row.get('seconds') else None,

@@ -15,6 +15,7 @@ from bokeh.models import CustomJS, LayoutDOM
 from .._util.csv import parse_samples
 from .._util.path import user_path
 from ..archive import Archive
+from ..archive.archive import COST_COLUMN
 from ..predictor import read_reliability, reliability_rounds
 from ..typing import Results, Sample
 from .cell import cell_figure, draw_cell
@@ -35,7 +36,7 @@ __all__ = ['report_search', 'supernet_outcomes']
 
 _EDGE = re.compile(r'.*/([0-2])_([1-3])')
 _TAUS = ('kendall_tau', 'kendall_tau_landmarks')
-_COST, _CHOICE = 'cost_', 'choice '  # begin the names of columns
+_CHOICE = 'choice '  # begins the name of a column
 _PICTURES = 50  # of the best cells: each costs 10 kB of the page and a tenth of a second
 
 
@@ -85,7 +86,7 @@ def _architectures(archive: Archive, mode: str
     if frame.empty:
         return {'Trainings': []}, []
     rows, texts = packed_rows(frame, {f'{_CHOICE}{label}': one for label, one in choices.items()})
-    costs = [name for name in map(str, frame) if name.startswith(_COST)]
+    costs = [name for name in map(str, frame) if name.startswith(COST_COLUMN)]
     table = architecture_table(rows, ['rank', 'metric', 'training', *costs], list(texts))
     return {'Trainings': [trainings_plot(rows, mode),
                           *(front_plot(rows, cost, mode) for cost in costs)],
@@ -99,7 +100,7 @@ def _trained(archive: Archive, mode: str) -> tuple[pd.DataFrame, dict[str, list[
     """
     every = archive.to_frame()
     kept = {name: 'mean' for name in map(str, every)
-            if name == 'metric' or name.startswith(_COST)}
+            if name == 'metric' or name.startswith(COST_COLUMN)}
     frame = every.groupby('sample', sort=False).agg(kept).reset_index()
     frame.insert(0, 'training', range(1, len(frame) + 1))
     frame['rank'] = frame['metric'].rank(ascending=mode == 'min', method='min').astype(int)
