@@ -16,7 +16,7 @@ Costs = Mapping[str, Mapping[Any, float]]
 
 
 class AdditiveLatency:
-    """Latency as a sum over the choices of an architecture; a `Scorer`, the fastest first.
+    """Latency as a sum over the choices of an architecture: a cost, lower is better.
 
     Parameters
     ----------
@@ -25,19 +25,26 @@ class AdditiveLatency:
     base
         Milliseconds of what is fixed.
 
+    Attributes
+    ----------
+    name, unit
+        For columns: latency, in ms.
+
     Examples
     --------
     >>> model = AdditiveLatency({'op': {'conv': 2., 'skip': 0.}}, base=5.)
-    >>> model.latency([{'op': 'conv'}, {'op': 'skip'}])
+    >>> model([{'op': 'conv'}, {'op': 'skip'}])
     tensor([7., 5.], dtype=torch.float64)
     >>> model.bounds
     (5.0, 7.0)
     """
 
+    name, unit = 'latency', 'ms'
+
     def __init__(self, costs: Costs, base: float = 0.):
         self.costs, self.base = costs, base
 
-    def latency(self, samples: Sequence[Sample]) -> Tensor:
+    def __call__(self, samples: Sequence[Sample]) -> Tensor:
         """Return milliseconds, shape (N,), float64.
 
         Raises
@@ -52,10 +59,6 @@ class AdditiveLatency:
         except KeyError as error:
             raise ValueError('Expected architectures of the space of the latency model, with the '
                              f'labels {list(self.costs)}, got one without {error}.') from None
-
-    def __call__(self, samples: Sequence[Sample]) -> Tensor:
-        """Return minus the milliseconds, as higher scores are better."""
-        return -self.latency(samples)
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -1,4 +1,8 @@
-"""What an architecture costs: a number of at least 0, lower is better, with a name."""
+"""What an architecture costs: a number of at least 0, lower is better, with a name.
+
+All costs of this package are in their unit, such as milliseconds. Where a `Scorer` is asked for, in
+which higher is better, `CostScorer` makes one of a cost.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from torch import Tensor
 
 from .._util.error import brief
 from ..typing import Sample
-from .additive_latency import AdditiveLatency
 from .profiler import ProfilerCost, is_profiler
 
 __all__ = ['Cost', 'NamedCost', 'as_cost', 'as_costs']
@@ -84,8 +87,7 @@ def as_cost(cost: Any) -> NamedCost:
     ----------
     cost
         A function of N architectures. Its name is its ``name``, or that of the function or class.
-        Of an `AdditiveLatency`, which is a `Scorer`, the cost is its ``latency``. Or a profiler of
-        NNI.
+        Or a profiler of NNI.
 
     Raises
     ------
@@ -94,13 +96,13 @@ def as_cost(cost: Any) -> NamedCost:
 
     Examples
     --------
-    >>> as_cost(AdditiveLatency({'op': {'conv': 2.}}, base=5.)).name
-    'latency'
+    >>> def width(samples):
+    ...     return torch.tensor([one['x'] for one in samples])
+    >>> as_cost(width).name
+    'width'
     """
     if isinstance(cost, NamedCost):
         return cost
-    if isinstance(cost, AdditiveLatency):
-        cost = cost.latency
     if is_profiler(cost):
         cost = ProfilerCost(cost)
     if not callable(cost):
@@ -122,10 +124,11 @@ def as_costs(costs: Sequence[Any]) -> list[NamedCost]:
 
     Examples
     --------
-    >>> slow = AdditiveLatency({'op': {'conv': 2.}})
-    >>> as_costs([slow, slow])
+    >>> def width(samples):
+    ...     return torch.tensor([one['x'] for one in samples])
+    >>> as_costs([width, width])
     Traceback (most recent call last):
-    ValueError: Expected costs with names of their own, got latency, latency.
+    ValueError: Expected costs with names of their own, got width, width.
     """
     found = [as_cost(one) for one in costs]
     names = [one.name for one in found]

@@ -45,7 +45,7 @@ class TableLatency(AdditiveLatency):
 
     Examples
     --------
-    >>> # TableLatency('mobile_trim.yaml').latency([sample])
+    >>> # TableLatency('mobile_trim.yaml')([sample])
     """
 
     def __init__(self, file: str | Path, widths: tuple[int, ...] = (

@@ -37,7 +37,7 @@ class TunasLatency(AdditiveLatency):
 
     Examples
     --------
-    >>> # TunasLatency('tunas/proxylessnas_search.npz').latency([sample])
+    >>> # TunasLatency('tunas/proxylessnas_search.npz')([sample])
     """
 
     def __init__(self, file: str | Path):

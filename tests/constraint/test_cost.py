@@ -23,13 +23,16 @@ class Measured:
     def __call__(self, samples):
         return torch.tensor([self.values[one['x']] for one in samples])
 
+    def watts(self, samples):
+        return torch.ones(len(samples))
+
 
 def width(samples):
     return torch.tensor([one['x'] for one in samples])
 
 
 @pytest.mark.parametrize('cost, name', [(Measured(), 'pixel'), (width, 'width'), (SLOW, 'latency'),
-                                        (SLOW.latency, 'latency'), (as_cost(width), 'width')])
+                                        (Measured().watts, 'watts'), (as_cost(width), 'width')])
 def test_names(cost, name):
     assert as_cost(cost).name == name
 
@@ -66,7 +69,7 @@ def test_what_is_no_cost():
         as_costs([3.5])
 
 
-@pytest.mark.parametrize('costs', [[width, width], [SLOW, SLOW.latency]])
+@pytest.mark.parametrize('costs', [[width, width], [SLOW, AdditiveLatency({})]])
 def test_names_differ(costs):
     with pytest.raises(ValueError, match='Expected costs with names of their own, got'):
         as_costs(costs)

@@ -166,7 +166,7 @@ def test_a_front_in_place_of_the_search(make, train):
     models = list(trained.models())
     assert len(models) > 1 and all(accept(model.sample) for model in models)
     objectives = [model.objectives for model in models]
-    assert [one['latency'] for one in objectives] == slow.latency(
+    assert [one['latency'] for one in objectives] == slow(
         [model.sample for model in models]).tolist()
     assert [one['score'] for one in objectives] == pytest.approx(
         trained.scorer()([model.sample for model in models]).tolist())

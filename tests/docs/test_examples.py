@@ -199,7 +199,7 @@ def test_imagenet_search(run, tmp_path):
 def test_imagenet_search_within_a_latency(run, tmp_path, shared_data):
     path = shared_data / 'latency_tables' / 'tunas' / 'proxylessnas_search.npz'
     samples = search_imagenet(run, tmp_path, (70., 85.), '--latency', str(path))
-    assert all(70. <= latency <= 85. for latency in TunasLatency(path).latency(samples).tolist())
+    assert all(70. <= latency <= 85. for latency in TunasLatency(path)(samples).tolist())
 
 
 ANY_CONTENT = """

@@ -10,7 +10,13 @@ import torch
 from nni.mutable import Categorical
 from nni.nas.oneshot.pytorch.profiler import RangeProfilerFilter
 
-from nni_rankreg.constraint import AdditiveLatency, LatencyConstraint, MacsConstraint, all_of
+from nni_rankreg.constraint import (
+    AdditiveLatency,
+    LatencyConstraint,
+    MacsConstraint,
+    all_of,
+    as_cost,
+)
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import Candidates, Evolution, UniformDraw
 from nni_rankreg.space import ProxylessNAS
@@ -38,7 +44,7 @@ def large(sample):
 
 @pytest.mark.parametrize('constraints', [
     [LatencyConstraint(SLOW, maximum=8.), large], (quick, {'profiler': Sum(), 'min': 5}),
-    [LatencyConstraint(SLOW.latency, maximum=8.),
+    [LatencyConstraint(as_cost(SLOW), maximum=8.),
      RangeProfilerFilter(Sum(), 5)]])
 def test_all_must_accept(constraints):
     accept = all_of(constraints)

@@ -64,12 +64,12 @@ def play(search, sign=1, fail=()):
 
 def is_beaten(one, others):
     """Return whether another is no worse in metric and cost, and better in one."""
-    metric, cost = metric_of(one), float(LATENCY.latency([one])[0])
+    metric, cost = metric_of(one), float(LATENCY([one])[0])
     return any(m >= metric and c <= cost and (m > metric or c < cost) for m, c in others)
 
 
 def points(samples):
-    return list(zip(map(metric_of, samples), LATENCY.latency(samples).tolist()))
+    return list(zip(map(metric_of, samples), LATENCY(samples).tolist()))
 
 
 def share(samples):
@@ -114,7 +114,7 @@ def test_a_round_is_spread_over_the_front(tmp_path):
     for number, costs in enumerate(([LATENCY], [])):
         _, stages = play(make(tmp_path / str(number), costs=costs, seed=1,
                               rounds=Rounds(6, 4, explore=0.)))
-        ranges.append(np.mean([np.ptp(LATENCY.latency([job.sample for job in jobs]).numpy())
+        ranges.append(np.mean([np.ptp(LATENCY([job.sample for job in jobs]).numpy())
                                for jobs in stages[1:]]))
     assert ranges[0] > 1.5 * ranges[1]
 
@@ -128,7 +128,7 @@ def test_the_first_round_is_of_the_front_of_vote_and_costs(tmp_path):
              for one in EVERY}
     assert max(ranks[sample_key(job.sample)] for job in first) <= np.quantile(
         list(ranks.values()), 0.1)
-    costs = LATENCY.latency([job.sample for job in first])
+    costs = LATENCY([job.sample for job in first])
     assert costs.max() - costs.min() > 4
 
 
@@ -136,10 +136,10 @@ def test_costs_are_kept_and_shown(tmp_path):
     search = make(tmp_path, costs=[LATENCY, convolutions])
     _, stages = play(search)
     for job in [job for jobs in stages for job in jobs]:
-        assert job.expected['latency'] == LATENCY.latency([job.sample]).item()
+        assert job.expected['latency'] == LATENCY([job.sample]).item()
         assert job.expected['convolutions'] == convolutions([job.sample]).item()
     frame = Archive(tmp_path / 'x.sqlite').to_frame()
-    assert frame['cost_latency'].tolist() == LATENCY.latency(trained(stages)).tolist()
+    assert frame['cost_latency'].tolist() == LATENCY(trained(stages)).tolist()
     assert 'predicted' in stages[-1][0].expected
 
 
@@ -152,7 +152,7 @@ def test_three_objectives(tmp_path):
     answer, stages = play(search)
     samples = trained(stages)
     assert len(samples) == 33
-    full = [(-metric_of(one), *LATENCY.latency([one]).tolist(), *convolutions([one]).tolist())
+    full = [(-metric_of(one), *LATENCY([one]).tolist(), *convolutions([one]).tolist())
             for one in samples]
     wanted = {sample_key(one) for one, this in zip(samples, full) if not any(
         all(a <= b for a, b in zip(other, this)) and other != this for other in full)}
@@ -196,7 +196,7 @@ def test_costs_of_all_candidates_are_asked_once(tmp_path, size, once):
 
     def price(samples):
         asked.extend(map(sample_key, samples))
-        return LATENCY.latency(samples)
+        return LATENCY(samples)
 
     _, stages = play(make(tmp_path, costs=[price], candidates=CandidatePool(size=size)))
     # Those of trainings are asked again for the archive, and for the answer.
@@ -214,7 +214,7 @@ def test_landmarks_and_the_front_of_a_super_net(tmp_path):
                             archive=tmp_path / 'x.sqlite')
     jobs = next(search.plan(SPACE))
     assert [job.expected for job in jobs] == [
-        {'latency': LATENCY.latency([job.sample]).item()} for job in jobs]
+        {'latency': LATENCY([job.sample]).item()} for job in jobs]
     assert len(search.archive.costs()['latency']) == 8
     samples = [job.sample for job in jobs]
     found = search.best_of(Results(samples, list(map(metric_of, samples)), 'max'))
@@ -279,7 +279,7 @@ def test_experiment(tmp_path, monkeypatch):
     found = [model.objectives for model in models]
     assert len(Archive(tmp_path / 'x.sqlite')) == 10 > len(found) > 1
     assert [one['metric'] for one in found] == [model.metric for model in models]
-    assert [one['latency'] for one in found] == slow.latency(
+    assert [one['latency'] for one in found] == slow(
         [model.sample for model in models]).tolist()
     assert found == sorted(found, key=lambda one: one['metric'], reverse=True)
     assert len(list(search.list_models(sort=False))) == 10
