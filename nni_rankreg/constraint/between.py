@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import SupportsFloat
 
 import nni
 from nni.nas.profiler import Profiler
 from torch import Tensor
 
+from .._util.error import brief
 from ..typing import Sample
 from .profiler import ProfilerCost, is_profiler
 
@@ -41,7 +43,9 @@ class Between:
     Raises
     ------
     ValueError
-        If the bounds leave nothing between them.
+        If a bound is no number, or the bounds leave nothing between them.
+    TypeError
+        If there is no number to ask for.
 
     Examples
     --------
@@ -55,10 +59,17 @@ class Between:
 
     def __init__(self, number: Number | Profiler, minimum: float = -math.inf,
                  maximum: float = math.inf):
-        if not minimum <= maximum:
-            raise ValueError(f'Expected a minimum up to the maximum, got {minimum} and {maximum}.')
+        for name, bound in (('minimum', minimum), ('maximum', maximum)):
+            if not isinstance(bound, SupportsFloat) or math.isnan(bound):
+                raise ValueError(f'Expected a number as {name}, got {brief(bound)}.')
+        if minimum > maximum:
+            raise ValueError('Expected a minimum up to the maximum, got the minimum '
+                             f'{minimum:g} and the maximum {maximum:g}.')
+        if not callable(number) and not is_profiler(number):
+            raise TypeError('Expected a function of architectures or a profiler, got '
+                            f'{brief(number)}.')
         self.number = ProfilerCost(number) if is_profiler(number) else number
-        self.minimum, self.maximum = minimum, maximum
+        self.minimum, self.maximum = float(minimum), float(maximum)
         self.lowest, self.highest = math.inf, -math.inf
 
     def __call__(self, sample: Sample) -> bool:

@@ -28,7 +28,7 @@ class LatencyConstraint(Between):
     Raises
     ------
     ValueError
-        If it is known that no architecture meets the bounds: the message tells the range. On
+        If it is known that no architecture meets a bound: the message tells how far it may go. On
         being asked, if a latency is NaN or negative.
 
     Examples
@@ -45,6 +45,9 @@ class LatencyConstraint(Between):
         super().__init__(as_cost(model), minimum, maximum)
         self.model = model
         fastest, slowest = getattr(model, 'bounds', (0., math.inf))
-        if maximum < fastest or minimum > slowest:
-            raise ValueError(f'Expected latencies from {fastest:.3f} to {slowest:.3f} ms to lie '
-                             f'between {minimum:g} and {maximum:g} ms, got none that do.')
+        if maximum < fastest:
+            raise ValueError(f'Expected a maximum of at least {fastest:.3f} ms, the fastest '
+                             f'architecture, got {maximum:g}.')
+        if minimum > slowest:
+            raise ValueError(f'Expected a minimum of at most {slowest:.3f} ms, the slowest '
+                             f'architecture, got {minimum:g}.')

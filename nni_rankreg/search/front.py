@@ -110,7 +110,8 @@ class ParetoFront:
         Raises
         ------
         ValueError
-            If none of 10,000 random architectures is accepted, or a cost is NaN or negative.
+            If none of 10,000 random architectures is accepted, a cost is NaN, infinite or
+            negative, or a score is plus infinity.
         """
         every = whole_space(space, accept, self.evaluations)
         met = (self._scored(every, scorer) if every
@@ -142,6 +143,9 @@ class ParetoFront:
     def _scored(self, samples: Sequence[Sample], scorer: Scorer) -> list[ScoredSample]:
         """Return the architectures that have a score, with their costs."""
         kept = [one for one in score_samples(samples, scorer) if one.score > -math.inf]
+        for one in kept:
+            if one.score == math.inf:
+                raise ValueError(f'Expected {_SCORE} as a finite number, got inf of {brief(one)}.')
         columns = {cost.name: cost(kept).tolist() for cost in self.costs}
         return [ScoredSample(one, one.score, {name: values[row] for name, values in
                                               columns.items()}) for row, one in enumerate(kept)]

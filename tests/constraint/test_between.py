@@ -39,10 +39,21 @@ def test_a_number_that_is_none_is_not_accepted():
     assert str(accept) == 'Between(-inf, inf)'
 
 
-@pytest.mark.parametrize('bounds', [(2, 1), (math.nan, 1)])
-def test_bounds_must_leave_something(bounds):
-    with pytest.raises(ValueError, match='Expected a minimum up to the maximum, got'):
+@pytest.mark.parametrize('bounds, message', [
+    ((2, 1), 'Expected a minimum up to the maximum, got the minimum 2 and the maximum 1'),
+    ((math.nan, 1), 'Expected a number as minimum, got nan'),
+    ((0, math.nan), 'Expected a number as maximum, got nan'),
+    ((None, 1), 'Expected a number as minimum, got None'),
+    ((0, '5'), "Expected a number as maximum, got '5'")])
+def test_bounds_must_leave_something(bounds, message):
+    with pytest.raises(ValueError, match=message):
         Between(measure, *bounds)
+
+
+def test_what_tells_no_number():
+    with pytest.raises(TypeError, match='Expected a function of architectures or a profiler, got '
+                                        "'latency'"):
+        Between('latency', maximum=3)
 
 
 def test_uniform_draws_are_uniform_over_what_is_accepted():

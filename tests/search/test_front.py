@@ -102,6 +102,16 @@ def test_scores_that_are_no_numbers_are_left_out():
         lambda samples: torch.full((len(samples),), math.nan), SPACE) == []
 
 
+@pytest.mark.parametrize('evaluations', [100, len(EVERY)])
+def test_scores_without_bounds_are_named(evaluations):
+    def scorer(samples):
+        return Worth()(samples).where(torch.tensor([one['x0'] > 0 for one in samples]), math.inf)
+
+    front = ParetoFront(['score', SLOW], 9, evaluations, progress=False)
+    with pytest.raises(ValueError, match="Expected score as a finite number, got inf of {'x0': 0,"):
+        front.search(scorer, SPACE)
+
+
 @pytest.mark.parametrize('wrong', [math.nan, -2.])
 def test_costs_that_are_none_end_it(wrong):
     def price(samples):

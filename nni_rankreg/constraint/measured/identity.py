@@ -8,10 +8,14 @@ import platform
 from pathlib import Path
 
 import torch
-from nni.mutable import Mutable
+from nni.mutable import LabeledMutable, Mutable
+from nni.nas.nn.pytorch import ModelSpace
 from torch import nn
 
-__all__ = ['fingerprint', 'machine']
+from ..._util.error import brief
+from ...config.recipe import signature_of
+
+__all__ = ['fingerprint', 'machine', 'space_facts']
 
 
 def fingerprint(space: nn.Module) -> str:
@@ -28,10 +32,30 @@ def fingerprint(space: nn.Module) -> str:
     >>> fingerprint(NasBench201(4, 1)) == fingerprint(NasBench201(8, 1))
     False
     """
-    leaves = space.simplify() if isinstance(space, Mutable) else {}
-    content = [type(space).__name__, {label: repr(leaf) for label, leaf in leaves.items()},
+    content = [type(space).__name__, {label: repr(leaf) for label, leaf in _leaves(space).items()},
                [[name, *one.shape] for name, one in space.named_parameters()]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def space_facts(space: ModelSpace) -> dict[str, str]:
+    """Return what people tell spaces apart by: arguments and choices, each as JSON, name -> text.
+
+    Examples
+    --------
+    >>> from nni_rankreg.space import NasBench201
+    >>> space_facts(NasBench201(4, 1))['arguments']
+    '{"stem_out_channels": "4", "num_modules_per_stack": "1", "num_labels": "10", "none": "True"}'
+    """
+    bound = signature_of(space.trace_symbol).bind(*space.trace_args, **space.trace_kwargs)
+    bound.apply_defaults()
+    choices = {label: brief(getattr(leaf, 'values', leaf)) for label, leaf
+               in _leaves(space).items()}
+    return {'arguments': json.dumps({name: brief(one) for name, one in bound.arguments.items()}),
+            'choices': json.dumps(choices)}
+
+
+def _leaves(space: nn.Module) -> dict[str, LabeledMutable]:
+    return space.simplify() if isinstance(space, Mutable) else {}
 
 
 def machine(device: torch.device) -> str:

@@ -25,7 +25,7 @@ from .backend import check_backend
 from .estimator import Estimator, best_estimator
 from .example import Example, describe_example, described_example, make_example
 from .feature import Features, counted, part_sum, profiled
-from .identity import fingerprint, machine
+from .identity import fingerprint, machine, space_facts
 from .network import Workbench
 from .setting import SETTING, check_setting, make_device
 from .stopwatch import Stopwatch
@@ -130,9 +130,10 @@ class MeasuredLatency:
         self.networks, self.repeats, self.seconds = networks, repeats, seconds
         self.seed, self.progress, self.file = seed, progress, file
         self._sampler = UniformSampler(space, seed)
-        setting = fingerprint(space), describe_example(example), device, str(threads), backend
-        self.table = LatencyTable({
-            'space': type(space).__name__, **dict(zip(SETTING, setting))})
+        setting = (fingerprint(space), describe_example(example), str(self.device), str(threads),
+                   backend)
+        self.table = LatencyTable({'space': type(space).__name__, **space_facts(space),
+                                   **dict(zip(SETTING, setting))})
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], space: ModelSpace) -> MeasuredLatency:

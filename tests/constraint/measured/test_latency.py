@@ -181,6 +181,23 @@ def test_tables_of_another_space(file, space, message):
         MeasuredLatency.read(file, space)
 
 
+def test_a_table_of_a_space_of_other_sizes(tmp_path):
+    """What differs is named: the arguments, the choices where arguments are the same."""
+    file = tmp_path / 'table.csv'
+    measured(NasBench201(4, 1), networks=10, file=file).measure()
+    other = NasBench201(8, num_modules_per_stack=1, none=False)
+    with pytest.raises(ValueError, match='got that of NasBench201 with the arguments '
+                                         'stem_out_channels 4 in place of 8, none True in place of '
+                                         r'False\.'):
+        MeasuredLatency.read(file, other)
+    lines = file.read_text().splitlines()
+    file.write_text('\n'.join(line for line in lines if not line.startswith('about,arguments')))
+    with pytest.raises(ValueError, match=r'with the choices cell/0_1 .*none.* in place of .*skip'):
+        MeasuredLatency.read(file, other)
+    with pytest.raises(ValueError, match='got that of NasBench201 with other choices or sizes'):
+        MeasuredLatency.read(file, NasBench201(8, 1))
+
+
 @pytest.mark.parametrize('old, new, message', [
     ('about,input,float32 1x3x8x8', 'about,input,nonsense', 'Expected an input such as float32'),
     ('about,threads,1', 'about,threads,many', 'Expected a number of threads in .*, got .many'),
@@ -208,6 +225,7 @@ def test_examples_that_do_not_fit(example, message):
 @pytest.mark.parametrize('options, message', [
     (dict(device='cuda:99'), 'Expected a device that PyTorch can compute on'),
     (dict(device='nonsense'), "Expected a device such as cpu or cuda, got 'nonsense'"),
+    (dict(device=None), 'Expected a device such as cpu or cuda, got None'),
     (dict(backend='tvm'), "Expected a back-end among .'onnxruntime', 'torch'., got 'tvm'"),
     (dict(networks=9), 'at least 1 thread, 10 networks'), (dict(threads=0), 'got 0, 20'),
     (dict(seconds=0), 'seconds above 0')])
