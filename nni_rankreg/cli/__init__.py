@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
+import inspect
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from .._util.error import one_line
 from .._util.log import quiet_host
-from .._util.path import user_path
+from .command import Command, read_paths
 
 __all__ = ['main']
 
 _COMMANDS = {
-    'demo': 'demo.demo', 'proxies': 'proxies.proxies', 'rank': 'rank.rank',
-    'register': 'register.register', 'check': 'check.check', 'trial': 'trial.trial',
-    'latency': 'latency.latency', 'report': 'report.report', 'ablate': 'ablate.ablate',
-    'list': 'list.list_extensions', 'node-options': 'node_options.node_options'}
-"""Command -> its function."""
+    **{name: Command(name, name) for name in (
+        'demo', 'proxies', 'rank', 'register', 'check', 'trial', 'latency', 'report', 'ablate')},
+    'list': Command('list', 'list_extensions'),
+    'node-options': Command('node_options', 'node_options')}
 
 _OF_ONE_FILE = ('check', 'report')  # whose argument without a default is a word, not an option
 _FLAGS = ('--trust', '--unregister', '--full')
@@ -43,26 +41,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     quiet_host()
     words = _with_values(sys.argv[1:] if arguments is None else arguments)
-    complete = any(word.startswith('--print_completion') for word in words)
-    commands = {name: _command(name) for name in _COMMANDS if complete or name in words[:1]}
-    quiet_host()            # Lightning sets the level of its log when it is imported
-    parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
-                            description='One-shot architecture search that ranks correctly.')
-    subcommands = parser.add_subcommands()
-    for name in _COMMANDS:
-        subparser = ArgumentParser(exit_on_error=False)
-        if name in commands:
-            subparser.add_function_arguments(commands[name], as_positional=name in _OF_ONE_FILE)
-        subcommands.add_subcommand(name, subparser, help=_meaning(name))
     try:
-        config = parser.parse_args(words)
-        values = config[config.subcommand].as_dict().items()
-        commands[config.subcommand](**{name: user_path(value) if isinstance(value, Path) else value
-                                       for name, value in values})
-    except (ArgumentError, ValueError, OSError) as error:
+        config = _parser().parse_args(words)
+        values = read_paths(config[config.subcommand].as_dict())
+        if sys.stderr.isatty():
+            print(f'nni-rankreg {config.subcommand}: loading ...', file=sys.stderr)
+        command = _COMMANDS[config.subcommand].imported()
+        quiet_host()        # Lightning sets the level of its log when it is imported
+        command(**values)
+    except ArgumentError as error:
+        print('nni-rankreg:', _in_our_words(one_line(error)), file=sys.stderr)
+        return 2
+    except (ValueError, OSError) as error:
         print('nni-rankreg:', one_line(error), file=sys.stderr)
         return 2
     return 0
+
+
+def _parser() -> ArgumentParser:
+    """Return what reads the command line."""
+    parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
+                            description='One-shot architecture search that ranks correctly.')
+    subcommands = parser.add_subcommands()
+    for name, command in _COMMANDS.items():
+        declared = command.declared()
+        text = re.split(r'\n\n\w+\n---', inspect.getdoc(declared) or '')[0]
+        subparser = ArgumentParser(exit_on_error=False, description=text)
+        subparser.add_function_arguments(declared, as_group=False,
+                                         as_positional=name in _OF_ONE_FILE)
+        subcommands.add_subcommand(name, subparser, help=text.split('\n')[0])
+    return parser
 
 
 def _with_values(words: Sequence[str]) -> list[str]:
@@ -71,18 +79,11 @@ def _with_values(words: Sequence[str]) -> list[str]:
             for word, after in zip(words, [*words[1:], ''])]
 
 
-def _command(name: str) -> Callable[..., None]:
-    """Import the function of a command, after a word to who watches: that takes seconds."""
-    if sys.stderr.isatty():
-        print(f'nni-rankreg {name}: loading ...', file=sys.stderr)
-    module, function = _COMMANDS[name].rsplit('.', 1)
-    return getattr(importlib.import_module(f'.{module}', __name__), function)
-
-
-def _meaning(name: str) -> str:
-    """Return the first line of what a command says of itself, without an import of it."""
-    module, function = _COMMANDS[name].rsplit('.', 1)
-    tree = ast.parse(Path(__file__).with_name(f'{module}.py').read_text(encoding='utf-8'))
-    text = next(ast.get_docstring(one) for one in tree.body
-                if isinstance(one, ast.FunctionDef) and one.name == function)
-    return (text or '').split('\n')[0]
+def _in_our_words(text: str) -> str:
+    """Return what jsonargparse says of a value as the rest of the package says it."""
+    text = re.sub(r"<class '(\w+)'>|typing\.", r'\1', text.replace('NoneType', 'null'))
+    text = re.sub(r'(required:|,) \w+\.', r'\1 ', text)
+    text = re.sub(r'^Parser key "(.+?)":', r'\1:', text)
+    text = re.sub(r'Expected a (.*)\. Got value: (.*)', r'Expected \1, got \2.', text)
+    return re.sub(r'Does not validate against any of the Union subtypes Subtypes: [[(](.*?)[])] '
+                  r'Errors: .* Given value: (.*)', r'Expected one of \1, got \2.', text)

@@ -16,14 +16,11 @@ from .._util.import_path import import_object
 from .._util.path import user_path
 from ..table import TabularBenchmark, digits, read_csv_results
 from ..typing import Space
+from .command import ImportPath
 
-__all__ = ['ImportPath', 'check_positive', 'make_object', 'make_space', 'read_choices',
-           'read_truth']
+__all__ = ['check_positive', 'make_object', 'make_space', 'read_choices', 'read_truth']
 
 _CHOICES = 10_000
-
-ImportPath = str | dict[str, Any]
-"""``package.Class``, or ``{"class_path": "package.Class", "init_args": {...}}``."""
 
 
 def make_object(spec: ImportPath, what: str) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..constraint import MeasuredLatency
-from .argument import ImportPath, check_positive, make_space
+from .argument import check_positive, make_space
+from .command import ImportPath
 
 __all__ = ['latency']
 

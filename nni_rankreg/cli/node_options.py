@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..host.run.manager import node_options as value
+from ..host.run.node_options import node_options as value
 
 __all__ = ['node_options']
 

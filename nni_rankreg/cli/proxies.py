@@ -23,7 +23,8 @@ from ..proxy import ProxyError, ProxyScorer, find_proxy, proxy_names
 from ..report import correlations, describe_agreement, describe_correlations, rank_scatter
 from ..sampler import UniformSampler
 from ..typing import Sample, sample_key
-from .argument import ImportPath, check_positive, make_object, make_space, read_truth
+from .argument import check_positive, make_object, make_space, read_truth
+from .command import ImportPath
 
 __all__ = ['proxies']
 

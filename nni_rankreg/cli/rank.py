@@ -16,7 +16,8 @@ from ..report import markdown_table
 from ..search import Candidates
 from ..table import read_csv_results, read_results
 from ..typing import Sample, sample_key
-from .argument import ImportPath, check_positive, make_space, read_choices
+from .argument import check_positive, make_space, read_choices
+from .command import ImportPath
 
 __all__ = ['rank']
 

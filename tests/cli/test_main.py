@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from nni_rankreg import __version__
-from nni_rankreg.cli import main
+from nni_rankreg.cli import _COMMANDS, main
 
 
 @pytest.fixture
@@ -68,13 +70,45 @@ def test_foreign_archive_is_refused_and_kept(tmp_path, refused):
     assert archive.read_text() == "somebody else's file"
 
 
-def test_help_imports_nothing_that_takes_seconds():
+@pytest.mark.parametrize('arguments, status, expected', [
+    (['--help'], 0, 'Draw the cells'),
+    (['rank', '--help'], 0, 'Prints the best, and how well'),      # more than the first line
+    (['rank', '--colour', 'red'], 2, 'recognized arguments: --colour'),
+    (['latency'], 2, 'space'),
+    (['rank', '--table', 'results.csv', '--top', '1.5'], 2, 'top: Expected int, got 1.5.'),
+    (['demo', '--port', 'x'], 2, 'port: Expected one of int, null, got x.'),
+    (['proxies', '--truth', 'none.csv'], 2, 'as truth, got none.csv, which is not there'),
+    (['rank', '--table', 'results.csv', '--space', 'none.json'], 2, 'as space, got none.json'),
+    (['check', 'none.yml'], 2, 'as config, got none.yml'),
+    (['report', '$HOME/none.sqlite'], 2, '/none.sqlite, which is not there'),
+    (['trial', '--config', 'none.yml'], 2, 'as config, got none.yml'),
+    (['ablate', '--data', 'none'], 2, 'as data, got none'),
+    (['node-options'], 0, '--require='),
+])
+def test_words_are_checked_before_anything_that_takes_seconds(arguments, status, expected,
+                                                              tmp_path):
+    (tmp_path / 'results.csv').touch()
     program = ('import sys\nfrom nni_rankreg.cli import main\n'
-               'try:\n    main(["--help"])\nexcept SystemExit:\n    pass\n'
-               'print(sorted({"torch", "nni", "pandas", "matplotlib"} & set(sys.modules)))')
-    output = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
-                            check=True).stdout
-    assert 'Draw the cells' in ' '.join(output.split()) and output.splitlines()[-1] == '[]'
+               'try:\n    status = main(sys.argv[1:])\nexcept SystemExit as exit:\n'
+               '    status = exit.code\n'
+               'print(sorted({"torch", "nni", "pandas", "matplotlib"} & set(sys.modules)))\n'
+               'sys.exit(status)')
+    result = subprocess.run([sys.executable, '-c', program, *arguments], cwd=tmp_path, text=True,
+                            capture_output=True)
+    assert result.returncode == status
+    assert expected in ' '.join((result.stdout + result.stderr).split())
+    assert result.stdout.splitlines()[-1] == '[]'
+
+
+def test_all_commands_are_declared_as_they_are():
+    """What is read of a module is what its import gives."""
+    for command in _COMMANDS.values():
+        declared, imported = command.declared(), command.imported()
+        assert inspect.signature(declared).parameters.keys() == (
+            inspect.signature(imported).parameters.keys())
+        assert get_type_hints(declared) == get_type_hints(imported)
+        assert declared.__doc__ == imported.__doc__
+        assert declared.__defaults__ == imported.__defaults__
 
 
 def test_completion_of_all_commands():

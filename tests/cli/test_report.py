@@ -109,9 +109,9 @@ def test_names_of_supernets(archive):
     assert list(supernet_outcomes(archive)) == ['supernet-1', 'control-1', 'super-net 3']
 
 
-@pytest.mark.parametrize('words, message', [(['none.sqlite'], 'which is no file'),
-                                            (['{}.csv'], 'which is empty'),
-                                            (['{}', '--top', '0'], 'top above 0, got 0')])
+@pytest.mark.parametrize('words, message', [
+    (['none.sqlite'], 'which is not there'), (['.'], 'which is no file'),
+    (['{}.csv'], 'which is empty'), (['{}', '--top', '0'], 'top above 0, got 0')])
 def test_errors(archive, capsys, words, message):
     empty = archive.path.with_name(f'{archive.path.name}.csv')
     empty.touch()

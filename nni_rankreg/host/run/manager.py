@@ -21,8 +21,9 @@ from nni.experiment.experiment import RunMode
 from nni.nas.experiment.config import NasExperimentConfig
 
 from ..warm.start import warm_python
+from .node_options import node_options
 
-__all__ = ['HOST', 'install_manager', 'left_managers', 'node_options', 'stop_left_managers']
+__all__ = ['HOST', 'install_manager', 'left_managers', 'stop_left_managers']
 
 _logger = logging.getLogger(__name__)
 
@@ -35,17 +36,6 @@ _PATIENCE = 30.  # seconds for a manager to stop its trials and itself
 
 _start_experiment = launcher.start_experiment
 _run_impl = Experiment._run_impl
-
-
-def node_options() -> str:
-    """Return the value of NODE_OPTIONS with which a manager is as it should be.
-
-    Examples
-    --------
-    >>> node_options().startswith('"--require=/')
-    True
-    """
-    return f'"--require={Path(__file__).with_suffix(".js")}"'
 
 
 def install_manager() -> None:

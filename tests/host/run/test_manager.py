@@ -23,9 +23,9 @@ from nni_rankreg.host.run.manager import (
     HOST,
     install_manager,
     left_managers,
-    node_options,
     stop_left_managers,
 )
+from nni_rankreg.host.run.node_options import node_options
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import AceNAS
 
