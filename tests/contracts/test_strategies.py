@@ -175,6 +175,22 @@ def test_a_front_in_place_of_the_search(make, train):
     assert [model.metric for model in models] == [one['score'] for one in objectives]
 
 
+def test_a_front_by_a_loss(train):
+    """The lowest losses at their cost, against enumeration: the score is minus the loss."""
+    def skipped(samples):
+        return torch.tensor([list(one.values()).count('skip') for one in samples])
+
+    front = ParetoFront(['score', skipped], 50, 256, progress=False)
+    trained = train(SPOS(metric='val_loss', mode='min', evolution=front))
+    every = UniformSampler(Tiny()).up_to(256)
+    points = list(zip((-trained.scorer()(every)).tolist(), skipped(every).tolist()))
+    wanted = [(loss, cost) for loss, cost in points if not any(
+        other <= loss and less <= cost and (other, less) != (loss, cost) for other, less in points)]
+    found = [(-one.score, one.costs['skipped']) for one in trained.best(256)]
+    assert found == sorted(wanted) and found[0][0] > 0 and len(every) == 256
+    assert len(found) == len({cost for _, cost in found})
+
+
 @every_strategy
 def test_a_bound_that_nothing_meets_is_told_before_the_training(make, make_evaluator):
     size = Between(lambda samples: torch.tensor([float(len(one)) for one in samples]), maximum=0)

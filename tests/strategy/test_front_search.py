@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.spaces import Tiny
 from nni.mutable import Categorical
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment import experiment as nni_experiment
@@ -254,28 +255,60 @@ def test_search_files(tmp_path):
         described(tmp_path, recipe('strategy.SPOS', evolution={'objectives': ['latency']}))
 
 
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that searches a table in an experiment, which has ended."""
+    monkeypatch.setattr(nni_experiment, 'Experiments',
+                        functools.partial(Experiments, str(tmp_path)))
+
+    def run(space, samples, metrics, search):
+        TabularBenchmark(samples, metrics).to_csv(tmp_path / 'table.csv')
+        config = NasExperimentConfig('sequential', 'simplified')
+        config.experiment_working_directory = tmp_path
+        experiment = NasExperiment(space, TableEvaluator(str(tmp_path / 'table.csv')), search,
+                                   config)
+        try:
+            experiment.run()
+        finally:
+            experiment.stop()
+        return experiment
+    return run
+
+
 @pytest.mark.slow
-def test_experiment(tmp_path, monkeypatch):
+@pytest.mark.parametrize('mode, sign', [('max', 1), ('min', -1)])
+def test_all_of_a_small_space_in_an_experiment(tmp_path, run, mode, sign):
+    """The models are the front by enumeration, of an accuracy or of a loss."""
+    space = Tiny()
+    names = {'conv_3x3': 3., 'conv_1x1': 2., 'pool': 1.1, 'skip': 0.}
+    samples = [dict(zip(space.simplify(), ('skip', *one))) for one in itertools.product(
+        names, repeat=3)]
+    slow = AdditiveLatency(dict.fromkeys(samples[0], names), base=1.)
+    luck = np.random.default_rng(4).normal(size=64)
+    metrics = (sign * (slow(samples).sqrt().numpy() + 0.3 * luck)).round(2).tolist()
+    search = make(tmp_path, costs=[slow], mode=mode, budget=64, rounds=Rounds(6, 58, top=0),
+                  candidates=CandidatePool(size=64, accept=lambda one: one['layer0'] == 'skip'))
+    models = run(space, samples, metrics, search).export_top_models(64)
+    pairs = list(zip([sign * metric for metric in metrics], slow(samples).tolist()))
+    front = [one for one in pairs if not any(
+        m >= one[0] and c <= one[1] and (m, c) != one for m, c in pairs)]
+    found = [(sign * one.objectives['metric'], one.objectives['latency']) for one in models]
+    assert found == sorted(front, reverse=True) and 3 < len(found) < 20
+    assert [sign * one.metric for one in models] == [metric for metric, _ in found]
+
+
+@pytest.mark.slow
+def test_experiment(run, tmp_path):
     space = NasBench201(2, 1, 10)
     labels = list(space.simplify())
     names = {'none': 0., 'skip_connect': 1., 'conv_1x1': 2., 'conv_3x3': 3., 'avg_pool_3x3': 1.}
     samples = [dict(zip(labels, one)) for one in itertools.product(names, repeat=6)]
     metrics = [sum(map(names.get, one.values())) / 18 for one in samples]
-    TabularBenchmark(samples, metrics).to_csv(tmp_path / 'table.csv')
     slow = AdditiveLatency(dict.fromkeys(labels[:3], names), base=1.)
     search = AceNAS(archive=tmp_path / 'x.sqlite', weak=None, budget=10, costs=[slow],
                     rounds=Rounds(6, 2), candidates=CandidatePool(size=500),
                     predictor=lambda space, evidence: GaussianProcess(space))
-    config = NasExperimentConfig('sequential', 'simplified')
-    config.experiment_working_directory = tmp_path
-    experiment = NasExperiment(space, TableEvaluator(str(tmp_path / 'table.csv')), search, config)
-    monkeypatch.setattr(nni_experiment, 'Experiments',
-                        functools.partial(Experiments, str(tmp_path)))
-    try:
-        experiment.run()
-    finally:
-        experiment.stop()
-    models = experiment.export_top_models(99)
+    models = run(space, samples, metrics, search).export_top_models(99)
     found = [model.objectives for model in models]
     assert len(Archive(tmp_path / 'x.sqlite')) == 10 > len(found) > 1
     assert [one['metric'] for one in found] == [model.metric for model in models]
