@@ -14,6 +14,7 @@ from numbers import Real
 from typing import Any
 
 import nni
+from nni.runtime import trial_command_channel
 from nni.runtime.trial_command_channel import (
     ParameterRecord,
     TrialCommandChannel,
@@ -28,22 +29,35 @@ _PERIOD = 5.  # seconds between two looks at the manager
 
 @contextmanager
 def outside_trial() -> Iterator[None]:
-    """Make NNI's evaluators believe that no trial is running, so that they report nothing.
+    """Make evaluators believe that no trial is running, and keep what they report all the same.
 
-    They ask ``nni.get_current_parameter() is not None`` before they report.
+    Those of NNI ask ``nni.get_current_parameter() is not None`` before they report; modules of
+    users, as in NNI's documentation, do not.
 
     Examples
     --------
     >>> with outside_trial():
     ...     print(nni.get_current_parameter())
+    ...     nni.report_final_result(0.5)
     None
     """
-    parameters = nni.trial._params
-    nni.trial._params = None
+    before = nni.trial._params, nni.trial._intermediate_seq, trial_command_channel._channel
+    nni.trial._params = {'parameters': None, 'parameter_id': None}
+    trial_command_channel._channel = _DeafChannel()
     try:
         yield
     finally:
-        nni.trial._params = parameters
+        nni.trial._params, nni.trial._intermediate_seq, trial_command_channel._channel = before
+
+
+class _DeafChannel(TrialCommandChannel):
+    """Keeps to itself what it is told."""
+
+    def receive_parameter(self) -> None:
+        return None
+
+    def send_metric(self, *arguments: Any, **named: Any) -> None:
+        pass
 
 
 @contextmanager

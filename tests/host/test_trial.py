@@ -20,6 +20,7 @@ from nni.nas.evaluator.pytorch import ClassificationModule
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
+from nni.runtime.env_vars import trial_env_vars
 from nni.runtime.trial_command_channel import (
     TrialCommandChannel,
     get_default_trial_command_channel,
@@ -70,6 +71,20 @@ def test_evaluators_report_nothing_inside(trial, monkeypatch):
     assert trial['final'] == []
     module._final_report()  # guard: NNI still asks get_current_parameter()
     assert trial['final'] == [0.5]
+
+
+def test_what_is_reported_inside_goes_nowhere(channel, monkeypatch):
+    """Modules as in NNI's documentation report without asking whether there is a trial."""
+    monkeypatch.setattr(nni.trial, 'trial_env_vars', trial_env_vars._replace(NNI_PLATFORM='local'))
+    monkeypatch.setattr(nni.trial, '_params', {'parameters': {'x': 1}, 'parameter_id': 3})
+    nni.report_intermediate_result(0.1)
+    with outside_trial():
+        nni.report_intermediate_result(0.5)
+        nni.report_final_result(0.5)
+    nni.report_intermediate_result(0.2)
+    assert [value for *_, value in channel.sent] == [0.1, 0.2]
+    numbers = [sequence for _, sequence, _ in channel.sent]
+    assert numbers[1] == numbers[0] + 1
 
 
 @pytest.mark.slow
