@@ -130,6 +130,10 @@ class Evidence:
         vote = _ranks(_vote(ranks)[:, None], [self._reference()[1]])
         return torch.from_numpy(norm.ppf(np.concatenate([ranks, vote], axis=1))).float()
 
+    def by_source(self, samples: Sequence[Sample]) -> dict[str, list[float]]:
+        """Return the `features` of N architectures by the name of the scorer, and ``vote``."""
+        return dict(zip([*self.names, 'vote'], self.features(samples).T.tolist()))
+
     def vote(self, samples: Sequence[Sample]) -> Tensor:
         """Return the vote of N architectures, shape (N,), float64, higher is better."""
         return self.ranks(samples).log().sum(dim=1)

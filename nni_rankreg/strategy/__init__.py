@@ -5,7 +5,8 @@ from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
 from .darts import DARTS
 from .fairnas import FairNAS
 from .gdas import GDAS
-from .landmark_search import Landmarks, LandmarkSearch
+from .landmark_recipe import Landmarks
+from .landmark_search import LandmarkSearch
 from .nao import NAO
 from .spos import SPOS
 

@@ -4,64 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
-from ..predictor import normal_scores_among
+from ..predictor import Evidence
 from ..sampler import LandmarkSampler
 from ..search import UniformDraw
 from ..table import ResultsSource
-from ..typing import Results, Sample, sample_key, without
+from ..typing import Accept, Results, Sample, sample_key, without
+from .judgement import Judgement, among_first
+from .landmark_recipe import Landmarks
 from .ledger import Ledger
 from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
-__all__ = ['LandmarkSearch', 'Landmarks']
+__all__ = ['LandmarkSearch']
 
 _logger = logging.getLogger(__name__)
 
 _REFERENCE = 100  # random architectures among which the scores of a super-net are normal scores
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """How many landmarks a search trains, beside what its super-nets find best.
-
-    Parameters
-    ----------
-    count
-        M, the number of the first ones, which are diverse.
-    threshold, pairwise
-        See `LandmarkSampler`: which distance is too small, and whether it holds between any two.
-    random
-        Number of landmarks that are drawn at random and trained with the best architectures of
-        each iteration: what the super-net predicted of them tells how far it can be trusted, see
-        `Reliability`. The paper has none.
-
-    Raises
-    ------
-    ValueError
-        If the count is not positive, or `random` is negative.
-
-    Examples
-    --------
-    >>> Landmarks(30, pairwise=True).count
-    30
-    """
-
-    count: int = 10
-    threshold: int | None = None
-    pairwise: bool = False
-    random: int = 2
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f'Expected landmarks of at least 1, got {self.count}.')
-        if self.random < 0:
-            raise ValueError(f'Expected random landmarks of at least 0, got {self.random}.')
+_CONSIDERED = 100  # best architectures of a super-net of which more is known by evidence
 
 
 class LandmarkSearch(PlanStrategy):
@@ -73,15 +37,24 @@ class LandmarkSearch(PlanStrategy):
     stand-alone, and some random ones, by which the super-net is judged, see `reliability`. Every
     training is a trial.
 
+    With evidence, the first landmarks are of the better half by its vote. In each iteration a
+    predictor learns from structure, evidence and all results, and of what the super-net finds best
+    those are trained that are best by the ranks of super-net and predictor on average.
+
     Parameters
     ----------
     oneshot
         Trains the super-net, for example ``SPOS(regularizers=[LandmarkRegularizer()])``. Its
         filter holds for landmarks, too. If its evolution is a `ParetoFront`, the members of that
-        front are trained, and the answer is the front of metric and costs.
+        front are trained, whatever evidence says of them, and the answer is the front of metric
+        and costs.
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
+    evidence
+        What is known of architectures before any training, such as zero-cost proxies; the archive
+        keeps it, and `reliability` tells how far each piece of it can be trusted. None for nothing,
+        as published.
     iterations, top
         T, and the number of best architectures of each iteration.
     landmarks
@@ -123,7 +96,8 @@ class LandmarkSearch(PlanStrategy):
     >>> # NasExperiment(space, evaluator, search).run()
     """
 
-    def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Any, *, iterations: int = 3,
+    def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Any, *,
+                 evidence: Evidence | None = None, iterations: int = 3,
                  landmarks: int | Landmarks = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
@@ -134,7 +108,7 @@ class LandmarkSearch(PlanStrategy):
         for name, value in dict(iterations=iterations, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')
-        self.oneshot = oneshot
+        self.oneshot, self.evidence = oneshot, evidence
         self.landmarks = landmarks if isinstance(landmarks, Landmarks) else Landmarks(landmarks)
         self.iterations, self.top = iterations, top
         self.control, self.seed = control, seed
@@ -152,20 +126,39 @@ class LandmarkSearch(PlanStrategy):
             Model space, or label -> mutable.
         """
         self.supernets, self.controls = [], []
-        sampler = LandmarkSampler(
-            space, threshold=self.landmarks.threshold, pairwise=self.landmarks.pairwise,
-            seed=self.seed, accept=self.oneshot.filter)
+        judgement = None if self.evidence is None else Judgement(
+            space, self.evidence.kept_in(self.archive), self.seed)
+        sampler = self._sampler(space, judgement)
         landmarks = sampler.sample(self.landmarks.count)
         ledger = Ledger(self.known_results(space))
-        yield from self.train_stand_alone(without(landmarks, ledger.tried), ledger, 'landmark')
+        yield from self._train_first(without(landmarks, ledger.tried), ledger, judgement)
         if ledger.failed:
             yield from self._replace(landmarks, ledger, sampler)
         for iteration in range(self.iterations):
-            top = self.top + len(ledger.failed)  # as those may be among the best
+            top = self._count + len(ledger.failed)  # as those may be among the best
             supernet = yield from self._train_supernets(ledger.so_far(), iteration, top)
-            best = without(supernet.best, ledger.failed)[:self.top]
-            yield from self._train_best(space, iteration, supernet, best, ledger)
+            yield from self._train_best(space, iteration, supernet, ledger, judgement)
         return self.best_of(ledger.results.in_mode(self.mode))
+
+    def _sampler(self, space: Any, judgement: Judgement | None) -> LandmarkSampler:
+        """Return what draws the first landmarks."""
+        recipe, filter = self.landmarks, self.oneshot.filter
+        promising: Accept | None = None
+        if judgement is not None and recipe.share < 1:
+            drawn = UniformDraw(_REFERENCE, self.seed, filter).samples(space)
+            promising = judgement.promising(recipe.share, drawn)
+        return LandmarkSampler(
+            space, threshold=recipe.threshold, pairwise=recipe.pairwise, seed=self.seed,
+            accept=[one for one in (filter, promising) if one is not None])
+
+    def _train_first(self, landmarks: Sequence[Sample], ledger: Ledger,
+                     judgement: Judgement | None) -> Plan[None]:
+        """Train the first landmarks; keep what evidence says of them before."""
+        if judgement is None or not landmarks:
+            yield from self.train_stand_alone(landmarks, ledger, 'landmark')
+            return
+        yield from self.train_predicted(landmarks, [False] * len(landmarks),
+                                        judgement.evidence.by_source(landmarks), ledger, 'landmark')
 
     def _replace(self, landmarks: Sequence[Sample], ledger: Ledger,
                  sampler: LandmarkSampler) -> Plan[None]:
@@ -180,25 +173,38 @@ class LandmarkSearch(PlanStrategy):
             _logger.warning('Going on with fewer landmarks: %s', error)
             ledger.failed.extend(others)
 
-    def _train_best(self, space: Any, iteration: int, supernet: SuperNetOutcome,
-                    best: Sequence[Sample], ledger: Ledger) -> Plan[None]:
-        """Train the best architectures by a super-net, and random ones, by which it is judged."""
+    def _train_best(self, space: Any, iteration: int, supernet: SuperNetOutcome, ledger: Ledger,
+                    judgement: Judgement | None) -> Plan[None]:
+        """Train the best architectures, and random ones, by which what is said is judged."""
         draw, stage = self._draw(iteration), f'best {iteration + 1}'
+        best = without(supernet.best, ledger.failed)
         if draw is None:
-            yield from self.train_stand_alone(best, ledger, stage)
+            yield from self.train_stand_alone(best[:self.top], ledger, stage)
             return
-        drawn, labels = draw.samples(space), supernet.weak['supernet']
+        drawn = draw.samples(space)
+        row = {sample_key(one): row for row, one in enumerate([*drawn, *supernet.best])}
+        said = {'supernet': among_first(supernet.weak['supernet'], len(drawn))}
+        if judgement is not None:
+            said = judgement.of([*drawn, *supernet.best], said['supernet'], len(drawn),
+                                ledger.results)
+            if not self.costs:
+                best.sort(key=lambda one: said['average'][row[sample_key(one)]], reverse=True)
+        best = best[:self.top]
         random = without(drawn, [*ledger.tried, *best])[:self.landmarks.random]
-        score = dict(zip(map(sample_key, [*drawn, *supernet.best]), labels))
         chosen = [*best, *random]
-        predicted = normal_scores_among([score[sample_key(one)] for one in chosen],
-                                        labels[:len(drawn)]).tolist()
-        yield from self.train_predicted(chosen, [False] * len(best) + [True] * len(random),
-                                        {'supernet': predicted}, ledger, stage)
+        yield from self.train_predicted(
+            chosen, [False] * len(best) + [True] * len(random),
+            {source: [values[row[sample_key(one)]] for one in chosen]
+             for source, values in said.items()}, ledger, stage)
+
+    @property
+    def _count(self) -> int:
+        """The number of best architectures that a super-net is asked for."""
+        return self.top if self.evidence is None or self.costs else self.top + _CONSIDERED
 
     def _draw(self, iteration: int) -> UniformDraw | None:
         """Return what draws the random architectures of an iteration, here and in its trial."""
-        if not self.landmarks.random:
+        if not self.landmarks.random and self.evidence is None:
             return None
         return UniformDraw(_REFERENCE, self.seed + 1 + iteration, self.oneshot.filter)
 
@@ -223,6 +229,6 @@ class LandmarkSearch(PlanStrategy):
     def supernet_jobs(self) -> list[SuperNet]:
         """Return a job of each super-net and one of the control."""
         none = Results([], [], 'max')
-        return [*(SuperNet(self.oneshot, none, self.top, weak=self._draw(iteration))
+        return [*(SuperNet(self.oneshot, none, self._count, weak=self._draw(iteration))
                   for iteration in range(self.iterations)),
                 *([SuperNet(self.control, none, 0)] if self.control is not None else [])]

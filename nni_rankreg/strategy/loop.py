@@ -114,8 +114,7 @@ class ClosedLoop:
         if self._supernet:
             found['supernet'] = [self._supernet.get(sample_key(one), math.nan) for one in samples]
         if self._evidence is not None:
-            columns = self._evidence.features(samples).T.tolist()
-            found.update(zip([*self._evidence.names, 'vote'], columns))
+            found.update(self._evidence.by_source(samples))
         return found
 
     def learn(self) -> bool:

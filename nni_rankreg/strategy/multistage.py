@@ -36,7 +36,8 @@ __all__ = ['PlanStrategy']
 
 _logger = logging.getLogger(__name__)
 
-_SHOWN = ('predictor', 'supernet', 'vote')  # what the web UI shows the first of that is known
+# The web UI shows the first of these that is known.
+_SHOWN = ('average', 'predictor', 'supernet', 'vote')
 
 
 class PlanStrategy(Strategy):

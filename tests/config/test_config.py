@@ -75,6 +75,21 @@ def test_recipes_need_no_class_path(write, tmp_path):
     assert landmark_search.archive.path == tmp_path / 'b.sqlite'
 
 
+@pytest.mark.parametrize('name, oneshot', [('AceNAS', 'supernet'), ('LandmarkSearch', 'oneshot')])
+def test_evidence_of_searches(write, tmp_path, name, oneshot):
+    space, strategy = (yaml.safe_load(SEARCH)[key] for key in ('space', 'strategy'))
+    images = {'class_path': 'nni_rankreg.data.image_loader', 'init_args': {
+        'dataset': {'class_path': 'nni_rankreg.data.Digits', 'init_args': {'split': 'train'}},
+        'batch_size': 8}}
+    evidence = {'space': space, 'batch': images, 'scorers': ['params'], 'reference': 5}
+    search = build_search(read_config(write({'strategy': {
+        'class_path': f'nni_rankreg.strategy.{name}', 'init_args': {
+            oneshot: strategy, 'supernet_evaluator': EVALUATOR, 'evidence': evidence,
+            'archive': str(tmp_path / 'a.sqlite')}}})))
+    found = search.strategy.evidence
+    assert found.names == ['params'] and found.ranks(found.among).shape == (5, 1)
+
+
 @pytest.mark.parametrize('changes, message', [
     ({'strategy.init_args.scoring': {'batch': 2}},
      r"strategy.init_args.scoring: Scoring: .*unexpected keyword argument 'batch'"),

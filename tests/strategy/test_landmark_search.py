@@ -25,14 +25,17 @@ from scipy.stats import kendalltau
 from torch import nn
 
 from nni_rankreg.archive import Archive
+from nni_rankreg.constraint import as_costs
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SearchError, StandAlone, SuperNet, SuperNetOutcome
+from nni_rankreg.predictor import Evidence
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import LandmarkSampler, UniformSampler, hamming_distance
 from nni_rankreg.search import Evolution, ScoredSample
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch
+from nni_rankreg.strategy.judgement import Judgement, among_first
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -257,6 +260,88 @@ def test_random_landmarks_tell_how_far_the_supernet_can_be_trusted(tmp_path):
     assert reliability.sources == ['supernet'] and reliability.count('supernet') == 12
     # Each iteration's scores are ranks among other random architectures: -1 but for these.
     assert reliability.over_all('supernet').tau < -0.9
+
+
+# Evidence
+
+def evidence(asked=None):
+    """The truth as evidence; ``asked`` gets the keys of all that it is asked for."""
+    def truth(samples):
+        if asked is not None:
+            asked.extend(map(sample_key, samples))
+        return torch.tensor([metric_of(one) for one in samples])
+
+    return Evidence(space(), scorers={'truth': truth}, reference=100)
+
+
+def test_first_landmarks_are_promising_and_still_far_from_the_root(tmp_path):
+    recipe = Landmarks(20, share=.25, random=0)
+    _, (first, *_) = play(make(tmp_path, landmarks=recipe, evidence=evidence()))
+    root, *others = stand_alone(first)
+    typical = [metric_of(one) for one in UniformSampler(space(), seed=9).distinct(1000)]
+    better = [np.mean([one > metric_of(landmark) for one in typical])
+              for landmark in [root, *others]]
+    assert max(better) < .4 and len(set(map(sample_key, [root, *others]))) == 20
+    assert all(hamming_distance(root, other) == 6 for other in others)
+
+
+def test_all_are_promising_with_a_share_of_1(tmp_path):
+    recipe = Landmarks(3, share=1, random=0)
+    _, (first, *_) = play(make(tmp_path, landmarks=recipe, evidence=evidence()))
+    assert stand_alone(first) == landmarks()
+
+
+@pytest.mark.slow
+def test_best_are_those_of_supernet_and_predictor_together(tmp_path):
+    """The super-net of the plan is always wrong about all; what it finds best is ranked anew."""
+    search = make(tmp_path, landmarks=Landmarks(10, random=2), evidence=evidence(), top=3)
+    _, stages = play(search)
+    (job,), trained = stages[1], stand_alone(stages[2])
+    assert job.top == 3 + 100 and len(trained) == 3 + 2
+    best, drawn = search.supernets[0].best, job.weak.samples(space())
+    said = Judgement(space(), search.evidence, search.seed).of(
+        [*drawn, *best], among_first(search.supernets[0].weak['supernet'], len(drawn)),
+        len(drawn), job.results)
+    average = said['average'][len(drawn):]
+    assert trained[:3] == [best[row] for row in np.argsort(average)[::-1][:3]] != best[:3]
+
+
+@pytest.mark.slow
+def test_evidence_is_asked_once_and_each_piece_is_compared(tmp_path):
+    asked = []
+    search = make(tmp_path, landmarks=Landmarks(10, random=3), evidence=evidence(asked))
+    answer, stages = play(search)
+    assert len(asked) == len(set(asked))
+    search.archive.add_many(answer)
+    reliability = search.reliability()
+    assert set(reliability.sources) == {'truth', 'vote', 'supernet', 'predictor', 'average'}
+    assert reliability.count('vote') == 6
+    assert reliability.over_all('truth').tau == pytest.approx(1)
+    assert reliability.among_trained('truth').tau > .9        # normal scores have ties at the ends
+    assert all('predicted' in job.expected for job in stages[0])
+
+
+def test_proxies_are_kept_in_the_archive(tmp_path):
+    batch = torch.zeros(2, 3, 8, 8), torch.zeros(2)
+    given = Evidence(space(), batch, ['params'], reference=20, progress=False)
+    search = make(tmp_path, evidence=given, iterations=1)
+    play(search)
+    kept = given.kept_in(search.archive)
+    scorer, = kept._scorers.values()
+    assert len(search.archive.scores(scorer.key)) > 20
+
+
+def test_front_keeps_its_members_whatever_evidence_says(tmp_path):
+    search = make(tmp_path, evidence=evidence(), iterations=1)
+    search.costs = as_costs([lambda samples: torch.zeros(len(samples))])
+    _, stages = play(search)
+    assert stages[1][0].top == 2 and stand_alone(stages[2]) == search.supernets[0].best[:2]
+
+
+@pytest.mark.parametrize('share', [0., 1.1])
+def test_unknown_shares(share):
+    with pytest.raises(ValueError, match=f'Expected a share above 0, up to 1, got {share}'):
+        Landmarks(3, share=share)
 
 
 @pytest.mark.parametrize('count, random', [(0, 1), (3, -1)])

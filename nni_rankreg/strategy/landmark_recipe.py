@@ -1,0 +1,51 @@
+"""How many landmarks a `LandmarkSearch` trains, and which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ['Landmarks']
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """How many landmarks a search trains, beside what its super-nets find best.
+
+    Parameters
+    ----------
+    count
+        M, the number of the first ones, which are diverse.
+    threshold, pairwise
+        See `LandmarkSampler`: which distance is too small, and whether it holds between any two.
+    random
+        Number of landmarks that are drawn at random and trained with the best architectures of
+        each iteration: what the super-net predicted of them tells how far it can be trusted, see
+        `Reliability`. The paper has none.
+    share
+        Share of all architectures, the best by the evidence, of which the first ones are; above 0,
+        up to 1. Without evidence they are of all.
+
+    Raises
+    ------
+    ValueError
+        If the count is not positive, `random` is negative, or `share` is no such share.
+
+    Examples
+    --------
+    >>> Landmarks(30, pairwise=True).count
+    30
+    """
+
+    count: int = 10
+    threshold: int | None = None
+    pairwise: bool = False
+    random: int = 2
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f'Expected landmarks of at least 1, got {self.count}.')
+        if self.random < 0:
+            raise ValueError(f'Expected random landmarks of at least 0, got {self.random}.')
+        if not 0 < self.share <= 1:
+            raise ValueError(f'Expected a share above 0, up to 1, got {self.share}.')
