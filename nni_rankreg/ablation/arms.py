@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from ..archive import Archive
+from ..predictor import Ensemble
 from ..proxy import ProxyScorer
 from ..regularizer import EqualCostControl, LandmarkRegularizer, RankingDistillation, Regularizer
 from ..sampler import MarginPairSampler, SandwichSampler, UniformSampler
@@ -18,6 +19,7 @@ from ..schedule import Schedule
 from ..strategy import GDAS, NAO, SPOS, FairNAS
 from ..strategy.oneshot import SuperNetStrategy
 from ..typing import Results, Scorer
+from .evidence import published_evidence
 
 __all__ = ['ARMS', 'VOTE', 'Arm', 'Inputs', 'steps', 'teacher']
 
@@ -42,6 +44,8 @@ class Inputs(NamedTuple):
         Training images and labels, which the proxies see.
     cache
         File of the scores of the proxies.
+    data
+        Folder of the tables.
     """
 
     setting: dict[str, Any]
@@ -50,6 +54,7 @@ class Inputs(NamedTuple):
     space: Any
     batch: tuple[Tensor, Tensor]
     cache: Path
+    data: Path
 
 
 class Arm(NamedTuple):
@@ -136,6 +141,23 @@ def strong(inputs: Inputs, names: Sequence[str] = VOTE,
         schedule=Schedule(warmup=inputs.setting['warmup']))]
 
 
+def learned(inputs: Inputs) -> list[Regularizer]:
+    """Return all pairs of four landmarks and four others, which a predictor orders.
+
+    It learns from the landmarks, with the published scores of proxies as evidence. Eight sub-nets
+    cost as much as four pairs.
+    """
+    if 'operations' not in inputs.setting:
+        raise ValueError('Expected the arm of a learned teacher with NAS-Bench-201, got another '
+                         'space.')
+    evidence = published_evidence(inputs.data, inputs.space)
+    return [RankingDistillation(
+        Ensemble(inputs.space, evidence=evidence, progress=False),
+        MarginPairSampler(seed=inputs.seed), pairs=2, landmark_pairs=2,
+        landmarks=inputs.landmarks, among='all', weight=inputs.setting['weight'],
+        cross_entropy=False, schedule=Schedule(warmup=inputs.setting['warmup']))]
+
+
 def both(inputs: Inputs) -> list[Regularizer]:
     """Return landmarks and distillation in one super-net."""
     return landmark(inputs, pairs=4) + strong(inputs)
@@ -166,6 +188,7 @@ ARMS = {
     'RD naswot, strong': Arm(partial(strong, names=['naswot']), ranking_batch=64),
     'RD vote, strong': Arm(strong, ranking_batch=64),
     'RD vote, strong, all pairs of 4': Arm(partial(strong, among='all'), ranking_batch=64),
+    'landmark + learned teacher, all pairs of 4': Arm(learned, ranking_batch=64),
     'landmark + RD vote, strong': Arm(both, (1, 5), ranking_batch=64),
     **{f'{name}{suffix}': Arm(terms, strategy=strategy, ranking_batch=64)
        for name, strategy in (('gdas', GDAS), ('nao', NAO))

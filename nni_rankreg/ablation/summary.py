@@ -86,7 +86,7 @@ def summarise_teachers(problem: Problem, setting: Setting, data: Path, out: Path
     taus: dict[str, list[float]] = {name: [] for name in (*VOTE, 'mean of their ranks')}
     for seed in range(seeds):
         inputs = Inputs(setting, seed, Results([], []), problem.space(setting), batch,
-                        out / 'proxies.sqlite')
+                        out / 'proxies.sqlite', data)
         ranks = [stats.rankdata(teacher(name, inputs)(fixed.samples).nan_to_num(nan=-np.inf))
                  for name in VOTE]
         for name, rank in zip(taus, [*ranks, np.mean(ranks, axis=0)]):

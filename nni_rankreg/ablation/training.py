@@ -66,7 +66,8 @@ def _prepare(run: Run, space: Any,
     loader, ranking = (image_loader(half, size, shuffle=True) for half, size in
                        zip(halves, (batch_size, arm.ranking_batch or batch_size)))
     inputs = Inputs(setting, run.seed, Results(landmarks, table(landmarks).tolist()), space,
-                    (halves[0].images[:32], halves[0].labels[:32]), run.out / 'proxies.sqlite')
+                    (halves[0].images[:32], halves[0].labels[:32]), run.out / 'proxies.sqlite',
+                    run.data)
     strategy = arm.strategy(arm.terms(inputs), seed=run.seed, held_out=HeldOut(ranking),
                             checkpoint_folder=run.state, cuda_graphs=run.device == 'cuda')
     return strategy, [loader, image_loader(held_out, batch_size)]
@@ -84,7 +85,8 @@ def _result(run: Run, watch: Watch) -> dict[str, Any]:
     """Return all that is kept of a run, by the mean of the scores of the last epochs."""
     scores, targets = np.mean(watch.scores, axis=0), watch.truth.metrics
     return dict(
-        arm=run.arm, seed=run.seed, seconds=round(sum(watch.seconds), 1), scores=scores.tolist(),
+        arm=run.arm, seed=run.seed, seconds=round(sum(watch.seconds), 1),
+        cpu_seconds=round(sum(watch.cpu_seconds), 1), scores=scores.tolist(),
         active=watch.active / watch.steps if watch.steps else 0.,
         kendall_tau=kendall_tau(scores, targets),
         kendall_tau_last=kendall_tau(watch.scores[-1], targets),

@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 _SILENCE = 30.  # seconds after which the end of an epoch is worth a line
 _CHUNK = 20     # architectures that are scored between two looks at the clock
 _RECENT = 5     # epochs that tell how long the next one takes
-_KEPT = ('scores', 'steps', 'active', 'seconds', 'scoring')
+_KEPT = ('scores', 'steps', 'active', 'seconds', 'cpu_seconds', 'scoring')
 
 
 class Watch(pl.Callback):
@@ -44,8 +44,8 @@ class Watch(pl.Callback):
         Of each of the last epochs.
     steps, active
         Number of steps with a regulariser, and of those whose ranking loss was not zero.
-    seconds, scoring
-        Of each epoch without its scoring, and of each scoring.
+    seconds, cpu_seconds, scoring
+        Of each epoch without its scoring, by the clock and of this process, and of each scoring.
     """
 
     def __init__(self, run: Run, truth: TabularBenchmark, time_slice: Slice):
@@ -53,9 +53,10 @@ class Watch(pl.Callback):
         self.scores: list[list[float]] = []
         self.steps, self.active = 0, 0
         self.seconds: list[float] = []
+        self.cpu_seconds: list[float] = []
         self.scoring: list[float] = []
         self._losses: list[Tensor] = []
-        self._started = self._said = 0.
+        self._started = self._cpu_started = self._said = 0.
 
     def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Do not begin what will not end in time."""
@@ -64,7 +65,8 @@ class Watch(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         """Start the clock."""
-        self._started, self._losses = time.time(), []
+        self._started, self._cpu_started = time.time(), time.process_time()
+        self._losses = []
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, *_: Any) -> None:
         """Stop within an epoch that takes longer than was expected."""
@@ -80,6 +82,7 @@ class Watch(pl.Callback):
         self.steps += len(self._losses)
         self.active += sum(loss.item() != 0 for loss in self._losses)
         self.seconds.append(time.time() - self._started)
+        self.cpu_seconds.append(time.process_time() - self._cpu_started)
         text = f'epoch {len(self.seconds)} of {self.run.epochs}, {self.seconds[-1]:.1f} s'
         scored = self._is_scored(len(self.seconds))
         if scored:

@@ -35,7 +35,7 @@ def clock(monkeypatch):
         return float(seconds[0])
 
     for module in (command, run, watch):
-        monkeypatch.setattr(module, 'time', SimpleNamespace(time=look))
+        monkeypatch.setattr(module, 'time', SimpleNamespace(time=look, process_time=float))
     return seconds
 
 

@@ -1,0 +1,44 @@
+"""What is published of the cells of NAS-Bench-201 before any training: evidence without proxies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .._util.npz import named_arrays
+from ..predictor import Evidence
+from ..predictor.evidence import PROXIES
+from ..sampler import UniformSampler
+from ..space import NasBench201, decode_nasbench201
+from ..typing import Scorer, sample_key
+
+__all__ = ['published_evidence']
+
+_FILE = 'zc_nb201_cifar10_full.npz'
+_REFERENCE = 1000
+
+
+def published_evidence(data: Path, space: NasBench201) -> Evidence:
+    """Return the published scores of the default proxies, of the networks of the benchmark.
+
+    Cells without a path from input to output have none: they have the rank of the worst.
+
+    Parameters
+    ----------
+    data
+        Folder with ``zc_nb201_cifar10_full.npz``.
+    space
+        Whose architectures are the reference.
+    """
+    table = named_arrays(data / _FILE, ('arch', *PROXIES))
+    rows = {sample_key(decode_nasbench201(arch.decode())): row
+            for row, arch in enumerate(table['arch'].tolist())}
+
+    def column(values: np.ndarray) -> Scorer:
+        return lambda samples: torch.from_numpy(
+            values[[rows[sample_key(sample)] for sample in samples]])
+
+    return Evidence(space, scorers={name: column(table[name]) for name in PROXIES},
+                    reference=UniformSampler(space).up_to(_REFERENCE), progress=False)
