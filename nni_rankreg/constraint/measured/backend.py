@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..._util.error import one_line
 
-__all__ = ['BACKENDS', 'Run', 'check_backend', 'prepare']
+__all__ = ['BACKENDS', 'Run', 'check_backend', 'check_example']
 
 Run = Callable[[], Any]
 
@@ -36,33 +36,23 @@ def check_backend(backend: str, device: torch.device) -> None:
                              f'{device}.')
 
 
-def prepare(backend: str, network: nn.Module, example: Sequence[Tensor], threads: int) -> Run:
-    """Return what runs a network once on an example, as a product would: for inference.
+def check_example(network: nn.Module, example: Sequence[Tensor]) -> None:
+    """Raise ValueError if a network does not take an example.
 
     Parameters
     ----------
-    backend
-        One of `BACKENDS`.
     network
-        On the device of the example.
+        On the device of the example, for inference.
     example
         Its arguments.
-    threads
-        Of ONNX Runtime; those of PyTorch are the stopwatch's.
-
-    Raises
-    ------
-    ValueError
-        If the network does not take the example, or cannot be exported.
     """
     try:
         with torch.inference_mode():
-            network.eval()(*example)
+            network(*example)
     except Exception as error:  # whatever the layers of the user may raise
         shapes = ', '.join(str(tuple(one.shape)) for one in example)
         raise ValueError(f'Expected an example input that the networks of the space take, got one '
                          f'of shape {shapes}: {one_line(error)}') from error
-    return BACKENDS[backend](network, example, threads)
 
 
 def _torch(network: nn.Module, example: Sequence[Tensor], threads: int) -> Run:
@@ -92,3 +82,5 @@ def _onnxruntime(network: nn.Module, example: Sequence[Tensor], threads: int) ->
 
 BACKENDS: dict[str, Callable[[nn.Module, Sequence[Tensor], int], Run]] = {
     'torch': _torch, 'onnxruntime': _onnxruntime}
+"""Name -> what makes a function that runs a network once on an example, by so many threads of ONNX
+Runtime; those of PyTorch are the stopwatch's. ValueError if a network cannot be exported."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..._util.random import seeded
 from ...proxy.network import NetworkFactory
 from ...typing import Sample, sample_key
-from .backend import Run, prepare
+from .backend import BACKENDS, Run, check_example
 from .part import Part, find_parts
 from .turns import Turn
 
@@ -45,6 +45,7 @@ class Workbench:
         self._device = device
         self._networks = NetworkFactory(space, device=device)
         self._runs: dict[str, Run] = {}
+        self._checked: set[str] = set()
         self._room = _KEPT
 
     def network(self, sample: Sample) -> Run:
@@ -53,13 +54,16 @@ class Workbench:
         Raises
         ------
         ValueError
-            If it does not take the example.
+            If it does not take the example, or cannot be exported.
         """
         key = sample_key(sample)
         if key in self._runs:
             return self._runs[key]
-        network = self._networks(sample)
-        run = prepare(self._backend, network, self._example, self._threads)
+        network = self._networks(sample).eval()
+        if key not in self._checked:
+            check_example(network, self._example)
+            self._checked.add(key)
+        run = BACKENDS[self._backend](network, self._example, self._threads)
         size = sum(parameter.numel() for parameter in network.parameters())
         if size <= self._room:
             self._room -= size

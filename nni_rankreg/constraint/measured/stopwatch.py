@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import timeit
 from collections.abc import Callable
 from typing import Any
 
@@ -42,33 +43,32 @@ class Stopwatch:
 
     def __init__(self, device: torch.device, threads: int):
         self.device, self.threads = device, threads
-        self._options: dict[str, Any] = {}
+        self._processor = device.type == 'cpu' and threads == 1
         if device.type == 'cuda':
             self.clock, self._time = 'events of the GPU', self._events
         else:
-            one = device.type == 'cpu' and threads == 1
-            self.clock, self._time = 'processor time' if one else 'wall clock', self._timer
-            self._options = {'timer': time.thread_time} if one else {}
+            self.clock = 'processor time' if self._processor else 'wall clock'
+            self._time = self._calls
 
     def __call__(self, run: Callable[[], Any]) -> float:
         """Return the milliseconds of a call; of a short one, the mean of the best block."""
+        self._time(run, 1)                          # which warms up
         one = self._time(run, 1)
         if one >= _BLOCK:
             return one
         number = round(_BLOCK / max(one, _BLOCK / 1000))
         return min(self._time(run, number) for _ in range(_BLOCKS))
 
-    def _timer(self, run: Callable[[], Any], number: int) -> float:
-        from torch.utils.benchmark import Timer  # it takes a fifth of a second
+    def _calls(self, run: Callable[[], Any], number: int) -> float:
+        from torch.utils import benchmark  # it takes a fifth of a second
 
-        timer = Timer('run()', globals={'run': run}, num_threads=self.threads, **self._options)
-        return 1e3 * timer.timeit(number).mean         # which warms up, and waits for the device
+        clock = time.thread_time if self._processor else benchmark.timer  # waits for the device
+        with benchmark.set_torch_threads(self.threads):
+            return 1e3 * timeit.Timer(run, timer=clock).timeit(number) / number
 
     def _events(self, run: Callable[[], Any], number: int) -> float:
         with torch.cuda.device(self.device):
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            run()
-            run()
             start.record()
             for _ in range(number):
                 run()

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
+from helpers.places import ROOT
 
 from nni_rankreg.constraint import MeasuredLatency
-from nni_rankreg.constraint.measured.backend import prepare
+from nni_rankreg.constraint.measured.backend import BACKENDS
 from nni_rankreg.proxy.network import NetworkFactory
 from nni_rankreg.sampler import UniformSampler
-from nni_rankreg.space import NasBench201
+from nni_rankreg.space import NasBench201, ProxylessNAS, ResNet48
+
+sys.path.append(str(ROOT / 'examples'))
+from own_space import ConvNet
 
 pytest.importorskip('onnx', reason='onnx is not installed: nni_rankreg[onnx]')
 pytest.importorskip('onnxruntime', reason='onnxruntime is not installed: nni_rankreg[onnx]')
 
 
-def test_outputs_are_those_of_pytorch():
-    space, image = NasBench201(4, 1), torch.randn(1, 3, 8, 8)
+@pytest.mark.parametrize('space, pixels', [
+    (NasBench201(4, 1), 8), (ProxylessNAS(10, (8,) * 9, (1, 1, 2, 1, 1, 1)), 32),
+    (ResNet48(10, (16, 16, 24, 24), ((1, 2), (1, 2), (1, 3), (1, 1))), 32), (ConvNet(), 8)])
+def test_outputs_are_those_of_pytorch(space, pixels):
+    image = torch.randn(1, 3, pixels, pixels)
     network = NetworkFactory(space)(UniformSampler(space).sample()).eval()
-    found, = prepare('onnxruntime', network, [image], 1)()
+    found, = BACKENDS['onnxruntime'](network, [image], 1)()
     with torch.no_grad():
         np.testing.assert_allclose(found, network(image).numpy(), atol=1e-5)
 
