@@ -23,7 +23,7 @@ _REFERENCE = 1000
 def published_evidence(data: Path, space: NasBench201) -> Evidence:
     """Return the published scores of the default proxies, of the networks of the benchmark.
 
-    Cells without a path from input to output have none: they have the rank of the worst.
+    A cell that has none gets the median: it is neither good nor bad.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def published_evidence(data: Path, space: NasBench201) -> Evidence:
     rows = {sample_key(decode_nasbench201(arch.decode())): row
             for row, arch in enumerate(table['arch'].tolist())}
 
-    def column(values: np.ndarray) -> Scorer:
+    def column(published: np.ndarray) -> Scorer:
+        values = np.where(np.isfinite(published), published, np.nanmedian(published))
         return lambda samples: torch.from_numpy(
             values[[rows[sample_key(sample)] for sample in samples]])
 
