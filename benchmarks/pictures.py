@@ -12,7 +12,7 @@ from acenas_tables import of_all_seeds
 from matplotlib.figure import Figure
 
 from nni_rankreg.metric import margin_of_error
-from nni_rankreg.report.style import COLOURS, GREY, MARKERS, save, tidy
+from nni_rankreg.report.style import COLOURS, GREY, INK, MARKERS, save, tidy
 
 METHODS = {'LambdaRank': 'AceNAS', 'greedy': 'AceNAS, greedy', 'LightGBM': 'LightGBM',
            'LightGBM, greedy': 'LightGBM, greedy', 'evolution': 'regularised evolution',
@@ -125,4 +125,45 @@ def budgets(path: Path, frame: pd.DataFrame) -> None:
         ax.set_ylabel('test accuracy, %')
         tidy(ax)
     figure.axes[0].legend(frameon=False, fontsize=9)
+    save(figure, path)
+
+
+def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
+    """Draw Kendall's tau of super-nets over their epochs, beside what needs no super-net.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    rows
+        Correlations, as `supernet_or_evidence.ranked` yields them.
+    """
+    figure = Figure(figsize=(9, 4), layout='constrained')
+    panels = figure.subplots(1, 2, sharex=True)
+    free, trained = ([row for row in rows if bool(row.epochs) == with_epochs]
+                     for with_epochs in (False, True))
+    for ax, column, title in zip(panels, ('alone', 'with_teacher'), (
+            'the super-net alone', 'averaged with the learned teacher')):
+        for row, style in zip(free, (':', '--')):
+            ax.axhline(float(np.mean(row.alone)), color=INK, linestyle=style, linewidth=1,
+                       label=f'{row.title}, no super-net')
+        for name, colour, marker in zip(dict.fromkeys(row.title for row in trained), COLOURS,
+                                        MARKERS):
+            points = [row for row in trained if row.title == name]
+            epochs = [row.epochs for row in points]
+            ax.plot(epochs, [np.mean(getattr(row, column)) for row in points], color=colour,
+                    marker=marker, label=name)
+            for row in points:
+                taus = getattr(row, column)
+                ax.plot([row.epochs] * len(taus), taus, '.', color=colour, alpha=0.5)
+        ax.set_xscale('log', base=2)
+        ticks = sorted({row.epochs for row in trained})
+        ax.set_xticks(ticks, [str(tick) for tick in ticks])
+        ax.minorticks_off()
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel('epochs of the super-net')
+        tidy(ax)
+    panels[0].set_ylabel("Kendall's tau-b with test accuracy")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc='outside lower center', ncols=3,
+                  frameon=False, fontsize=8)
     save(figure, path)
