@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from .._util.error import one_line
 from .._util.log import quiet_host
+from ..host.warm.nnictl import run_warm
 from .command import Command, read_paths
 
 __all__ = ['main']
@@ -32,15 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments
-        Words of the command line; None takes those of the process.
+        Words of the command line; None takes those of the process, which may then be a trial that
+        a warm process runs.
 
     Examples
     --------
     >>> main(['demo', '--seed', 'x'])
     2
     """
+    if arguments is None:
+        arguments = sys.argv[1:]
+        status = run_warm(arguments)
+        if status is not None:
+            return status
     quiet_host()
-    words = _with_values(sys.argv[1:] if arguments is None else arguments)
+    words = _with_values(arguments)
     try:
         config = _parser().parse_args(words)
         values = read_paths(config[config.subcommand].as_dict())

@@ -40,7 +40,7 @@ class Manager:
         self.limit, self.finals, self.hold, self.late = 1000, {}, threading.Event(), False
         self.trials, self.ended, self.waiting, self.largest = [], 0, [], 0
         self.reports, self.together, self.mixed = [], 1, False
-        self.added, self.restarted, self.failed_as = [], {}, 'FAILED'
+        self.added, self.restarted, self.failed_as, self.message = [], {}, 'FAILED', None
         self.dying, self.parameters, self.trained, self.killed = set(), deque(), Counter(), []
         self.status, self.assessor, self.intermediate = 'RUNNING', None, None
         self.hold.set()
@@ -68,7 +68,7 @@ class Manager:
     def list_trials(self):
         records = [*self.added, *({'parameter_id': key} for key in self.trials)]
         return [{'trialJobId': f'trial{one["parameter_id"]}', 'status': self.failed_as,
-                 'hyperParameters': [json.dumps(one)]} for one in records]
+                 'message': self.message, 'hyperParameters': [json.dumps(one)]} for one in records]
 
     # As TunerCommandChannel
 

@@ -14,7 +14,7 @@ import requests
 from nni_rankreg.archive import Archive
 from nni_rankreg.host.run.experiment import free_port
 
-from .experiments import PATIENCE, write_table
+from .experiments import PATIENCE, descendants, write_table
 
 LANDMARKS, TOP, RANDOM, EPOCHS = 4, 1, 1, 2
 SEARCH = f"""
@@ -107,6 +107,11 @@ class Search:
     def log(self):
         return ''.join(path.read_text()[-3000:] for path in
                        (self.folder / 'nni' / self.id / 'log').glob('*.log'))
+
+    def forks(self):
+        """Return the warm process of the tuner and its forks."""
+        return [one for manager in self.managers() for one in descendants(manager)
+                if 'nni_rankreg.host.warm.server' in one.cmdline()]
 
     def managers(self):
         """Return the manager of this experiment, found by its own folder."""

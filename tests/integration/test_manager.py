@@ -168,3 +168,17 @@ def test_trials_that_nni_stops(folder, caplog):
     stopped, late = [one for one in caplog.messages if 'left out' in one]
     assert 'Was stopped and is left out' in stopped and 'assessor' in stopped
     assert 'Failed twice and is left out' in late and 'max_trial_duration' in late
+
+
+def test_failures_tell_how_a_trial_has_ended(folder, caplog):
+    """By its exit status, or by the signal that is no mere lack of memory."""
+    todo(folder, 2, exits=7)
+    todo(folder, 3, signal=signal.SIGSEGV)
+    experiment = staged_experiment(folder, {'only': (2, 3, 1)}, concurrency=2)
+    with caplog.at_level(logging.WARNING, 'nni_rankreg'):
+        experiment.run(free_port(18700))
+    experiment.stop()
+    exits, crashes = sorted(one for one in caplog.messages if 'left out' in one)
+    assert 'Failed twice' in exits and exits.endswith('Its trial has ended with exit status 7.')
+    assert 'Failed twice' in crashes and crashes.endswith('It was killed by SIGSEGV.')
+    assert (folder / 'trials' / 'trained').read_text().split() == ['1']

@@ -47,12 +47,15 @@ def stopped(search):
     """Return what was finished when the search was stopped, after a user had killed a trial."""
     search.create()
     search.wait(lambda: len(search.trials('RUNNING')) == 2)
+    search.wait(lambda: len(search.forks()) == 1 + 2 * 2)    # each trial has one that guards it
+    forks = search.forks()
     search.killed = search.trials('RUNNING')[0]['trialJobId']
     requests.delete(f'http://localhost:{search.port}/api/v1/nni/trial-jobs/{search.killed}',
                     timeout=60).raise_for_status()
     search.wait(lambda: len(search.finished()) >= 3 and search.trials('RUNNING'))
     search.nnictl('stop', search.id)
-    psutil.wait_procs(search.managers(), timeout=PATIENCE)
+    _, alive = psutil.wait_procs([*search.managers(), *forks], timeout=PATIENCE)
+    assert not alive
     return search.finished()
 
 

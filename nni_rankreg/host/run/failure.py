@@ -15,12 +15,14 @@ __all__ = ['failure_of']
 
 _ENDS = {
     'EARLY_STOPPED': ('It took longer than max_trial_duration.', 2),
-    'SYS_CANCELED': ('It was killed by a signal, perhaps for want of memory.', 4),
+    'SYS_CANCELED': ('It was killed by {}, perhaps for want of memory.', 4),
     'USER_CANCELED': ('It was killed: by a user, a signal, for want of memory, or by time.', 2),
 }
 """State of a trial that was ended -> by whom, and how often its job is tried in all.
 
 That of a user may be any of these unless `manager.js` tells them apart."""
+
+_CRASHES = ('SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV')
 
 _NO_RESULT = 'Its trial has ended without a final result.'
 
@@ -42,9 +44,7 @@ def failure_of(experiment: Any, parameter_id: int | None) -> Failure:
         trials = list_trials(experiment)
         own = next((one for one in trials if _has(one, parameter_id)), None)
         if own is not None and own['status'] in _ENDS:
-            reason, tries = _ENDS[own['status']]
-            text = _error_output(experiment, own)
-            return Failure(text) if CRASH in text else Failure(f'{text}\n{reason}'.strip(), tries)
+            return _ended(own, _error_output(experiment, own))
         failed = [one for one in reversed(trials) if one['status'] == 'FAILED']
         for trial in sorted(failed, key=lambda one: not _has(one, parameter_id)):
             text = _error_output(experiment, trial)
@@ -55,14 +55,27 @@ def failure_of(experiment: Any, parameter_id: int | None) -> Failure:
     return Failure(_NO_RESULT)
 
 
+def _ended(trial: Mapping[str, Any], text: str) -> Failure:
+    """Return the failure of a trial that was ended, and has left a text."""
+    if CRASH in text:
+        return Failure(text)
+    reason, tries = _ENDS[trial['status']]
+    signal = trial.get('message') or 'a signal'        # which `manager.js` keeps
+    if signal in _CRASHES:
+        reason, tries = 'It was killed by {}.', 2
+    return Failure(f'{text}\n{reason.format(signal)}'.strip(), tries)
+
+
 def _has(trial: Mapping[str, Any], parameter_id: int | None) -> bool:
     return any(one['parameter_id'] == parameter_id for one in trial['hyperParameters'])
 
 
 def _error_output(experiment: Any, trial: Mapping[str, Any]) -> str:
-    """Return the error of a trial, its message last, or what else it has said."""
+    """Return the error of a trial, its message last, or what else it has said and its status."""
     url = (f'http://localhost:{experiment.port}/api/v1/nni/trial-file/'
            f'{trial["trialJobId"]}/stderr')
     response = requests.get(url, timeout=20)
     log = response.text if response.ok else ''
-    return error_of(log) or without_noise(log)
+    status = trial.get('message') or ''                # which `manager.js` keeps, too
+    end = f'Its trial has ended with {status}.' if status.startswith('exit status') else ''
+    return error_of(log) or f'{without_noise(log)}\n{end}'.strip()

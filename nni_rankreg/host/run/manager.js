@@ -69,6 +69,23 @@ function tellWhoHasEnded(service) {
     };
 }
 
+// NNI forgets the exit status or signal of a trial. Its web UI shows the message of a trial.
+function tellHowItHasEnded(service) {
+    const run = service.run;
+    service.run = function () {
+        const { trialJobs, v3 } = this;
+        const listen = v3.onTrialEnd;
+        v3.onTrialEnd = (callback) => listen.call(v3, (id, timestamp, status) => {
+            const signal = v3.trialKeeper?.trials.get(id)?.info.stopSignal;   // not of other machines
+            if (signal || status) {
+                trialJobs[id].message = signal ?? `exit status ${status}`;
+            }
+            return callback(id, timestamp, status);
+        });
+        return run.call(this);
+    };
+}
+
 const load = Module._load;
 Module._load = function (request, ...args) {
     const exported = load.call(this, request, ...args);
@@ -76,6 +93,7 @@ Module._load = function (request, ...args) {
         Module._load = load;
         giveOwnParameters(exported.V3asV1.prototype);
         tellWhoHasEnded(exported.V3asV1.prototype);
+        tellHowItHasEnded(exported.V3asV1.prototype);
     }
     return exported;
 };

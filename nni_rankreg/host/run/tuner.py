@@ -25,6 +25,7 @@ from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 
 from ..._util.path import user_path
 from ...config import ConfigError, build_search, read_config
+from ..warm.nnictl import offer_warm_process
 
 __all__ = ['PlanTuner', 'check_strategy', 'readable_space']
 
@@ -57,7 +58,8 @@ class PlanTuner(MsgDispatcherBase):
         url = url or dispatcher_env_vars.NNI_TUNER_COMMAND_CHANNEL
         self._experiment: Any = _connect(url)
         try:
-            self._folder = Path(_profile(self._experiment)['params'].get('trialCodeDirectory', '.'))
+            self._params = _profile(self._experiment)['params']
+            self._folder = Path(self._params.get('trialCodeDirectory', '.'))
             self._config = read_config(self._folder / user_path(config), trust=trust)
             self._trust = trust
             check_strategy(self._config, self.strategy)
@@ -69,6 +71,7 @@ class PlanTuner(MsgDispatcherBase):
 
     def run(self) -> None:
         """Search until the manager says goodbye."""
+        offer_warm_process(self._params)
         os.chdir(self._folder)
         if self._trust:                        # otherwise nothing is imported from there
             sys.path.append(str(self._folder))

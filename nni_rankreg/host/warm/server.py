@@ -38,7 +38,7 @@ def serve(path: str) -> None:
     path
         Of the socket, in a folder of its own; both are removed in the end.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)      # nobody waits for the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)      # nobody waits for the guards
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(256)                           # from now on trials wait for the imports
@@ -52,17 +52,31 @@ def serve(path: str) -> None:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
-                _run(connection)
+                _guard(connection)
             connection.close()
     os.unlink(path)
     os.rmdir(os.path.dirname(path))
+
+
+def _guard(connection: socket.socket) -> None:
+    """Fork a trial, and tell the client how that has ended: its exit status, or minus its signal.
+
+    The trial goes on when the warm process has ended, as this is its parent.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    trial = os.fork()
+    if trial == 0:
+        _run(connection)
+    _, status = os.waitpid(trial, 0)
+    with suppress(OSError):                            # the client has been killed
+        connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, 'little', signed=True))
+    os._exit(0)
 
 
 def _run(connection: socket.socket) -> None:
     """Be a trial, and end."""
     status = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         task = _become(connection)
         threading.Thread(target=_die_with, args=[connection], daemon=True).start()
@@ -74,7 +88,7 @@ def _run(connection: socket.socket) -> None:
         status = _status(end)
     except BaseException:
         traceback.print_exc()
-    _end(connection, status)
+    _end(status)
 
 
 def _become(connection: socket.socket) -> dict[str, Any]:
@@ -89,7 +103,7 @@ def _become(connection: socket.socket) -> dict[str, Any]:
     os.environ.clear()
     os.environ.update(task['environment'])
     os.chdir(task['folder'])
-    places = [task['folder'], *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
+    places = [*task['places'], *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
     sys.path[:] = [*places, *(place for place in sys.path if place not in ('', *places))]
     random.seed()
     if 'numpy' in sys.modules:
@@ -111,7 +125,7 @@ def _status(end: SystemExit) -> int:
     return 1
 
 
-def _end(connection: socket.socket, status: int) -> None:
+def _end(status: int) -> None:
     """End as Python does: after other threads, what is registered, and all output."""
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
@@ -120,8 +134,6 @@ def _end(connection: socket.socket, status: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    with suppress(OSError):
-        connection.sendall(bytes([status]))
     os._exit(status)
 
 

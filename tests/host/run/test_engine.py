@@ -153,7 +153,11 @@ def test_final_result_that_comes_after_the_end(manager):
      'SYS_CANCELED'),
     (404, '', 'It took longer than max_trial_duration.', 'EARLY_STOPPED'),
     (404, '', 'It was killed by a signal, perhaps for want of memory.', 'SYS_CANCELED'),
-    (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end', 'FAILED')])
+    (200, 'x' * 5000 + 'the end', 'x' * 3993 + 'the end', 'FAILED'),
+    (200, 'a word\n', 'a word\nIts trial has ended with exit status 7.', 'FAILED 7'),
+    (200, 'Traceback ...\nValueError: There is no 6.\n', 'ValueError: There is no 6.', 'FAILED 1'),
+    (200, '', 'It was killed by SIGKILL, perhaps for want of memory.', 'SYS_CANCELED SIGKILL'),
+    (200, 'a word', 'a word\nIt was killed by SIGSEGV.', 'SYS_CANCELED SIGSEGV')])
 def test_error_text_of_a_trial(manager, status, text, expected, failed_as):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -162,7 +166,9 @@ def test_error_text_of_a_trial(manager, status, text, expected, failed_as):
             self.end_headers()
             self.wfile.write(text.encode())
 
-    manager.finals, manager.failed_as = {6: 'raise'}, failed_as
+    manager.finals = {6: 'raise'}
+    manager.failed_as, _, end = failed_as.partition(' ')
+    manager.message = f'exit status {end}' if end.isdigit() else end or None
     server = HTTPServer(('localhost', 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -172,7 +178,8 @@ def test_error_text_of_a_trial(manager, status, text, expected, failed_as):
         server.shutdown()
         server.server_close()
     assert other == 2 / 8 and expected in failure.error and len(failure.error) <= 4000
-    assert failure.tries == (4 if failed_as == 'SYS_CANCELED' and 'Fatal' not in text else 2)
+    crash = 'Fatal' in text or end == 'SIGSEGV'
+    assert failure.tries == (4 if manager.failed_as == 'SYS_CANCELED' and not crash else 2)
 
 
 def test_error_text_that_cannot_be_read(manager):

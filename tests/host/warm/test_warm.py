@@ -6,19 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from helpers.places import ROOT
+from helpers.warm import serving
 
 from nni_rankreg.host.warm import client
 
-COLD = ('import sys; from nni_rankreg.host.warm import server; '
-        'server._IMPORTED = (); server.serve(sys.argv[1])')
 TRIAL = """
-import os, random, sys, time
+import os, random, signal, sys, time
 print(__name__, sys.argv[1:], os.environ['TRIAL'], os.getcwd(), 'json' in sys.modules)
 print('to the other', file=sys.stderr)
 what = sys.argv[1]
@@ -28,6 +26,13 @@ if what == 'text':
     sys.exit('a last word')
 if what == 'draw':
     print(random.random())
+if what == 'read':
+    sys.stdout.flush()
+    print(input())
+if what == 'exit':
+    os._exit(7)
+if what.startswith('SIG'):
+    os.kill(os.getpid(), getattr(signal, what))
 if what == 'sleep':
     import subprocess
     child = subprocess.Popen(['sleep', '300'])
@@ -44,21 +49,6 @@ def folder(tmp_path):
     return tmp_path / 'work'
 
 
-@pytest.fixture
-def server(tmp_path):
-    """What forks trials, without the imports that take seconds."""
-    path = tmp_path / 'own' / 'socket'
-    path.parent.mkdir()
-    process = subprocess.Popen([sys.executable, '-c', COLD, str(path)], cwd=ROOT,
-                               stdin=subprocess.PIPE)
-    while not path.exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    yield path
-    process.stdin.close()
-    assert process.wait(20) == 0 and not path.parent.exists()
-
-
 def command(path, *words):
     return [sys.executable, '-S', '-E', client.__file__, str(path), '-m', 'trial_module', *words]
 
@@ -69,7 +59,7 @@ def run(folder, words):
     return done.returncode, done.stdout.replace('True', '').replace('False', ''), done.stderr
 
 
-@pytest.mark.parametrize('what', ['0', '3', 'raise', 'text'])
+@pytest.mark.parametrize('what', ['0', '3', 'raise', 'text', 'exit', 'SIGSEGV', 'SIGTERM'])
 def test_output_and_status_are_those_of_an_ordinary_trial(server, folder, what):
     status, printed, errors = run(folder, command(server, what, 'b c'))
     expected = run(folder, [sys.executable, '-m', 'trial_module', what, 'b c'])
@@ -84,6 +74,31 @@ def test_trials_draw_different_numbers(server, folder):
 
 def test_without_a_warm_process_it_is_an_ordinary_trial(tmp_path, folder):
     assert run(folder, command(tmp_path / 'none', '3'))[0] == 3
+
+
+def test_trial_goes_on_when_the_warm_process_has_ended(folder, tmp_path):
+    with serving(tmp_path) as path:
+        trial = subprocess.Popen(command(path, 'read'), cwd=folder, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True,
+                                 env={**os.environ, 'TRIAL': 'x7'})
+        trial.stdout.readline()
+    assert trial.communicate('more\n', timeout=60)[0] == 'more\n' and trial.returncode == 0
+
+
+def test_trial_ends_with_the_manager(server, folder):
+    """Which is the parent of its client, and may be killed without a word to its children."""
+    patient = f'from {client.__name__} import run; import sys, os; run.__globals__["_PERIOD"] = 0.1'
+    call = f'{patient}; sys.exit(run({str(server)!r}, ["trial_module", "sleep"], [os.getcwd()]))'
+    manager = ('import subprocess, sys, time; '
+               f'subprocess.Popen([sys.executable, "-c", {call!r}]); time.sleep(300)')
+    with subprocess.Popen([sys.executable, '-c', manager], cwd=folder, stdout=subprocess.PIPE,
+                          env={**os.environ, 'TRIAL': 'x7', 'PYTHONPATH': str(ROOT)},
+                          text=True) as parent:
+        child = psutil.Process(last_number(parent.stdout))
+        processes = [child, child.parent(), *psutil.Process(parent.pid).children()]
+        parent.kill()
+        _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def last_number(stream):
