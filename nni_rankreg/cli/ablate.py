@@ -45,9 +45,10 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
     space
         nb201 is NAS-Bench-201, nb101 is NAS-Bench-101
     operations
-        of nb201: 5, or 4 without none, the space of RD-NAS
+        number of operations of nb201: 5, or 4 without none, the space of RD-NAS
     full
-        the paper's setting (32x32, 25k/25k, stem 16, 5 cells, 250+150 epochs), for a GPU
+        the paper's setting (32x32, 25k/25k, stem 16, 5 cells, 250+150 epochs), for a GPU; --full
+        alone takes it
     device
         cpu or cuda
     seeds
@@ -55,11 +56,11 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
     arms
         names, as ["spos","landmark"]; by default those whose results are published
     jobs
-        runs at a time
+        number of runs at a time
     minutes
         the command ends within them; calling it again goes on
     overrides
-        of the setting, for example {"epochs": 20}
+        what differs in the setting, for example {"epochs": 20}
     """
     time_slice = Slice(None if minutes is None else time.time() + 60 * _SHARE * minutes)
     problem = _PROBLEMS[space]

@@ -44,7 +44,7 @@ def check(config: Path, trust: bool = False) -> None:
     config
         the YAML file
     trust
-        allow files to name classes of any package, and of this folder
+        allow files to name classes of any package, and of this folder; --trust alone allows it
     """
     content = load_yaml(config, numbers='1.1')         # as NNI reads that of an experiment
     if isinstance(content, dict) and 'strategy' in content:

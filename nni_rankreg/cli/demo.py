@@ -66,9 +66,11 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
 
 def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0,
          host: str | None = None) -> None:
-    """Search the digits space by landmark-regularised SPOS in a local NNI experiment.
+    """Run a small search on this machine, of networks that read digits: a few minutes on two cores.
 
-    An interrupted demo continues where it stopped; the results of a finished one are moved aside.
+    It is one NNI experiment: landmarks, super-nets and the best architectures are trained, each as
+    a trial. An interrupted demo continues where it stopped; the results of a finished one are moved
+    aside.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def demo(out: Path = Path('runs/demo'), port: int | None = None, seed: int = 0,
     port
         port of NNI's web UI; by default the first free one from 8080 on
     seed
-        of landmarks, super-nets and trainings
+        seed of landmarks, super-nets and trainings
     host
         address of the web UI, by default that of this machine alone; 0.0.0.0 lets everybody in,
         without a password

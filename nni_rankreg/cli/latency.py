@@ -35,19 +35,19 @@ def latency(space: ImportPath, input: str, out: Path = Path('runs/latency.csv'),
     device
         where networks run, such as cuda
     threads
-        of the CPU
+        threads of the CPU
     backend
         torch, or onnxruntime if it is installed
     networks
         random networks to learn from
     unseen
-        others on which it is compared with a measurement; 0 for none
+        other networks, of which estimate and measurement are compared; 0 for none
     repeats
-        how often each is timed at most
+        how often each network is timed at most
     seconds
-        how long that takes at most, about; those that are compared take as long for each
+        about how long learning takes at most; the comparison takes as long for each network
     seed
-        of the networks
+        seed of the networks
     """
     check_positive(networks=networks, repeats=repeats, seconds=seconds, threads=threads)
     if unseen < 0:

@@ -50,10 +50,10 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
         import path of an NNI model space or of a function that returns one, or {"class_path":
         ..., "init_args": {...}}; by default the NAS-Bench-201 cells of the demo
     data
-        the same of a data set or a loader of (images, labels), or an .npz file with the arrays
+        import path of a data set or a loader of (images, labels), or an .npz file with the arrays
         images (N, C, H, W) and labels; by default scikit-learn's digits
     batch_size
-        images on which the proxies look
+        number of images that the proxies look at
     truth
         CSV file of stand-alone results (columns sample, as JSON, or arch, as NAS-Bench-201
         string, or one for each label of the space; and metric...), or digits for the shipped
@@ -61,9 +61,9 @@ def proxies(names: str = 'all', space: ImportPath = 'nni_rankreg.evaluator.digit
     column
         the column of truth; by default the mean of those that begin with metric
     count
-        architectures to score: 100 drawn uniformly, or all of the truth
+        number of architectures to score; by default 100 drawn uniformly, or all of the truth
     seed
-        of the architectures, the initial weights and the batch
+        seed of the architectures, the initial weights and the batch
     device
         where to compute, such as cuda
     out

@@ -47,13 +47,13 @@ def rank(table: Path, space: ImportPath | None = None, column: str | None = None
     weak
         CSV file of weak labels to pretrain on: sample, as JSON, and a column for each label
     count
-        architectures in ranking.csv
+        number of architectures in ranking.csv
     top
-        architectures that are printed
+        number of architectures that are printed
     pool
-        architectures of a larger space that are looked at
+        number of architectures that are looked at, in a space that has more
     seed
-        of the predictor and of the pool
+        seed of the predictor and of these architectures
     out
         folder of the ranking
     """

@@ -19,7 +19,7 @@ def register(unregister: bool = False) -> None:
     Parameters
     ----------
     unregister
-        take them off NNI's list
+        take them off NNI's list; --unregister alone does it
     """
     text = Path(__file__).with_name('algorithm.yml').read_text(encoding='utf-8')
     algorithms = yaml.safe_load(text)['algorithms']

@@ -27,9 +27,9 @@ def trial(config: Path | None = None, trust: bool = False, top: int = 5) -> None
     config
         search file of the one-shot search; a job of a search needs none
     trust
-        allow the search file to name classes of any package
+        allow the search file to name classes of any package; --trust alone allows it
     top
-        number of best architectures to report of a one-shot search
+        of a one-shot search: how many of the best architectures are reported
     """
     from nni.nas.space import ExecutableModelSpace
 
