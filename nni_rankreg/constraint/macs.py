@@ -10,6 +10,7 @@ import nni
 import torch
 from torch import Tensor
 
+from ..space.size import check_sizes
 from ..typing import Sample
 from .between import Between
 from .profiler import ProfilerCost, is_profiler
@@ -37,6 +38,8 @@ class MacsConstraint(Between):
     ------
     TypeError
         If the space does not know the cost.
+    ValueError
+        If a bound is no number, or the side no positive whole number.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class MacsConstraint(Between):
             raise TypeError('Expected a space that knows the cost of its architectures, such as '
                             "ProxylessNAS, or NNI's FlopsProfiler, got "
                             f'{type(space).__name__}. See Between for others.')
+        check_sizes(pixels=pixels)
         self.space, self.pixels = space, pixels
 
     def macs(self, samples: Sequence[Sample]) -> Tensor:

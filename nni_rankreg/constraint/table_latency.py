@@ -11,7 +11,8 @@ import nni
 from .._util.error import brief, one_line
 from .._util.path import user_path
 from .._util.yaml import read_yaml
-from ..space.proxyless import OPERATIONS, SKIP, block_positions
+from ..space.proxyless import OPERATIONS, SKIP, block_positions, check_stages
+from ..space.size import check_sizes
 from .additive_latency import AdditiveLatency
 
 __all__ = ['TableLatency']
@@ -41,7 +42,7 @@ class TableLatency(AdditiveLatency):
     Raises
     ------
     ValueError
-        If the file is no such table, or lacks a block of the space.
+        If the file is no such table, or lacks a block of the space; if a size is none.
 
     Examples
     --------
@@ -52,6 +53,8 @@ class TableLatency(AdditiveLatency):
                      32, 16, 24, 40, 80, 96, 192, 320, 1280),
                  blocks: tuple[int, ...] = (4, 4, 4, 4, 4, 1), pixels: int = 224,
                  num_labels: int = 1000):
+        check_stages(widths, blocks)
+        check_sizes(pixels=pixels, num_labels=num_labels)
         table = _read(file)
 
         def look_up(key: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor, nn
 
+from ..size import check_sizes
 from .code import BLOCKS
 from .network import Backbone, FusionBlock, depth_head
 
@@ -72,7 +73,8 @@ class DepthDecoder(ModelSpace):
                  backbone: str = 'resnext101_32x8d', weights: str | None = None,
                  channels: int = 256, non_negative: bool = True):
         super().__init__()
-        if channels < 8 or channels % 8:
+        check_sizes(channels=channels)
+        if channels % 8:
             raise ValueError(f'Expected a multiple of 8 as channels, got {channels}.')
         self.backbone = Backbone(backbone, weights)
         self.reduce = nn.ModuleList(nn.Conv2d(source, channels, 3, padding=1, bias=False)

@@ -9,10 +9,13 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.strategy import RandomOneShot
 from torch import Tensor, nn
 
+from ..size import COUNT, check_sizes
 from .cell import SearchedCell, conv_bn_relu
 from .supernet import PathSamplingCell101
 
 __all__ = ['NasBench101']
+
+_STACKS = 16  # of which each doubles the channels
 
 
 class NasBench101(ModelSpace):
@@ -43,6 +46,11 @@ class NasBench101(ModelSpace):
     bn_eps, bn_momentum
         Of batch normalisation; the defaults are the benchmark's.
 
+    Raises
+    ------
+    ValueError
+        If a size is no positive whole number, or is absurd.
+
     .. note:: The vertices of a super-net are counted after pruning, so that vertices on no path
        make no difference to the weights that an architecture uses.
 
@@ -59,6 +67,9 @@ class NasBench101(ModelSpace):
                  num_modules_per_stack: int = 3, num_labels: int = 10, bn_eps: float = 1e-5,
                  bn_momentum: float = 0.003):
         super().__init__()
+        check_sizes(stem_out_channels=stem_out_channels, num_labels=num_labels)
+        check_sizes(COUNT, num_modules_per_stack=num_modules_per_stack)
+        check_sizes(_STACKS, num_stacks=num_stacks)
         norm = {'eps': bn_eps, 'momentum': bn_momentum}
         channels = stem_out_channels
         self.stem = conv_bn_relu(3, channels, 3, **norm)

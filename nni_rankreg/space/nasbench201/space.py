@@ -8,6 +8,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor, nn
 
 from ..average_pool import AveragePool3x3
+from ..size import COUNT, check_sizes
 
 __all__ = ['NasBench201']
 
@@ -54,6 +55,11 @@ class NasBench201(ModelSpace):
     none
         Whether an edge may have the operation ``none``.
 
+    Raises
+    ------
+    ValueError
+        If a size is no positive whole number, or is absurd.
+
     .. note:: Labels, choices, names of parameters and, under a seed, initial weights are those of
        `nni.nas.hub.pytorch.NasBench201`; a training step on a CPU takes two thirds of the time.
 
@@ -66,6 +72,8 @@ class NasBench201(ModelSpace):
     def __init__(self, stem_out_channels: int = 16, num_modules_per_stack: int = 5,
                  num_labels: int = 10, none: bool = True):
         super().__init__()
+        check_sizes(stem_out_channels=stem_out_channels, num_labels=num_labels)
+        check_sizes(COUNT, num_modules_per_stack=num_modules_per_stack)
         operations = {name: make for name, make in _FACTORIES.items() if none or name != 'none'}
         channels = stem_out_channels
         self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False),

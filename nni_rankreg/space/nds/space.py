@@ -16,6 +16,7 @@ from nni.nas.strategy import RandomOneShot
 from torch import nn
 
 from ...typing import Sample
+from ..size import COUNT, check_sizes
 from .supernet import (
     FirstPreprocessor,
     LooseEndCell,
@@ -57,7 +58,7 @@ class NDSSpace(NDS):
     Raises
     ------
     ValueError
-        If a number of cells is below 3.
+        If a number of cells is below 3, or a size is no positive whole number, or is absurd.
     """
 
     operations: tuple[str, ...]
@@ -70,6 +71,8 @@ class NDSSpace(NDS):
     def __init__(self, width: _Sizes = _WIDTHS, num_cells: _Sizes = _DEPTHS,
                  dataset: str = 'cifar', auxiliary_loss: bool = False,
                  drop_path_prob: float = 0., num_labels: int | None = None):
+        check_sizes(width=width, num_labels=10 if num_labels is None else num_labels)
+        check_sizes(COUNT, num_cells=num_cells)
         if min(num_cells if isinstance(num_cells, Iterable) else [num_cells]) < 3:
             raise ValueError('Expected at least 3 cells, one for each stage, got num_cells='
                              f'{num_cells}.')

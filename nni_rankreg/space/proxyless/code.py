@@ -6,11 +6,13 @@ import operator
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ..._util.error import brief
 from ...typing import Sample
 from ..codec import codec
+from ..size import COUNT, check_sizes
 
 __all__ = ['OPERATIONS', 'SKIP', 'WIDTHS', 'BLOCKS', 'Position', 'block_positions',
-           'encode_proxyless', 'decode_proxyless']
+           'check_stages', 'encode_proxyless', 'decode_proxyless']
 
 OPERATIONS = {f'k{kernel}e{expansion}': (kernel, expansion)
               for expansion in (3, 6) for kernel in (3, 5, 7)}
@@ -32,6 +34,15 @@ class Position(NamedTuple):
     outputs: int
     stride: int
     skippable: bool
+
+
+def check_stages(widths: Sequence[int], blocks: Sequence[int]) -> None:
+    """Raise ValueError unless there are 9 widths and 6 numbers of blocks."""
+    check_sizes(widths=widths)
+    check_sizes(COUNT, blocks=blocks)
+    if len(widths) != len(WIDTHS) or len(blocks) != len(BLOCKS):
+        raise ValueError(f'Expected {len(WIDTHS)} widths and {len(BLOCKS)} numbers of blocks, got '
+                         f'{brief(widths)} and {brief(blocks)}.')
 
 
 def block_positions(widths: Sequence[int] = WIDTHS,

@@ -10,9 +10,19 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace
 from nni.nas.strategy import RandomOneShot
 from torch import Tensor, nn
 
+from ..._util.error import brief
 from ...typing import Sample
 from ..cost import Convolution, Cost, total_cost
-from .code import BLOCKS, OPERATIONS, SKIP, WIDTHS, Position, block_positions
+from ..size import check_sizes
+from .code import (
+    BLOCKS,
+    OPERATIONS,
+    SKIP,
+    WIDTHS,
+    Position,
+    block_positions,
+    check_stages,
+)
 from .supernet import keep_probabilities
 
 __all__ = ['ProxylessNAS']
@@ -47,7 +57,8 @@ class ProxylessNAS(ModelSpace):
     Raises
     ------
     ValueError
-        If there are not 9 widths and 6 positive numbers of blocks, or `skip` is not in (0, 1).
+        If there are not 9 widths and 6 numbers of blocks, a size is no positive whole number, or is
+        absurd, or `skip` is not in (0, 1).
 
     .. note:: This is not NNI's class of the same name, which chooses the depth of each stage, so
        that a block cannot be left out on its own, and with other probabilities; whose super-net
@@ -71,9 +82,10 @@ class ProxylessNAS(ModelSpace):
                  blocks: Sequence[int] = BLOCKS, skip: float = 0.5, dropout: float = 0.,
                  bn_eps: float = 1e-3, bn_momentum: float = 0.1):
         super().__init__()
-        if len(widths) != 9 or len(blocks) != 6 or min(blocks) < 1 or not 0 < skip < 1:
-            raise ValueError('Expected 9 widths, 6 positive numbers of blocks and 0 < skip < 1, '
-                             f'got {widths}, {blocks} and {skip}.')
+        check_stages(widths, blocks)
+        check_sizes(num_labels=num_labels)
+        if not 0 < skip < 1:
+            raise ValueError(f'Expected 0 < skip < 1, got {brief(skip)}.')
         self.num_labels, self.widths, self.counts = num_labels, tuple(widths), tuple(blocks)
         norm: dict[str, Any] = {'eps': bn_eps, 'momentum': bn_momentum}
         self.stem = _convolution(3, widths[0], 3, 2, **norm)

@@ -10,8 +10,10 @@ from nni.mutable import Categorical, MutableExpression
 from nni.nas.nn.pytorch import ModelSpace, MutableBatchNorm2d, MutableConv2d, MutableLinear, Repeat
 from torch import Tensor, nn
 
+from ..._util.error import brief
 from ...typing import Sample
 from ..cost import Convolution, Cost, total_cost
+from ..size import COUNT, check_sizes
 from .code import DEPTHS, RATIOS
 
 __all__ = ['ResNet48']
@@ -41,7 +43,8 @@ class ResNet48(ModelSpace):
     Raises
     ------
     ValueError
-        If there are not four stages, or the depths are not positive.
+        If there are not four stages, a size is no positive whole number, or is absurd, or a ratio
+        is not positive.
 
     .. note:: Choices of absent blocks make no difference, so that several samples describe one
        network; ``decode_resnet48(encode_resnet48(sample))`` is the same for all of them.
@@ -63,10 +66,18 @@ class ResNet48(ModelSpace):
                  channels: Sequence[int] = (64, 128, 256, 512),
                  depths: Sequence[tuple[int, int]] = DEPTHS, ratios: Sequence[float] = RATIOS):
         super().__init__()
+        check_sizes(num_labels=num_labels, channels=channels)
         if len(channels) != 4 or len(depths) != 4 or not all(
-                1 <= low <= high for low, high in depths):
-            raise ValueError('Expected channels and positive depths (least, greatest) of four '
-                             f'stages, got {channels} and {depths}.')
+                isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in depths):
+            raise ValueError('Expected channels and depths (least, greatest) of four stages, got '
+                             f'{brief(channels)} and {brief(depths)}.')
+        for pair in depths:
+            check_sizes(COUNT, depths=pair)
+        if any(low > high for low, high in depths):
+            raise ValueError('Expected the least depth of a stage before the greatest, got '
+                             f'{brief(depths)}.')
+        if not ratios or not all(0 < ratio < math.inf for ratio in ratios):
+            raise ValueError(f'Expected positive numbers as ratios, got {brief(ratios)}.')
         self.num_labels, self.channels = num_labels, tuple(channels)
         self.depths, self.ratios = tuple(map(tuple, depths)), tuple(ratios)
         widths = [_width(channels[stage], Categorical(ratios, label=f's{stage + 1}_width'))

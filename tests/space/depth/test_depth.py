@@ -185,7 +185,7 @@ def test_pretrained_weights_are_loaded_by_torchvision(monkeypatch, images):
 @pytest.mark.parametrize('kwargs, message', [
     (dict(backbone='vgg11'), 'Expected as backbone a network of the ResNet or ShuffleNetV2 family'),
     (dict(channels=12), 'Expected a multiple of 8 as channels, got 12'),
-    (dict(channels=0), 'Expected a multiple of 8 as channels, got 0')])
+    (dict(channels=0), 'Expected a whole number from 1 to 1000000 as channels, got 0')])
 def test_wrong_arguments(kwargs, message):
     with torch.device('meta'), pytest.raises(ValueError, match=message):
         space(**kwargs)

@@ -86,10 +86,13 @@ def test_cardinality_is_the_published_one():
     assert ProxylessNAS(widths=(8,) * 9).cardinality() == 6 ** 6 * 7 ** 15 == 221502229807900608
 
 
-@pytest.mark.parametrize('arguments', [dict(widths=(8,) * 8), dict(blocks=(4,) * 5),
-                                       dict(blocks=(0,) * 6), dict(skip=0), dict(skip=1)])
-def test_arguments(arguments):
-    with pytest.raises(ValueError, match='Expected 9 widths, 6 positive numbers of blocks and'):
+@pytest.mark.parametrize('arguments, message', [
+    (dict(widths=(8,) * 8), r'Expected 9 widths and 6 numbers of blocks, got \(8, .* and \(4, 4'),
+    (dict(blocks=(4,) * 5), 'Expected 9 widths and 6 numbers of blocks, got'),
+    (dict(blocks=(0,) * 6), r'Expected whole numbers from 1 to 1000 as blocks, got \(0, 0'),
+    (dict(skip=0), 'Expected 0 < skip < 1, got 0'), (dict(skip=1), 'Expected 0 < skip < 1, got 1')])
+def test_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         ProxylessNAS(**arguments)
 
 

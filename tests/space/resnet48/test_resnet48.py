@@ -104,10 +104,15 @@ def test_published_channels(channels, widths):
     assert [_width(channels, ratio) for ratio in (1., .95, .9, .85, .8, .75, .7)] == widths
 
 
-@pytest.mark.parametrize('arguments', [dict(channels=(8,) * 3), dict(depths=((1, 2),) * 3),
-                                       dict(depths=((0, 2),) * 4), dict(depths=((3, 2),) * 4)])
-def test_arguments(arguments):
-    with pytest.raises(ValueError, match='Expected channels and positive depths'):
+@pytest.mark.parametrize('arguments, message', [
+    (dict(channels=(8,) * 3), 'Expected channels and depths .* of four stages, got .8, 8, 8. and'),
+    (dict(depths=((1, 2),) * 3), 'Expected channels and depths .* of four stages, got'),
+    (dict(depths=((1, 2, 3),) * 4), 'Expected channels and depths .* of four stages, got'),
+    (dict(depths=(1, 2, 3, 4)), 'Expected channels and depths .* of four stages, got'),
+    (dict(depths=((0, 2),) * 4), r'Expected whole numbers from 1 to 1000 as depths, got \(0, 2\)'),
+    (dict(depths=((3, 2),) * 4), 'Expected the least depth of a stage before the greatest, got')])
+def test_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
         ResNet48(**arguments)
 
 
