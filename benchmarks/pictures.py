@@ -136,7 +136,7 @@ def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
     path
         File to write.
     rows
-        Correlations, as `supernet_or_evidence.ranked` yields them.
+        Correlations in one space, as `supernet_or_evidence.ranked` yields them.
     """
     figure = Figure(figsize=(9, 4), layout='constrained')
     panels = figure.subplots(1, 2, sharex=True)
