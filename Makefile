@@ -3,7 +3,7 @@
 # make test-fast  those of three minutes: none that is slow or needs a real manager or a GPU
 # make lint       ruff, mypy, spelling
 # make docs       the site, in docs/_build/html; TUTORIALS=0 does not run the tutorials
-# make bench      what is missing of the benchmarks, and docs/results.md; OUT=folder begins anew
+# make bench      what is missing of the benchmarks, and docs/results; OUT=folder begins anew
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 15))
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.10 python3.14,\
     $(shell $(name) -c '$(SUPPORTED)' 2>/dev/null && echo $(name))) python3)

@@ -179,6 +179,19 @@ def ablation(out: Path, experiment: str = 'c100', budget: int = 50) -> str:
                   ('none', 'size', 'weights', 'proxies', ''))
 
 
+def margins(out: Path, experiment: str = 'c100', budget: int = 50) -> str:
+    """Return the methods over all pretrainings, and these over all methods, as Markdown."""
+    frame = results(out)
+    frame = frame[(frame['experiment'] == experiment) & (frame['budget'] == budget)
+                  & (frame['pretraining'] != '') & (frame['method'] != 'greedy')]
+    parts = [(name, part) for by in ('method', 'pretraining')
+             for name, part in frame.groupby(by, sort=False)]
+    header = ['all searches with', 'optimum found', 'mean accuracy', 'standard error']
+    return markdown_table(header, [
+        [name, f'{part["trained"].notna().sum()} of {len(part)}', f'{part["test"].mean():.2f}',
+         f'{part["test"].sem():.2f}'] for name, part in parts])
+
+
 def _cross(frame: pd.DataFrame, row: str, rows: Sequence, column: str, columns: Sequence) -> str:
     """Return test accuracies with intervals, crossed by two properties of the searches."""
     lines = []

@@ -96,6 +96,24 @@ def reliability(place: Place, name: str, seeds: int) -> dict[str, Any]:
                 between_seeds=float(np.mean(between or [np.nan])))
 
 
+def settings(out: Path) -> str:
+    """Return a folder's setting, as Markdown."""
+    rows = {
+        'images': 'real RGB-D images of one scene, {pixels}x{pixels} pixels, batch {batch_size}',
+        'network': 'ShuffleNet V2 0.5 with random initial weights; decoders of {channels} channels',
+        'training': '{supernet_epochs} epochs of a super-net, {epochs} of a network, learning rate '
+                    '{learning_rate}',
+        'search': '{landmarks} landmarks, T = {iterations}, the {top} best each time; one pair in '
+                  'a step, weight {weight:g}',
+        'truth': '{truth} random architectures of each space, mean validation loss (scale- and '
+                 'shift-invariant, lower is better) of {truth_seeds} trainings',
+        'seeds': '{seeds}, from 0', 'interval': "95 %, Student's t over the seeds",
+        'machine': 'two CPU cores, one thread a run'}
+    setting = read(out / 'setting.json')
+    return markdown_table(['setting', 'value'], [
+        [name, text.format(**setting)] for name, text in rows.items()])
+
+
 def report(out: Path) -> str:
     """Return a folder's results as Markdown, beside those of the paper."""
     results = [read(path) for path in sorted(out.glob('V*.json'))]

@@ -35,6 +35,8 @@ def _steps(results: Path) -> list[list[Any]]:
 
 
 def _searches(results: Path) -> list[list[Any]]:
+    if not (results / 'acenas').exists():
+        return []
     frame = acenas_tables.results(results / 'acenas')
     frame = frame[(frame['experiment'] == 'c100') & (frame['budget'] == BUDGET)]
     optimum = frame.loc[frame['rank'] == 1, 'test'].max()  # of the table: some search has it
@@ -48,7 +50,7 @@ def _searches(results: Path) -> list[list[Any]]:
 
 def _proxies(results: Path) -> list[list[Any]]:
     rows = []
-    for name, row in read(results / proxies.FILE)['seconds'].items():
+    for name, row in read(results / proxies.FILE).get('seconds', {}).items():
         for peer, seconds in (('freeze and score', sum(row.get('straightforward', []))),
                               ('NASLib, as published, another machine', row.get('published'))):
             if seconds:

@@ -1,16 +1,20 @@
-"""Pictures of docs/results.md."""
+"""Pictures of the pages of results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from acenas_tables import of_all_seeds
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from PIL import Image
+from rankings import Group
 
+from nni_rankreg.ablation.summary import MEAN_RANK
 from nni_rankreg.metric import margin_of_error
 from nni_rankreg.report.style import COLOURS, GREY, INK, MARKERS, save, tidy
 
@@ -19,86 +23,183 @@ METHODS = {'LambdaRank': 'AceNAS', 'greedy': 'AceNAS, greedy', 'LightGBM': 'Ligh
            'random': 'random search'}
 RANKED = {'spos': 'plain super-net', 'spos, longer': 'plain, 2.27 times as long',
           'landmark_64, 4 pairs': 'landmarks', 'RD vote, strong': 'ranking distillation'}
-EVIDENCE = [0.666, 0.676, 0.655]   # as `nni-rankreg ablate` prints it, in docs/results.md
-SEARCHED = {'ensemble': 'all evidence (this package)', 'boosted': 'LightGBM, the same evidence'}
+SEARCHED = {'ensemble': 'all evidence (this package)', 'boosted': 'LightGBM, the same evidence',
+            'process': 'Gaussian process alone', 'trees': 'ExtraTrees without a prior',
+            'one-hot trees, uniform': 'trees without evidence'}
 RIVALS = {'LambdaRank': 'AceNAS as published', 'evolution': 'regularised evolution',
           'random': 'random search'}
 DATASETS = {'c100': 'CIFAR-100', 'c10': 'CIFAR-10'}
+TABLES = {'c10': 'CIFAR-10, 15,625 cells', 'c100': 'CIFAR-100, 15,625 cells',
+          'c10-half': 'CIFAR-10, smaller half', 'c100-half': 'CIFAR-100, smaller half',
+          'nb101': 'NAS-Bench-101, 151,644 cells'}
+KINDS = {'plain, controls and peers': INK, 'landmarks': COLOURS[0],
+         'ranking distillation': COLOURS[2], 'both': COLOURS[3], 'proxies, no training': COLOURS[1]}
+NO_TRAINING = 'four proxies and their vote, no training'
 
 
-def rankings(path: Path, panels: Mapping[str, tuple[Sequence[dict[str, Any]], Mapping[str, str]]]
-             ) -> None:
-    """Draw Kendall's tau of each arm with its interval and its seeds.
+def write(figure: Figure, path: Path) -> None:
+    """Write a picture of few colours, which is a third of the size."""
+    save(figure, path)
+    with Image.open(path) as image:
+        image.convert('RGB').quantize(128).save(path, optimize=True)
+
+
+def kind(arm: str) -> str:
+    """Return what an arm is drawn as, one of `KINDS`."""
+    landmark, distilled = 'landmark' in arm, 'RD' in arm
+    return ('both' if landmark and distilled else 'landmarks' if landmark
+            else 'ranking distillation' if distilled else 'plain, controls and peers')
+
+
+def forest(path: Path, groups: Sequence[Group]) -> None:
+    """Draw Kendall's tau of each arm with its interval and its seeds, beside the free baseline.
 
     Parameters
     ----------
     path
         File to write.
-    panels
-        Title -> runs, and the titles of their arms in order.
+    groups
+        A panel each.
     """
-    figure = Figure(figsize=(11, 5), layout='constrained')
-    axes = figure.subplots(1, len(panels), sharey=True, sharex=True)
-    for ax, (title, (runs, arms)) in zip(axes, panels.items()):
-        for place, arm in enumerate(arms):
-            taus = [run['kendall_tau'] for run in runs if run['arm'] == arm]
-            half = margin_of_error(taus)
-            ax.errorbar(np.mean(taus), place, xerr=half, fmt='o', color=COLOURS[0], capsize=3)
-            ax.plot(taus, [place] * len(taus), '.', color=COLOURS[1], zorder=3)
-        ax.axvline(0, color=GREY, linewidth=0.8)
-        ax.set_yticks(range(len(arms)), list(arms.values()))
-        ax.set_title(title, fontsize=10)
-        ax.set_xlabel("Kendall's tau-b with test accuracy")
-        tidy(ax)
-    axes[0].invert_yaxis()
-    save(figure, path)
+    heights = [len(_rows(group)) + 1 for group in groups]
+    figure = Figure(figsize=(6.3, 0.8 + 0.2 * sum(heights) + 0.3 * len(groups)), dpi=150,
+                    layout='constrained')
+    panels = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=heights)
+    for ax, group in zip(panels[:, 0], groups):
+        _panel(ax, group)
+    panels[-1, 0].set_xlabel("Kendall's tau-b with the truth; dots are seeds", fontsize=9)
+    figure.legend(handles=[Line2D([], [], color=colour, marker='o', label=name)
+                           for name, colour in KINDS.items()],
+                  loc='outside upper center', ncols=3, frameon=False, fontsize=9)
+    write(figure, path)
 
 
-def headline(path: Path, runs: Sequence[dict[str, Any]], loop: pd.DataFrame, frame: pd.DataFrame
-             ) -> None:
+def _rows(group: Group) -> dict[str, str]:
+    """Return arm -> title of what there is of a group; None is the row of its teachers."""
+    done = {run['arm'] for run in group.runs}
+    return {**({MEAN_RANK: NO_TRAINING} if group.teachers else {}),
+            **{arm: title for arm, title in group.arms.items() if arm in done}}
+
+
+def _panel(ax: Axes, group: Group) -> None:
+    rows = _rows(group)
+    for place, arm in enumerate(rows):
+        if arm == MEAN_RANK:
+            colour, taus = KINDS['proxies, no training'], group.teachers[MEAN_RANK]
+            ax.axvline(float(np.mean(taus)), color=colour, linewidth=1.2, linestyle='--')
+            single = [np.mean(one) for name, one in group.teachers.items() if name != MEAN_RANK]
+            ax.plot(single, [place] * len(single), '|', color=colour, markersize=9)
+        else:
+            colour = KINDS[kind(arm)]
+            taus = [run['kendall_tau'] for run in group.runs if run['arm'] == arm]
+        interval(ax, place, taus, colour)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    ax.set_yticks(range(len(rows)), list(rows.values()))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_title(group.title, fontsize=10, loc='left', color=INK)
+    tidy(ax)
+
+
+def interval(ax: Axes, place: float, taus: Sequence[float], colour: str) -> None:
+    """Draw a mean with its 95 % interval, and what it is the mean of."""
+    ax.errorbar(np.mean(taus), place, xerr=margin_of_error(taus), fmt='o', color=colour,
+                capsize=2.5, markersize=5)
+    ax.plot(taus, [place] * len(taus), '.', color=colour, alpha=0.5, markersize=5, zorder=3)
+
+
+def headline(path: Path, groups: Sequence[Group], loop: pd.DataFrame, frame: pd.DataFrame) -> None:
     """Draw what the package brings: how super-nets rank, and how soon searches find the best.
 
     Parameters
     ----------
     path
         File to write.
-    runs
-        Rankings of NAS-Bench-201 with 5 operations, of seeds 0 to 2.
+    groups
+        Rankings; those of NAS-Bench-201 with 5 operations are drawn.
     loop
-        Searches of `closed_loop`, a row each: method and trained, the training that found the best.
+        Searches of `closed_loop` on CIFAR-10, a row each.
     frame
-        Searches, a row each, as `acenas_tables.results` returns them.
+        Searches by others, a row each, as `acenas_tables.of_all_seeds` returns them.
     """
     figure = Figure(figsize=(11, 3.6), layout='constrained')
     ranking, searches = figure.subplots(1, 2, width_ratios=(1, 1.2))
-    taus = {label: [run['kendall_tau'] for run in runs if run['arm'] == arm]
-            for arm, label in RANKED.items()} | {'evidence alone, no training': EVIDENCE}
+    taus: dict[str, Sequence[float]] = {}
+    for group in [group for group in groups if group.title == 'NAS-Bench-201, 5 operations']:
+        taus |= {label: [run['kendall_tau'] for run in group.runs if run['arm'] == arm]
+                 for arm, label in RANKED.items()}
+        if group.teachers:
+            taus['evidence alone, no training'] = group.teachers[MEAN_RANK]
     for place, values in enumerate(taus.values()):
-        ranking.errorbar(np.mean(values), place, xerr=margin_of_error(values), fmt='o',
-                         color=COLOURS[0], capsize=3)
-        ranking.plot(values, [place] * len(values), '.', color=COLOURS[1], zorder=3)
+        interval(ranking, place, values, COLOURS[0])
     ranking.axvline(0, color=GREY, linewidth=0.8)
     ranking.set_yticks(range(len(taus)), list(taus))
     ranking.invert_yaxis()
     ranking.set_xlabel("Kendall's tau-b with test accuracy")
     ranking.set_title('Ranking 200 architectures', fontsize=10)
-    for (method, label), colour in zip(SEARCHED.items(), COLOURS):
-        trained = loop.loc[loop['method'] == method, 'trained']
-        if len(trained):
-            counts = np.arange(1, 111)
-            share = [100 * np.mean(trained <= count) for count in counts]
-            searches.step(counts, share, where='post', color=colour, label=label)
-    for (method, label), colour, marker in zip(RIVALS.items(), COLOURS[2:], MARKERS):
-        found = frame[frame['method'] == method].groupby('budget')['rank']
-        share = 100 * found.apply(lambda rank: np.mean(rank == 1))
-        searches.plot(share.index + 10, share, marker=marker, color=colour, label=label)
-    searches.set_xlabel('stand-alone trainings')
-    searches.set_ylabel('searches that found the best, %')
+    chosen = loop[loop['method'].isin(['ensemble', 'boosted'])]
+    shares(searches, chosen, frame, [*SEARCHED])
     searches.set_title('Finding the best of 15,625', fontsize=10)
     searches.legend(frameon=False, fontsize=8, loc='center right')
     for ax in (ranking, searches):
         tidy(ax)
-    save(figure, path)
+    write(figure, path)
+
+
+def optimum(path: Path, loop: pd.DataFrame, frame: pd.DataFrame) -> None:
+    """Draw the share of searches that have found the best of their table, over trainings.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    loop
+        Searches of `closed_loop`, a row each, by whatever methods on whatever tables.
+    frame
+        Searches of `acenas_tables`, a row each; they are drawn on the tables that both have.
+    """
+    experiments = [*dict.fromkeys([*TABLES, *loop['experiment']])]
+    experiments = [name for name in experiments if name in set(loop['experiment'])]
+    methods = [*dict.fromkeys([*SEARCHED, *loop['method']])]
+    lines = -(-len(experiments) // 2)
+    figure = Figure(figsize=(8, 0.7 + 2.5 * lines), dpi=150, layout='constrained')
+    panels = figure.subplots(lines, 2, sharex=True, sharey=True, squeeze=False).flat
+    for ax, experiment in zip(panels, experiments):
+        shares(ax, loop[loop['experiment'] == experiment],
+               of_all_seeds(frame, experiment), methods)
+        ax.set_title(TABLES.get(experiment, experiment), fontsize=10, color=INK)
+        tidy(ax)
+    for ax in [*panels][len(experiments):]:
+        ax.set_axis_off()
+    handles = {label: line for ax in figure.axes
+               for line, label in zip(*ax.get_legend_handles_labels())}
+    figure.legend(list(handles.values()), list(handles), loc='outside upper center', ncols=3,
+                  frameon=False, fontsize=9)
+    write(figure, path)
+
+
+def shares(ax: Axes, loop: pd.DataFrame, frame: pd.DataFrame, methods: Sequence[str]) -> None:
+    """Draw the shares of one table; the place of a method in `methods` is its colour."""
+    for place, method in enumerate(methods):
+        rows = loop[loop['method'] == method]
+        if len(rows):
+            counts = np.arange(1, 1 + max(map(len, rows['rows'])))
+            found = rows['trained'].to_numpy(float)
+            ax.step(counts, [100 * np.mean(found <= count) for count in counts], where='post',
+                    color=_colour(place), label=SEARCHED.get(method, method))
+    for (method, label), marker, colour in zip(RIVALS.items(), MARKERS, ('#009E73', INK, GREY)):
+        ranks = frame[frame['method'] == method].groupby('budget')['rank']
+        share = 100 * ranks.apply(lambda rank: np.mean(rank == 1))
+        if len(share):
+            ax.plot(share.index + 10, share, marker=marker, markersize=4, linewidth=1,
+                    linestyle=':', color=colour, label=label)
+    ax.set_xlabel('stand-alone trainings', fontsize=9)
+    ax.set_ylabel('found the best, %', fontsize=9)
+
+
+def _colour(place: int) -> str:
+    """Return the colour of a method; the green one is that of a rival."""
+    own = [colour for colour in COLOURS if colour not in ('#009E73', '#000000')]
+    return own[place % len(own)]
 
 
 def budgets(path: Path, frame: pd.DataFrame) -> None:
@@ -125,7 +226,7 @@ def budgets(path: Path, frame: pd.DataFrame) -> None:
         ax.set_ylabel('test accuracy, %')
         tidy(ax)
     figure.axes[0].legend(frameon=False, fontsize=9)
-    save(figure, path)
+    write(figure, path)
 
 
 def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
@@ -166,4 +267,4 @@ def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
     panels[0].set_ylabel("Kendall's tau-b with test accuracy")
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside lower center', ncols=3,
                   frameon=False, fontsize=8)
-    save(figure, path)
+    write(figure, path)

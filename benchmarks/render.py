@@ -1,7 +1,7 @@
-"""Write the numbers and pictures of docs/results.md from what is in benchmarks/results.
+"""Write the tables and pictures of docs/results from what is in benchmarks/results.
 
-A section stands between the comments ``<!-- name -->`` and ``<!-- end -->``; one that has no
-results stays as it is.
+A page is Markdown. What is made from results stands in it between the comments ``<!-- name -->``
+and ``<!-- end -->``, all else is written by hand; what has no results stays as it is.
 
     python benchmarks/render.py
 """
@@ -9,10 +9,10 @@ results stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import acenas_tables
 import closed_loop
@@ -20,50 +20,23 @@ import depth_ranking
 import few_results
 import front
 import gpu_speed
+import headline
 import latency
 import nao_controller
 import peers
 import pictures
 import predictor
 import proxies
+import rankings
+import ratios
 import resnet48_proxies
 import scaling_report
 import scoring
 import speed
+import teachers
 from jsonargparse import CLI
-from stored import read
 
-from nni_rankreg.ablation.summary import COLUMNS, summarise_arms
-
-SHORT = ('Kendall tau-b', '95 % interval', 'each seed')
-LANDMARKS = {
-    'spos': 'plain SPOS', 'equal-cost': 'SPOS at equal cost', 'landmark': 'SPOS + landmarks',
-    'landmark_128': '... ranking batch 128', 'landmark_64': '... ranking batch 64',
-    'landmark_32': '... ranking batch 32',
-}
-DISTILLATION = {
-    'spos': 'plain SPOS, as many steps', 'spos, longer': 'SPOS, 2.27 times the epochs',
-    'two more sub-nets': 'two more sub-nets a step (RD with a weight of 0)',
-    'FairNAS': 'FairNAS', 'sandwich': 'sandwich rule', 'RD flops': 'RD, FLOPs',
-    'RD synflow': 'RD, synflow', 'RD naswot': 'RD, NASWOT',
-    'RD naswot, Hamming': 'RD, NASWOT, Hamming distance of at least 5',
-    'RD naswot, no margin': 'RD, NASWOT, no margin',
-    'RD naswot, gap': 'RD, NASWOT, half of the pairs that differ most',
-    'landmark': 'landmarks', 'landmark_64, 4 pairs': 'landmarks, 4 pairs of 64 images',
-    'RD naswot, strong': 'strong RD, NASWOT', 'RD vote, strong': 'strong RD, vote of four',
-    'landmark + RD vote, strong': 'landmarks + strong RD, vote of four',
-}
-ALGORITHMS = {
-    'spos': 'SPOS', 'equal-cost': 'SPOS at equal cost', 'landmark_64, 4 pairs': 'SPOS + landmarks',
-    'gdas': 'GDAS', 'gdas, equal-cost': 'GDAS at equal cost', 'gdas + landmark': 'GDAS + landmarks',
-    'nao': 'NAO', 'nao, equal-cost': 'NAO at equal cost', 'nao + landmark': 'NAO + landmarks',
-}
-
-
-def runs(folder: Path, seeds: int) -> list[dict[str, Any]]:
-    """Return the rankings in a folder, of the first seeds."""
-    found = [read(path) for path in sorted(folder.glob('*.json'))]
-    return [run for run in found if run['seed'] < seeds]
+from nni_rankreg.ablation.summary import COLUMNS
 
 
 class Section(NamedTuple):
@@ -73,84 +46,123 @@ class Section(NamedTuple):
     make: Callable[[Path], str]
 
 
-def rankings(folder: str, seeds: int, arms: Mapping[str, str],
-             columns: Sequence[str] = SHORT) -> Section:
-    """Return a section on rankings: of some runs, with these rows and columns."""
-    return Section(folder, lambda path: summarise_arms(runs(path, seeds), arms, columns))
+def arms(folder: str, chosen: Mapping[str, str]) -> Section:
+    """Return a table of rankings with some arms."""
+    return Section(folder, partial(rankings.table, arms=chosen))
 
 
-SECTIONS = {
-    'landmarks': rankings('nb201_ranking', 5, LANDMARKS, COLUMNS),
-    'distillation, 5 operations': rankings('nb201_ranking', 3, DISTILLATION),
-    'distillation, 4 operations': rankings('nb201_4', 3, DISTILLATION),
-    'algorithms, NAS-Bench-201': rankings('nb201_ranking', 3, ALGORITHMS),
-    'algorithms, NAS-Bench-101': rankings('nb101_ranking', 3, ALGORITHMS),
-    'NAO controller': Section(nao_controller.FILE, nao_controller.report),
-    'AceNAS, CIFAR-100': Section('acenas', partial(acenas_tables.by_budget, experiment='c100')),
-    'AceNAS, CIFAR-10': Section('acenas', partial(acenas_tables.by_budget, experiment='c10')),
-    'AceNAS, ablation': Section('acenas', acenas_tables.ablation),
-    'AceNAS, NAS-Bench-101': Section('acenas', partial(
-        acenas_tables.report, experiments=acenas_tables.NASBENCH101)),
-    'few results': Section(few_results.FILE, few_results.report),
-    'closed loop': Section('closed_loop', closed_loop.report),
-    'closed loop, reliability': Section('closed_loop', closed_loop.coverage),
-    'front': Section('front', front.report),
-    'depth': Section('depth', depth_ranking.report),
-    'proxies': Section(proxies.FILE, proxies.report),
-    'seconds of proxies': Section(proxies.FILE, proxies.report_seconds),
-    'ResNet48': Section(resnet48_proxies.FILE, resnet48_proxies.report),
-    'speed': Section(speed.FILE, speed.report),
-    'GPU': Section(gpu_speed.FILE, gpu_speed.report),
-    'scoring': Section(scoring.FILE, scoring.report),
-    'latency': Section(latency.FOLDER, latency.report),
-    'latency, settings': Section(latency.FOLDER, latency.report_settings),
-    'scaling': Section(scaling_report.FILE, scaling_report.report),
-    'predictor': Section(predictor.FILE, predictor.report),
-    'peers': Section('.', peers.report),
+def alone(space: str) -> Section:
+    """Return the table of what ranks a space without any training."""
+    return Section(teachers.FILE, partial(teachers.report, space=space))
+
+
+PAGES = {
+    'index': {'headline': Section('.', headline.report), 'ratios': Section('.', ratios.report)},
+    'landmarks': {
+        'setting': Section('nb201_ranking', partial(rankings.settings, seeds=5)),
+        'landmarks': Section('nb201_ranking', partial(
+            rankings.table, arms=rankings.LANDMARKS, columns=COLUMNS, seeds=5))},
+    'distillation': {
+        'setting': Section('nb201_ranking', rankings.settings),
+        '5 operations': arms('nb201_ranking', rankings.DISTILLATION),
+        '5 operations, without training': alone('NAS-Bench-201, 5 operations'),
+        '4 operations': arms('nb201_4', rankings.DISTILLATION),
+        '4 operations, without training': alone('NAS-Bench-201, 4 operations')},
+    'algorithms': {
+        'setting': Section('nb201_ranking', rankings.settings),
+        'algorithms': arms('nb201_ranking', rankings.ALGORITHMS)},
+    'nasbench101': {
+        'setting': Section('nb101_ranking', rankings.settings),
+        'algorithms': arms('nb101_ranking', rankings.ALGORITHMS),
+        'without training': alone('NAS-Bench-101')},
+    'depth': {
+        'setting': Section('depth', depth_ranking.settings),
+        'depth': Section('depth', depth_ranking.report)},
+    'closed_loop': {'closed loop': Section('closed_loop', closed_loop.report)},
+    'reliability': {'reliability': Section('closed_loop', closed_loop.coverage)},
+    'few_results': {'few results': Section(few_results.FILE, few_results.report)},
+    'front': {'front': Section('front', front.report)},
+    'acenas': {
+        'CIFAR-100': Section('acenas', partial(acenas_tables.by_budget, experiment='c100')),
+        'CIFAR-10': Section('acenas', partial(acenas_tables.by_budget, experiment='c10'))},
+    'acenas_losses': {
+        'losses': Section('acenas', acenas_tables.ablation),
+        'together': Section('acenas', acenas_tables.margins)},
+    'acenas_nasbench101': {'NAS-Bench-101': Section('acenas', partial(
+        acenas_tables.report, experiments=acenas_tables.NASBENCH101))},
+    'predictor': {'predictor': Section(predictor.FILE, predictor.report)},
+    'nao_controller': {'controller': Section(nao_controller.FILE, nao_controller.report)},
+    'speed': {'speed': Section(speed.FILE, speed.report)},
+    'scoring': {'scoring': Section(scoring.FILE, scoring.report)},
+    'scaling': {'scaling': Section(scaling_report.FILE, scaling_report.report)},
+    'gpu': {'GPU': Section(gpu_speed.FILE, gpu_speed.report)},
+    'latency': {
+        'setting': Section(latency.FOLDER, latency.report_settings),
+        'latency': Section(latency.FOLDER, latency.report)},
+    'peers': {'peers': Section('.', peers.report)},
+    'proxies': {
+        'proxies': Section(proxies.FILE, proxies.report),
+        'seconds': Section(proxies.FILE, proxies.report_seconds)},
+    'resnet48': {'ResNet48': Section(resnet48_proxies.FILE, resnet48_proxies.report)},
 }
+
+
+def fill(text: str, page: Path, sections: Mapping[str, Section], results: Path) -> str:
+    """Return the text of a page with its sections anew.
+
+    Raises
+    ------
+    ValueError
+        If the place of a section is not in the text.
+    """
+    for name, section in sections.items():
+        begin, end = f'<!-- {name} -->\n', '<!-- end -->'
+        if begin not in text:
+            raise ValueError(f'Expected a line {begin.strip()} in {page}, got none.')
+        source = results / section.source
+        if source.exists():
+            text = re.sub(f'{re.escape(begin)}.*?{end}',
+                          lambda _: f'{begin}{section.make(source)}\n{end}', text,
+                          flags=re.DOTALL)
+    return text
 
 
 def draw(results: Path, folder: Path) -> None:
     """Draw the pictures of what there is."""
-    if (results / 'nb201_4').exists():
-        pictures.rankings(folder / 'results_ranking.png', {
-            'NAS-Bench-201, 5 operations': (runs(results / 'nb201_ranking', 3), DISTILLATION),
-            'NAS-Bench-201, 4 operations': (runs(results / 'nb201_4', 3), DISTILLATION)})
-    if (results / 'acenas').exists():
+    if found := rankings.groups(results):
+        pictures.forest(folder / 'results' / 'forest.png', found)
+        pictures.forest(folder / 'results' / 'distillation.png', [
+            group._replace(arms=rankings.DISTILLATION) for group in found
+            if 'NAS-Bench-201' in group.title])
+    if (results / 'acenas').exists() and (results / 'closed_loop').exists():
         searches = acenas_tables.results(results / 'acenas')
-        pictures.budgets(folder / 'results_acenas.png', searches)
         loop = closed_loop.results(results / 'closed_loop')
-        pictures.headline(folder / 'headline.png', runs(results / 'nb201_ranking', 3),
-                          loop[loop['experiment'] == 'c10'],
+        pictures.budgets(folder / 'results' / 'acenas.png', searches)
+        pictures.optimum(folder / 'results' / 'optimum.png', loop, searches)
+        pictures.headline(folder / 'headline.png', found, loop[loop['experiment'] == 'c10'],
                           acenas_tables.of_all_seeds(searches, 'c10'))
     if (results / scaling_report.FILE).exists():
-        scaling_report.draw(results, folder)
+        scaling_report.draw(results, folder / 'results')
 
 
-def main(document: Path = Path('docs/results.md'), results: Path = Path('benchmarks/results'),
+def main(docs: Path = Path('docs'), results: Path = Path('benchmarks/results'),
          out: Path | None = None) -> None:
-    """Write the document with its sections anew, and the pictures beside it.
+    """Write the pages with their sections anew, and the pictures beside them.
 
     Parameters
     ----------
-    document
-        the file that they stand in
+    docs
+        folder of the site, with the pages in results/
     results
         folder of the results
     out
-        folder of what is written; by default that of the document
+        folder of what is written; by default that of the site
     """
-    out = out or document.parent
-    text = document.read_text()
-    for name, section in SECTIONS.items():
-        begin, end = f'<!-- {name} -->\n', '<!-- end -->'
-        if begin not in text:
-            raise ValueError(f'Expected a line {begin.strip()} in {document}, got none.')
-        source = results / section.source
-        if source.exists():
-            text = re.sub(f'{re.escape(begin)}.*?{end}',
-                          lambda _: f'{begin}{section.make(source)}\n{end}', text, flags=re.DOTALL)
-    (out / document.name).write_text(text)
+    out = out or docs
+    (out / 'results').mkdir(parents=True, exist_ok=True)
+    for name, sections in PAGES.items():
+        page = docs / 'results' / f'{name}.md'
+        (out / 'results' / page.name).write_text(fill(page.read_text(), page, sections, results))
     draw(results, out)
 
 

@@ -192,13 +192,12 @@ def measure(case: Case, turns: int, processes: int) -> list[dict[str, Any]]:
 
 
 def report(file: Path) -> str:
-    """Return the results in a file, as Markdown."""
-    return markdown_table(
-        ['space', 'way', 'architectures/s', 'to the plain loop', 'to batches in memory'],
-        [[name, row['contender'], f'{row["speed"]:.2f}', *(
+    """Return the results in a file, as Markdown: a table for each space."""
+    header = ['architectures/s', 'to the plain loop', 'to batches in memory']
+    return '\n\n'.join(markdown_table([name, *header], [
+        [row['contender'], f'{row["speed"]:.2f}', *(
             f'{row[f"{base}_median"]:.2f} ({row[f"{base}_min"]:.2f} .. {row[f"{base}_max"]:.2f})'
-            for base in ('loop', 'memory'))]
-         for name, rows in read(file).items() for row in rows])
+            for base in ('loop', 'memory'))] for row in rows]) for name, rows in read(file).items())
 
 
 def main(out: Path = Path('benchmarks/results'), turns: int = 3, processes: int = 2,

@@ -2,7 +2,7 @@
 
 Each command writes its results into a folder, the moment they are there, and its output beside
 them, into logs/. It takes 80 minutes on two cores from an empty folder; then `render.py` writes the
-tables. The wider comparisons of docs/results.md, with more arms, spaces and seeds, have their
+tables. The wider comparisons of docs/results, with more arms, spaces and seeds, have their
 commands there.
 
     python benchmarks/suite.py --data ../shared/data
@@ -45,6 +45,7 @@ STEPS = {
     'predictor': Step('predictor.py'),
     'depth': Step('depth_ranking.py', 'depth', ('--spaces', '[V1]')),
     'NAO controller': Step('nao_controller.py'),
+    'teachers': Step('teachers.py'),
     'proxies': Step('proxies.py', arguments=('--count', '120')),
 }
 

@@ -19,7 +19,7 @@ release = version = __version__
 
 extensions = ['sphinx.ext.autodoc', 'sphinx.ext.autosummary', 'sphinx.ext.napoleon',
               'sphinx.ext.viewcode', 'myst_parser', 'sphinx_copybutton', 'sphinx_design',
-              'sphinx_gallery.gen_gallery', 'mathml', 'ours']
+              'sphinx_gallery.gen_gallery', 'mathml', 'tables', 'ours']
 templates_path = ['_templates']
 exclude_patterns = ['_build', 'tutorials', '**sg_execution_times.rst']  # the last is from elsewhere
 default_role = 'py:obj'     # single backticks name what is documented here, or are set in italics
@@ -27,6 +27,8 @@ default_role = 'py:obj'     # single backticks name what is documented here, or 
 html_theme = 'furo'
 html_title = f'nni_rankreg {version}'
 html_copy_source = False
+html_static_path = ['_static']
+html_css_files = ['site.css']
 
 autosummary_generate = True
 autosummary_imported_members = True

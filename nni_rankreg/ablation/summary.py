@@ -16,10 +16,11 @@ from ..typing import Results
 from .arms import ARMS, VOTE, Inputs, teacher
 from .problem import Problem, Setting
 
-__all__ = ['COLUMNS', 'summarise_arms', 'summarise_teachers']
+__all__ = ['COLUMNS', 'MEAN_RANK', 'summarise_arms', 'summarise_teachers', 'teacher_correlations']
 
 COLUMNS = ('Kendall tau-b', '95 % interval', 'sparse tau (0.1)', 'each seed', 'seconds', 'cost',
            'hinge active')
+MEAN_RANK = 'mean of their ranks'
 
 
 def summarise_arms(results: list[dict[str, Any]], arms: Mapping[str, str] | None = None,
@@ -65,9 +66,9 @@ def _interval(taus: np.ndarray) -> str:
     return f'{taus.mean() - half:+.3f} .. {taus.mean() + half:+.3f}'
 
 
-def summarise_teachers(problem: Problem, setting: Setting, data: Path, out: Path, device: str,
-                       seeds: int) -> str:
-    """Return in Markdown how the proxies that teach rank the architectures themselves.
+def teacher_correlations(problem: Problem, setting: Setting, data: Path, out: Path, device: str,
+                         seeds: int) -> dict[str, list[float]]:
+    """Return how the proxies that teach rank the architectures themselves: tau for each seed.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def summarise_teachers(problem: Problem, setting: Setting, data: Path, out: Path
     fixed = problem.table(data, problem.test, setting).subset(problem.scored, seed=0)
     images, labels = load_cifar10(data, 0, 32, setting['pixels'])
     batch = images.to(device), labels.to(device)
-    taus: dict[str, list[float]] = {name: [] for name in (*VOTE, 'mean of their ranks')}
+    taus: dict[str, list[float]] = {name: [] for name in (*VOTE, MEAN_RANK)}
     for seed in range(seeds):
         inputs = Inputs(setting, seed, Results([], []), problem.space(setting), batch,
                         out / 'proxies.sqlite', data)
@@ -91,6 +92,17 @@ def summarise_teachers(problem: Problem, setting: Setting, data: Path, out: Path
                  for name in VOTE]
         for name, rank in zip(taus, [*ranks, np.mean(ranks, axis=0)]):
             taus[name].append(kendall_tau(rank, fixed.metrics))
+    return taus
+
+
+def summarise_teachers(taus: Mapping[str, Sequence[float]]) -> str:
+    """Return the correlations of `teacher_correlations` in Markdown.
+
+    Parameters
+    ----------
+    taus
+        Name of a teacher -> tau for each seed.
+    """
     return markdown_table(['teacher', 'Kendall tau-b', 'each seed'], [
         [name, f'{np.mean(values):+.3f}', ', '.join(f'{tau:+.3f}' for tau in values)]
         for name, values in taus.items()])

@@ -13,7 +13,7 @@ from ..ablation.nasbench201 import NASBENCH201
 from ..ablation.pool import train_all
 from ..ablation.problem import Problem, choose_setting
 from ..ablation.run import Run, Slice, finished_runs, unfinished_runs
-from ..ablation.summary import summarise_arms, summarise_teachers
+from ..ablation.summary import summarise_arms, summarise_teachers, teacher_correlations
 from ..data.cifar10 import check_cifar10
 from ..evaluator import check_device
 from .argument import check_positive
@@ -82,7 +82,8 @@ def ablate(data: Path, out: Path = Path('runs/ablation'),
         if after == before:
             print('No epoch has ended in this time: give more minutes.')
     elif minutes is None and any('RD' in arm for arm in chosen):
-        print(summarise_teachers(problem, setting, data, out, device, seeds))
+        print(summarise_teachers(
+            teacher_correlations(problem, setting, data, out, device, seeds)))
 
 
 def _check(problem: Problem, data: Path, device: str, arms: Sequence[str]) -> None:

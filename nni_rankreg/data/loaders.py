@@ -24,7 +24,7 @@ class HeldOut:
         A loader of held-out data. None holds out a random half of the training data.
     batch_size
         Batch size of the held-out half; None is that of the training loader. A quarter of it
-        costs less and was seen to rank no worse (docs/results.md).
+        costs less and was seen to rank no worse (docs/results/landmarks.md).
 
     Examples
     --------

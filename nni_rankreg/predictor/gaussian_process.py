@@ -33,10 +33,10 @@ class GaussianProcess(MeanScorer):
 
     with the normal scores y of the metrics, a Matérn kernel k of smoothness 5/2, the vote v of the
     evidence, to which performance is about proportional, and c, d, the length and the noise
-    :math:`\sigma^2` at the maximum of the likelihood. With few results it is the
-    best of the predictors here, see docs/results.md, and the quickest; the time to fit grows with
-    the third power of the number of results. Source: Rasmussen and Williams, "Gaussian Processes
-    for Machine Learning", 2006, Algorithm 2.1; by scikit-learn.
+    :math:`\sigma^2` at the maximum of the likelihood. With few results it ranks as well as trees
+    do that begin from the vote, see docs/results/few_results.md, and is the quickest; the time to
+    fit grows with the third power of the number of results. Source: Rasmussen and Williams,
+    "Gaussian Processes for Machine Learning", 2006, Algorithm 2.1; by scikit-learn.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class Ranker:
         The published relevance goes up to 20, that is gains up to 2^20, with which few but the best
         architectures matter, and the published head has a dropout of 0.5 in fitting, too. With 10
         and without dropout more searches of NAS-Bench-201 find the best architecture, see
-        docs/results.md.
+        docs/results/acenas.md.
 
     Examples
     --------

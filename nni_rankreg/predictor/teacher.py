@@ -20,8 +20,8 @@ class LearnedTeacher:
     """A predictor that learns from the landmarks of a super-net, and teaches it all other pairs.
 
     It is the recipe of an `Ensemble` on structure and evidence. With 30 landmarks it ranks the
-    cells of NAS-Bench-201 better than any proxy, see docs/results.md, at no cost of training. Each
-    super-net of a search is taught by what has been trained until then.
+    cells of NAS-Bench-201 better than any proxy, see docs/results/few_results.md, at no cost of
+    training. Each super-net of a search is taught by what has been trained until then.
 
     Parameters
     ----------

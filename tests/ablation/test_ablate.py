@@ -69,7 +69,7 @@ def test_report_against_scipy():
 
 
 def test_committed_runs_count_as_done(ablation_data, tmp_path, monkeypatch, capsys):
-    """Nothing is trained, and the table is that of docs/results.md."""
+    """Nothing is trained, and the table is that of docs/results/landmarks.md."""
     out = tmp_path / 'runs'
     shutil.copytree(ROOT / 'benchmarks' / 'results' / 'nb201_ranking', out)
     before = {path.name for path in out.iterdir()}
@@ -80,7 +80,7 @@ def test_committed_runs_count_as_done(ablation_data, tmp_path, monkeypatch, caps
                  '--minutes', '1', '--arms', json.dumps(arms)]) == 0
     printed = {row[0]: row[1:] for row in cells(
         re.search(r'\| arm .*\|', capsys.readouterr().out, re.DOTALL).group())}
-    document = (ROOT / 'docs' / 'results.md').read_text()
+    document = (ROOT / 'docs' / 'results' / 'landmarks.md').read_text()
     table = re.search('<!-- landmarks -->\n(.*?)\n<!-- end -->', document, re.DOTALL).group(1)
     assert [printed[arm] for arm in arms] == [row[1:] for row in cells(table)]
     assert {path.name for path in out.iterdir()} == before

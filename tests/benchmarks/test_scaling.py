@@ -61,23 +61,6 @@ def test_pictures(report, tmp_path):
         assert picture.startswith(b'\x89PNG')
 
 
-def test_tables_of_the_document(monkeypatch, tmp_path):
-    """Each stands between its own comments, and is written anew if there are results."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    import render
-    document = tmp_path / 'results.md'
-    document.write_text('A\n<!-- one -->\nold\n<!-- end -->\nB\n<!-- two -->\n<!-- end -->\nC\n')
-    monkeypatch.setattr(render, 'SECTIONS', {
-        name: render.Section(name, lambda path: f'{path.name} is new') for name in ('one', 'two')})
-    (tmp_path / 'one').mkdir()
-    render.main(document, tmp_path)
-    assert document.read_text() == ('A\n<!-- one -->\none is new\n<!-- end -->\nB\n'
-                                    '<!-- two -->\n<!-- end -->\nC\n')
-    monkeypatch.setattr(render, 'SECTIONS', {'three': render.Section('one', str)})
-    with pytest.raises(ValueError, match='Expected a line <!-- three --> in .*results.md, got no'):
-        render.main(document, tmp_path)
-
-
 def run(out, quick='true'):
     return subprocess.run(
         [sys.executable, '-W', 'ignore', BENCHMARKS / 'scaling.py', '--quick', quick, '--out', out],
