@@ -36,7 +36,7 @@ def measure(name: str, data: Path, seeds: int) -> dict[str, list[float]]:
 
 def report(path: Path, space: str) -> str:
     """Return the correlations in one space, as Markdown."""
-    return summarise_teachers(read(path)[space])
+    return summarise_teachers(read(path).get(space, {}))
 
 
 def main(data: Path, out: Path = Path('benchmarks/results'), seeds: int = 3,

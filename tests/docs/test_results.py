@@ -85,6 +85,20 @@ def test_form(page):
     assert 1 <= len(caveats) <= 5 and ''.join(caveats) == found['Caveats'].lstrip('\n')
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+def test_decimals_of_claims_are_those_of_the_tables(page):
+    """Rounded, and as per cent where the claim says so."""
+    text = page.read_text()
+    claim = re.search('## Claim\n(.*?)\n##', text, re.DOTALL).group(1)
+    tables = ' '.join(line for line in text.splitlines() if line.startswith('|'))
+    known = [float(number) for number in re.findall(r'[-+]?\d+\.?\d*(?:e-?\d+)?', tables)]
+    for number in re.findall(r'[-+]?\d+\.(?:\d+)', claim):
+        digits = len(number.split('.')[1])
+        values = [round(sign * factor * one, digits) for one in known for factor in (1, 100)
+                  for sign in ((1,) if number[0] in '+-' else (1, -1))]
+        assert float(number) in values, (page.stem, number)
+
+
 def test_all_pages_are_in_the_index_and_all_failures_lead_somewhere():
     text = (FOLDER / 'index.md').read_text()
     trees = ''.join(re.findall('```{toctree}(.*?)```', text, re.DOTALL))
