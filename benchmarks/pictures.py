@@ -121,7 +121,7 @@ def headline(path: Path, groups: Sequence[Group], loop: pd.DataFrame, frame: pd.
     frame
         Searches by others, a row each, as `acenas_tables.of_all_seeds` returns them.
     """
-    figure = Figure(figsize=(11, 3.6), layout='constrained')
+    figure = Figure(figsize=(11, 3.9), layout='constrained')
     ranking, searches = figure.subplots(1, 2, width_ratios=(1, 1.2))
     taus: dict[str, Sequence[float]] = {}
     for group in [group for group in groups if group.title == 'NAS-Bench-201, 5 operations']:
@@ -139,7 +139,8 @@ def headline(path: Path, groups: Sequence[Group], loop: pd.DataFrame, frame: pd.
     chosen = loop[loop['method'].isin(['ensemble', 'boosted'])]
     shares(searches, chosen, frame, [*SEARCHED])
     searches.set_title('Finding the best of 15,625', fontsize=10)
-    searches.legend(frameon=False, fontsize=8, loc='center right')
+    searches.legend(frameon=False, fontsize=8, loc='upper center', bbox_to_anchor=(0.5, -0.16),
+                    ncols=3)
     for ax in (ranking, searches):
         tidy(ax)
     write(figure, path)

@@ -96,13 +96,14 @@ class Group(NamedTuple):
 
 
 def groups(results: Path) -> list[Group]:
-    """Return all rankings that there are, one group a space."""
-    alone = read(results / teachers.FILE)
-    found = [Group(title, runs(results / folder), arms, alone.get(title, {}))
-             for title, folder, arms in (
-                 ('NAS-Bench-201, 5 operations', 'nb201_ranking', EVERY),
-                 ('NAS-Bench-201, 4 operations', 'nb201_4', DISTILLATION),
-                 ('NAS-Bench-101', 'nb101_ranking', ALGORITHMS))]
+    """Return all rankings that there are, one group a space; new arms have no title yet."""
+    alone, found = read(results / teachers.FILE), []
+    for title, folder, arms in (('NAS-Bench-201, 5 operations', 'nb201_ranking', EVERY),
+                                ('NAS-Bench-201, 4 operations', 'nb201_4', DISTILLATION),
+                                ('NAS-Bench-101', 'nb101_ranking', ALGORITHMS)):
+        known = runs(results / folder)
+        others = {run['arm']: run['arm'] for run in known if run['arm'] not in arms}
+        found.append(Group(title, known, {**arms, **others}, alone.get(title, {})))
     depth = [read(path) for path in sorted((results / 'depth').glob('V*.json'))]
     found += [Group(f'monocular depth, {space}', [run for run in depth if run['space'] == space],
                     {arm: LANDMARKS[arm] for arm in depth_ranking.TERMS})
