@@ -44,6 +44,8 @@ EVERY = {
     'spos': DISTILLATION['spos'], 'equal-cost': 'SPOS at equal cost, in the ranking steps',
     **DISTILLATION,
     **{f'landmark_{size}': f'landmarks, one pair of {size} images' for size in (128, 64, 32)},
+    'landmark_64, all pairs of 4': 'landmarks, all pairs of 4 on 64 images',
+    'landmark + learned teacher, all pairs of 4': 'landmarks + learned teacher, all pairs of 4',
     **{arm: title for arm, title in ALGORITHMS.items() if 'gdas' in arm or 'nao' in arm},
 }
 SPACES = {5: 'NAS-Bench-201 with 5 operations, 15,625 cells',

@@ -18,6 +18,7 @@ import acenas_tables
 import closed_loop
 import depth_ranking
 import few_results
+import forest
 import front
 import gpu_speed
 import headline
@@ -130,8 +131,8 @@ def fill(text: str, page: Path, sections: Mapping[str, Section], results: Path) 
 def draw(results: Path, folder: Path) -> None:
     """Draw the pictures of what there is."""
     if found := rankings.groups(results):
-        pictures.forest(folder / 'results' / 'forest.png', found)
-        pictures.forest(folder / 'results' / 'distillation.png', [
+        forest.draw(folder / 'results' / 'forest.png', found)
+        forest.draw(folder / 'results' / 'distillation.png', [
             group._replace(arms=rankings.DISTILLATION) for group in found
             if 'NAS-Bench-201' in group.title])
     if (results / 'acenas').exists() and (results / 'closed_loop').exists():

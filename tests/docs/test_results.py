@@ -151,18 +151,19 @@ def test_curves_have_whatever_methods_there_are(render, tmp_path, monkeypatch):
 
 
 def test_forest_has_each_arm_and_what_needs_no_training(render, tmp_path, monkeypatch):
-    import pictures
+    import forest
     import rankings
     drawn = []
-    monkeypatch.setattr(pictures, 'write', lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(forest, 'write', lambda figure, path: drawn.append(figure))
     runs = [{'arm': arm, 'kendall_tau': tau} for arm, taus in (
         ('spos', (0.1, 0.3)), ('landmark', (0.5, 0.7))) for tau in taus]
+    runs.append({'arm': 'gdas', 'kendall_tau': 0.})      # of one seed only
     teachers = {'flops': [0.4, 0.4], 'mean of their ranks': [0.6, 0.6]}
-    pictures.forest(tmp_path / 'forest.png', [
-        rankings.Group('a space', runs, {'spos': 'plain', 'landmark': 'ours', 'gdas': 'not run'},
+    forest.draw(tmp_path / 'forest.png', [
+        rankings.Group('a space', runs, {'spos': 'plain', 'landmark': 'ours', 'gdas': 'one seed'},
                        teachers)])
     ax, = drawn[0].axes
     assert [label.get_text() for label in ax.get_yticklabels()] == [
-        pictures.NO_TRAINING, 'plain', 'ours']
+        forest.NO_TRAINING, 'plain', 'ours']
     middles = [float(container.lines[0].get_xdata()[0]) for container in ax.containers]
     assert middles == pytest.approx([0.6, 0.2, 0.6])
