@@ -1,0 +1,102 @@
+"""
+No script: a search under nnictl, and the web UI
+================================================
+
+A search can be two files: what to search, and NNI's configuration of the experiment. They are
+checked before anything runs, and what a mistake says names the key.
+"""
+
+# %%
+# **What to search.** Classes by their import path, arguments by their names, as in Python. Where an
+# argument can be of one class only, as ``scoring``, the arguments of that class are enough.
+from pathlib import Path
+from tempfile import mkdtemp
+
+folder = Path(mkdtemp())
+(folder / 'search.yml').write_text("""
+space:
+  class_path: nni_rankreg.space.NasBench201
+  init_args: {stem_out_channels: 8, num_modules_per_stack: 1, num_labels: 10}
+evaluator:                             # trains each architecture stand-alone
+  class_path: nni_rankreg.evaluator.digits.digits_evaluator
+  init_args: {epochs: 2}
+strategy:
+  class_path: nni_rankreg.strategy.LandmarkSearch
+  init_args:
+    oneshot:
+      class_path: nni_rankreg.strategy.SPOS
+      init_args:
+        regularizers:
+          - class_path: nni_rankreg.regularizer.LandmarkRegularizer
+            init_args: {weight: 10.0, pairs: 4}
+        evolution:
+          class_path: nni_rankreg.search.Evolution
+          init_args: {evaluations: 50, progress: false}
+        scoring: {batches: 1}
+    supernet_evaluator:                # trains the super-net
+      class_path: nni_rankreg.evaluator.digits.digits_evaluator
+      init_args: {epochs: 6}
+    iterations: 1
+    landmarks: {class_path: nni_rankreg.strategy.Landmarks, init_args: {count: 4, random: 2}}
+    top: 2
+    archive: runs/search.sqlite
+""")
+
+# %%
+# **The experiment**: who searches, what a trial is, and how many run at a time.
+experiment = """
+experimentName: landmark search on digits
+searchSpace: {}                        # taken from the search file
+trialCommand: nni-rankreg trial
+trialConcurrency: 2
+tuner:
+  className: nni_rankreg.tuner.LandmarkSearch
+  codeDirectory: .
+  classArgs: {config: search.yml}
+trainingService: {platform: local}
+"""
+(folder / 'experiment.yml').write_text(experiment)
+
+# %%
+# **Check it.** This page calls the command from Python; in a shell it is
+# ``nni-rankreg check experiment.yml``. NNI itself tells of a mistake in a log only.
+import sys
+from contextlib import redirect_stderr
+
+from nni_rankreg.cli import main
+
+(folder / 'wrong.yml').write_text(experiment.replace('search.yml', 'other.yml'))
+with redirect_stderr(sys.stdout):
+    for name in ('experiment.yml', 'wrong.yml'):
+        print('status', main(['check', str(folder / name)]))
+
+# %%
+# **Run it.** NNI's manager, its web UI and a process for each trial are started by
+#
+# .. code-block:: console
+#
+#    $ NODE_OPTIONS="$(nni-rankreg node-options)" nnictl create --config experiment.yml
+#    $ nnictl stop ID;  nnictl resume ID        # goes on where it was
+#
+# The web UI shows each training as a trial, with its stage and its choices, also while it runs:
+#
+# .. image:: /ui_hyper_parameter.png
+#    :alt: Choices of each architecture, and the stage of its trial, in NNI's web UI
+#
+# This page has no manager: it runs the same file in its own process.
+import os
+
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+
+from nni_rankreg.config import build_search, read_config
+
+os.chdir(folder)
+search = build_search(read_config('search.yml'))
+NasExperiment(*search, NasExperimentConfig('sequential', 'simplified', 'local')).run()
+results = search.strategy.archive.to_frame()
+
+# %%
+# **Look at it.** ``nni-rankreg report runs/search.sqlite`` makes a page of it to hover, sort and
+# filter; the archive is a table, too:
+results[['metric', 'source', 'sample']]
