@@ -10,7 +10,7 @@ import nni
 import torch
 from torch import Tensor
 
-from ..space.size import check_sizes
+from .._util.size import check_sizes
 from ..typing import Sample
 from .between import Between
 from .profiler import ProfilerCost, is_profiler

@@ -10,9 +10,9 @@ import nni
 
 from .._util.error import brief, one_line
 from .._util.path import user_path
+from .._util.size import check_sizes
 from .._util.yaml import read_yaml
 from ..space.proxyless import OPERATIONS, SKIP, block_positions, check_stages
-from ..space.size import check_sizes
 from .additive_latency import AdditiveLatency
 
 __all__ = ['TableLatency']

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import nni
 from torch import Tensor
 
+from .._util.error import brief
+from .._util.size import check_sizes
 from .batches import EndlessBatches, loader_state, set_loader_state
 from .split import split_loader
 
@@ -26,13 +28,24 @@ class HeldOut:
         Batch size of the held-out half; None is that of the training loader. A quarter of it
         costs less and was seen to rank no worse (docs/results/landmarks.md).
 
+    Raises
+    ------
+    TypeError
+        If the loader is none.
+    ValueError
+        If the batch size is no positive whole number.
+
     Examples
     --------
     >>> HeldOut(batch_size=64).batch_size
     64
     """
 
-    def __init__(self, loader: Any = None, batch_size: int | None = None):
+    def __init__(self, loader: Iterable[Any] | None = None, batch_size: int | None = None):
+        if isinstance(loader, str) or not isinstance(loader, Iterable | None):
+            raise TypeError(f'Expected a loader of held-out data, got {brief(loader)}.')
+        if batch_size is not None:
+            check_sizes(batch_size=batch_size)
         self.loader, self.batch_size = loader, batch_size
 
 

@@ -165,7 +165,7 @@ def _check_options(name: str, proxy: Any, options: Mapping[str, Any]) -> None:
 
 
 def _first_batch(batch: Any) -> Batch:
-    if not isinstance(batch, (tuple, list)):
+    if isinstance(batch, Iterable) and not isinstance(batch, (tuple, list)):
         batch = next(iter(batch), None)
     if (not isinstance(batch, (tuple, list)) or len(batch) != 2
             or not all(isinstance(part, Tensor) for part in batch)

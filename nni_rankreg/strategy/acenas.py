@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nni.nas.evaluator import Evaluator
+
 from ..archive import Archive
 from ..constraint import Cost
 from ..plan import Plan, SuperNet, SuperNetOutcome
@@ -122,7 +124,7 @@ class AceNAS(PlanStrategy):
     """
 
     def __init__(self, supernet: SuperNetStrategy | None = None,  # noqa: PLR0913
-                 supernet_evaluator: Any = None, *, evidence: Evidence | None = None,
+                 supernet_evaluator: Evaluator | None = None, *, evidence: Evidence | None = None,
                  weak: WeakLabelling | WeakSource | None = WeakLabelling(),
                  rounds: Rounds = Rounds(), budget: int = 100,
                  candidates: CandidatePool = CandidatePool(), costs: Sequence[Cost] = (),
@@ -144,9 +146,9 @@ class AceNAS(PlanStrategy):
         self.predictor: Predictor | None = None
 
     @classmethod
-    def as_published(cls, supernet: SuperNetStrategy | None = None, supernet_evaluator: Any = None,
-                     *, budget: int = 100, landmarks: int = 0, seed: int = 0,
-                     **arguments: Any) -> AceNAS:
+    def as_published(cls, supernet: SuperNetStrategy | None = None,
+                     supernet_evaluator: Evaluator | None = None, *, budget: int = 100,
+                     landmarks: int = 0, seed: int = 0, **arguments: Any) -> AceNAS:
         """Return the search of the paper: a `Ranker` alone, five rounds, half of each at random.
 
         Parameters

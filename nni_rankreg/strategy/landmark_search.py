@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nni.nas.evaluator import Evaluator
+
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..predictor import Evidence
@@ -96,7 +98,7 @@ class LandmarkSearch(PlanStrategy):
     >>> # NasExperiment(space, evaluator, search).run()
     """
 
-    def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Any, *,
+    def __init__(self, oneshot: SuperNetStrategy, supernet_evaluator: Evaluator | None, *,
                  evidence: Evidence | None = None, iterations: int = 3,
                  landmarks: int | Landmarks = 10, top: int = 10,
                  archive: Archive | str | Path = 'runs/landmark_search.sqlite',

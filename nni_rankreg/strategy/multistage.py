@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nni.nas.evaluator import Evaluator
 from nni.nas.execution import ExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 from nni.nas.strategy.base import Strategy
@@ -64,7 +65,7 @@ class PlanStrategy(Strategy):
         metrics, and the models listed are the front of metric and costs.
     """
 
-    def __init__(self, supernet_evaluator: Any, archive: Archive | str | Path,
+    def __init__(self, supernet_evaluator: Evaluator | None, archive: Archive | str | Path,
                  mode: str = 'max', work_dir: str | Path | None = None,
                  known: ResultsSource | None = None, costs: Sequence[Cost] = ()):
         super().__init__()

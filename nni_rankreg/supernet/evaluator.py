@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import nni
 from nni.mutable import Mutable
 from nni.nas.evaluator.pytorch import Lightning, LightningModule
 
+from .._util.error import brief
 from .._util.log import quiet_lightning
 from ..data import Loaders
 
@@ -35,10 +36,12 @@ def check_evaluator(evaluator: Any) -> None:
         raise ValueError('Expected a Lightning module that lets Lightning optimise, got '
                          f'{type(evaluator.module).__name__} with automatic_optimization = False: '
                          'a super-net adds terms to the loss that training_step returns.')
-    if evaluator.datamodule is None and (evaluator.train_dataloaders is None
-                                         or evaluator.val_dataloaders is None):
-        raise ValueError('Expected a training and a validation loader in the evaluator of a '
-                         'super-net, or a data module, got less.')
+    if evaluator.datamodule is None:
+        for name in ('train_dataloaders', 'val_dataloaders'):
+            found = getattr(evaluator, name)
+            if isinstance(found, str) or not isinstance(found, Iterable):
+                raise ValueError('Expected a training and a validation loader in the evaluator of '
+                                 f'a super-net, or a data module, got {brief(found)} as {name}.')
 
 
 def check_settled(evaluator: Any) -> None:

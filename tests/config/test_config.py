@@ -151,6 +151,16 @@ def test_search_of_several_stages(write, tmp_path):
     assert search.strategy.supernet_evaluator.trainer.max_epochs == 2
 
 
+@pytest.mark.parametrize('name, oneshot', [('AceNAS', 'supernet'), ('LandmarkSearch', 'oneshot')])
+@pytest.mark.parametrize('wrong', [5, 'digits', yaml.safe_load(SEARCH)['space']])
+def test_evaluators_of_supernets_that_are_none(write, name, oneshot, wrong):
+    """A number, a text, a space: named with its place, before anything is built."""
+    strategy = {'class_path': f'nni_rankreg.strategy.{name}', 'init_args': {
+        oneshot: yaml.safe_load(SEARCH)['strategy'], 'supernet_evaluator': wrong}}
+    with pytest.raises(ConfigError, match='strategy.init_args.supernet_evaluator: .*Evaluator'):
+        build_search(read_config(write({'strategy': strategy})))
+
+
 REGULARIZER = 'strategy.init_args.regularizers.0'
 
 
@@ -233,7 +243,7 @@ def test_nothing_is_imported_before_it_is_needed(write):
 
 
 @pytest.mark.parametrize('bound, sizes, message', [
-    ('_MODULES', {'num_modules_per_stack': 10 ** 9}, 'space: Expected at most 20 modules, got'),
+    ('_MODULES', {'num_modules_per_stack': 1000}, 'space: Expected at most 20 modules, got'),
     ('_WEIGHTS', {'num_labels': 10 ** 6}, 'space: Expected at most 20 weights, got more')])
 def test_networks_are_bounded(write, monkeypatch, bound, sizes, message):
     monkeypatch.setattr(size, bound, 20)

@@ -21,6 +21,17 @@ def drawn(loader):
     return [one for batch, in loader for one in batch.tolist()]
 
 
+@pytest.mark.parametrize('arguments, message', [
+    (dict(loader=5), 'Expected a loader of held-out data, got 5'),
+    (dict(loader='data'), "Expected a loader of held-out data, got 'data'"),
+    (dict(batch_size=0), 'Expected a whole number from 1 to 1000000 as batch_size, got 0'),
+    (dict(batch_size=True), 'as batch_size, got True'),
+    (dict(batch_size=2.5), 'as batch_size, got 2.5')])
+def test_what_holds_nothing_out(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        HeldOut(**arguments)
+
+
 def test_all_data_train_the_supernet():
     loaders, loader = Loaders(), make()
     assert loaders.train(lambda: loader) is loader is loaders.training

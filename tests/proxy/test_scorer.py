@@ -85,7 +85,7 @@ def test_a_loader_that_shuffles_is_seeded(space, batch):
     ((torch.zeros(0, 3, 8, 8), torch.zeros(0)), r'got \[\(0, 3'),
     ((torch.zeros(2, 3, 8, 8), [0, 1]), 'list'),
     ([], r'got \[\]'),
-    (iter([]), 'got NoneType'),
+    (iter([]), 'got NoneType'), (5, 'got int'),
 ])
 def test_batches_that_are_none(space, bad, message):
     with pytest.raises(ValueError, match=f'Expected a batch of images and labels, .*{message}'):

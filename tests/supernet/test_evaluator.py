@@ -85,7 +85,12 @@ def test_a_data_module_of_two_trainings(make, make_evaluator):
         val_dataloaders=loader, num_classes=10), ValueError,
      r"without parameters to choose, .* got the choices \['rate'\]"),
     (lambda loader: Classification(train_dataloaders=loader, num_classes=10), ValueError,
-     'a training and a validation loader in the evaluator of a super-net, or a data module')])
+     'a training and a validation loader in the evaluator of a super-net, or a data module, got '
+     'None as val_dataloaders'),
+    (lambda loader: Classification(train_dataloaders=5, val_dataloaders=loader, num_classes=10),
+     ValueError, 'got 5 as train_dataloaders'),
+    (lambda loader: Classification(train_dataloaders=loader, val_dataloaders='data',
+                                   num_classes=10), ValueError, "got 'data' as val_dataloaders")])
 def test_what_cannot_train_a_supernet(evaluator, error, message, make_loader):
     with pytest.raises(error, match=message):
         check_evaluator(evaluator(make_loader()))

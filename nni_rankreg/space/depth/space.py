@@ -5,7 +5,7 @@ from __future__ import annotations
 from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor, nn
 
-from ..size import check_sizes
+from ..._util.size import check_sizes
 from .code import BLOCKS
 from .network import Backbone, FusionBlock, depth_head
 

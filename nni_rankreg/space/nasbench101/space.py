@@ -9,7 +9,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.strategy import RandomOneShot
 from torch import Tensor, nn
 
-from ..size import COUNT, check_sizes
+from ..._util.size import COUNT, check_sizes
 from .cell import SearchedCell, conv_bn_relu
 from .supernet import PathSamplingCell101
 

@@ -7,8 +7,8 @@ from nni.nas.hub.pytorch.nasbench201 import ReLUConvBN, ResNetBasicblock, Zero
 from nni.nas.nn.pytorch import ModelSpace
 from torch import Tensor, nn
 
+from ..._util.size import COUNT, check_sizes
 from ..average_pool import AveragePool3x3
-from ..size import COUNT, check_sizes
 
 __all__ = ['NasBench201']
 

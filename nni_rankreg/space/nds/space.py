@@ -15,8 +15,8 @@ from nni.nas.space import model_context
 from nni.nas.strategy import RandomOneShot
 from torch import nn
 
+from ..._util.size import COUNT, check_sizes
 from ...typing import Sample
-from ..size import COUNT, check_sizes
 from .supernet import (
     FirstPreprocessor,
     LooseEndCell,

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..._util.error import brief
+from ..._util.size import COUNT, check_sizes
 from ...typing import Sample
 from ..codec import codec
-from ..size import COUNT, check_sizes
 
 __all__ = ['OPERATIONS', 'SKIP', 'WIDTHS', 'BLOCKS', 'Position', 'block_positions',
            'check_stages', 'encode_proxyless', 'decode_proxyless']

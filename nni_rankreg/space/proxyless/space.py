@@ -11,9 +11,9 @@ from nni.nas.strategy import RandomOneShot
 from torch import Tensor, nn
 
 from ..._util.error import brief
+from ..._util.size import check_sizes
 from ...typing import Sample
 from ..cost import Convolution, Cost, total_cost
-from ..size import check_sizes
 from .code import (
     BLOCKS,
     OPERATIONS,

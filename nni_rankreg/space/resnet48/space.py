@@ -11,9 +11,9 @@ from nni.nas.nn.pytorch import ModelSpace, MutableBatchNorm2d, MutableConv2d, Mu
 from torch import Tensor, nn
 
 from ..._util.error import brief
+from ..._util.size import COUNT, check_sizes
 from ...typing import Sample
 from ..cost import Convolution, Cost, total_cost
-from ..size import COUNT, check_sizes
 from .code import DEPTHS, RATIOS
 
 __all__ = ['ResNet48']

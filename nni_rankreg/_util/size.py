@@ -1,4 +1,4 @@
-"""Sizes of a space: whole numbers that a network can have."""
+"""Sizes of networks and batches: whole numbers from 1 up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
-from .._util.error import brief
+from .error import brief
 
 __all__ = ['COUNT', 'check_sizes']
 
@@ -17,7 +17,7 @@ _SIZE = 10 ** 6
 
 
 def check_sizes(most: int = _SIZE, **sizes: int | Iterable[int]) -> None:
-    """Refuse sizes of a space that no network can have, before anything is built.
+    """Refuse sizes that nothing can have, before anything is built.
 
     Parameters
     ----------
