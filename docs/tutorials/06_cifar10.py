@@ -75,7 +75,7 @@ def training(epochs):
 
 search = LandmarkSearch(
     SPOS([LandmarkRegularizer(weight=10., pairs=4)], metric='val_acc', seed=0,
-         evolution=Evolution(evaluations=40, progress=False)),
+         evolution=Evolution(20, 40, 5, progress=False)),
     training(epochs=6), iterations=1, landmarks=Landmarks(6, random=2), top=2,
     archive=Path(mkdtemp(), 'search.sqlite'), seed=0)
 space = NasBench201(stem_out_channels=8, num_modules_per_stack=1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from nni.mutable import Categorical
+from nni.mutable.utils import label as nni_label
 from nni.nas.nn.pytorch import ModelSpace
 
 from .._util.error import brief, one_line
@@ -18,7 +20,8 @@ from ..table import TabularBenchmark, digits, read_csv_results
 from ..typing import Space
 from .command import ImportPath
 
-__all__ = ['check_positive', 'make_object', 'make_space', 'read_choices', 'read_truth']
+__all__ = ['categorical', 'check_positive', 'make_object', 'make_space', 'read_choices',
+           'read_truth']
 
 _CHOICES = 10_000
 
@@ -66,7 +69,18 @@ def read_choices(path: str | os.PathLike[str]) -> dict[str, Categorical]:
     if not isinstance(found, dict) or not found or not all(map(_are_choices, found.values())):
         raise ValueError('Expected label -> list of different choices, texts, numbers or lists of '
                          f'these, at most {_CHOICES:,}, in {path}, got {brief(found)}.')
-    return {label: Categorical(values, label=label) for label, values in found.items()}
+    return {label: categorical(label, values) for label, values in found.items()}
+
+
+def categorical(label: str, values: Sequence[Any]) -> Categorical:
+    """Return a choice of any label; NNI takes a slash, as in ``cell/0_1``, for that of a scope.
+
+    Examples
+    --------
+    >>> categorical('cell/0_1', ['conv', 'none']).label
+    'cell/0_1'
+    """
+    return Categorical(values, label=nni_label(label.split('/')))
 
 
 def _refuse(constant: str) -> NoReturn:

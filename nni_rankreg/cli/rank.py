@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from nni.mutable import Categorical, LabeledMutable
+from nni.mutable import LabeledMutable
 
 from ..metric import relevance
 from ..predictor import Ranker, held_out_ranking, read_weak
@@ -16,7 +16,7 @@ from ..report import markdown_table
 from ..search import Candidates
 from ..table import read_csv_results, read_results
 from ..typing import Sample, sample_key
-from .argument import check_positive, make_space, read_choices
+from .argument import categorical, check_positive, make_space, read_choices
 from .command import ImportPath
 
 __all__ = ['rank']
@@ -95,7 +95,7 @@ def _seen(samples: Sequence[Sample]) -> dict[str, LabeledMutable]:
                 raise ValueError(f'Expected --space, as the choices of {label!r} are lists, got '
                                  'none.')
             choices.setdefault(label, {})[choice] = None
-    return {label: Categorical(list(values), label=label) for label, values in choices.items()}
+    return {label: categorical(label, list(values)) for label, values in choices.items()}
 
 
 def _as_markdown(ranking: pd.DataFrame) -> str:

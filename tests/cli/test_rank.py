@@ -113,12 +113,13 @@ def test_losses_are_ranked_the_other_way(tmp_path):
 
 @pytest.mark.slow
 def test_choices_of_the_table_if_there_is_no_space(tmp_path, capsys):
-    results = Results([{'a': 'x', 'b': 1}, {'a': 'y', 'b': 1}, {'a': 'x', 'b': 2}], [3., 1., 2.])
+    results = Results([{'cell/a': 'x', 'b': 1}, {'cell/a': 'y', 'b': 1}, {'cell/a': 'x', 'b': 2}],
+                      [3., 1., 2.])
     table = write(tmp_path / 't.csv', ['sample', 'metric'],
                   zip(map(sample_key, results.samples), results.metrics))
     rank(table, out=tmp_path)
     assert {row['sample'] for row in rows(tmp_path)} == {
-        sample_key({'a': a, 'b': b}) for a in 'xy' for b in (1, 2)}
+        sample_key({'cell/a': a, 'b': b}) for a in 'xy' for b in (1, 2)}
 
 
 @pytest.mark.slow
