@@ -1,4 +1,4 @@
-"""What ranks without any training: correlations of teachers and of their mean rank, with scipy's."""
+"""What ranks without any training: teachers and their mean rank, against scipy."""
 
 from __future__ import annotations
 
