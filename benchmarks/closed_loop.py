@@ -233,10 +233,11 @@ def report(out: Path) -> str:
 
 
 def coverage(out: Path) -> str:
-    """Return how often the intervals of `reliability` hold the truth, as Markdown."""
+    """Return how often intervals of `reliability` by the ensemble hold the truth, as Markdown."""
     lines = []
-    rows = [((one['experiment'], one['method'], row['source']), row, one['truth'][row['source']])
-            for _, one in results(out).iterrows() for row in one['reliability']]
+    rows = [((one['experiment'], row['source']), row, one['truth'][row['source']])
+            for _, one in results(out).iterrows() if one['method'] == 'ensemble'
+            for row in one['reliability']]
     for group in dict.fromkeys(group for group, _, _ in rows):
         part = [(row, truth) for of, row, truth in rows if of == group]
         cells = []
@@ -249,8 +250,8 @@ def coverage(out: Path) -> str:
                       f'{np.nanmean(widths):.2f}', f'{np.mean(inside):.0%}']
         lines.append([*group, *cells])
     return markdown_table(
-        ['experiment', 'method', 'source', *(f'{what}{where}' for where in ('', ', upper half')
-                                             for what in ('tau', 'estimate', 'width', 'covered'))],
+        ['experiment', 'source', *(f'{what}{where}' for where in ('', ', upper half')
+                                   for what in ('tau', 'estimate', 'width', 'covered'))],
         lines)
 
 
