@@ -15,8 +15,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from nni.mutable import LabeledMutable, Mutable
 
-__all__ = ['Accept', 'Constraints', 'Results', 'Sample', 'Scorer', 'Space', 'metric_sign',
-           'plain_choice', 'sample_key', 'without']
+__all__ = ['Accept', 'Constraints', 'Results', 'Sample', 'Scorer', 'Space', 'choices_of',
+           'map_choices', 'metric_sign', 'plain_choice', 'sample_key', 'sample_keys', 'without']
 
 Sample = dict[str, Any]
 """An architecture: NNI's architecture dict, label -> choice."""
@@ -33,6 +33,7 @@ Space = Union['Mutable', Mapping[str, 'LabeledMutable']]
 Item = TypeVar('Item')
 
 _encode = json.JSONEncoder(sort_keys=True).encode
+_PART = 1000     # architectures that a processor keeps at hand
 _PLAIN = frozenset([str, int])
 
 
@@ -155,6 +156,75 @@ def sample_key(sample: Sample) -> str:
         return _key(sample)
 
 
+def sample_keys(samples: Sequence[Sample]) -> list[str]:
+    """Return the `sample_key` of each of N architectures; label by label, as they may be many.
+
+    Raises
+    ------
+    TypeError
+        If a choice is not representable in JSON.
+
+    Examples
+    --------
+    >>> sample_keys([{'a': 'conv'}, {'a': 3.}])
+    ['{"a": "conv"}', '{"a": 3}']
+    """
+    labels = sorted(samples[0]) if samples else []
+    columns = choices_of(samples, labels)
+    if not labels or columns is None:
+        return list(map(sample_key, samples))
+    return [f'{{{", ".join(row)}}}' for row in zip(*map(_written, labels, columns))]
+
+
+def _written(label: str, choices: Sequence[Any]) -> list[str]:
+    """Return each choice of a label with it, as in the text of an architecture."""
+    name = _encode({label: 0})[1:-2]
+    return map_choices(lambda choice: name + _encode(plain_choice(choice)), choices)
+
+
+def choices_of(samples: Sequence[Sample], labels: Sequence[str]) -> list[list[Any]] | None:
+    """Return the choices of each label, label by label; None if a sample has other labels.
+
+    Examples
+    --------
+    >>> choices_of([{'a': 1, 'b': 2}, {'a': 3, 'b': 4}], ['b', 'a'])
+    [[2, 4], [1, 3]]
+    """
+    columns: list[list[Any]] = [[] for _ in labels]
+    if not all(len(sample) == len(labels) for sample in samples):
+        return None
+    for start in range(0, len(samples), _PART):
+        try:
+            part = [[sample[label] for label in labels] for sample in samples[start:start + _PART]]
+        except KeyError:
+            return None
+        for column, choices in zip(columns, zip(*part)):
+            column.extend(choices)
+    return columns
+
+
+def map_choices(function: Callable[[Any], Item], choices: Sequence[Any]) -> list[Item]:
+    """Return what a function makes of each of many choices; it is called once for equal ones.
+
+    Examples
+    --------
+    >>> map_choices(str, ['conv', [0, 1], [0, 1]])
+    ['conv', '[0, 1]', '[0, 1]']
+    """
+    objects = list(map(id, choices))
+    by_value: dict[Any, Item] = {}
+    by_object: dict[int, Item] = {}                # few, if the choices come from a file
+    for place, choice in dict(zip(objects, choices)).items():
+        value = tuple(choice) if type(choice) is list else choice
+        try:
+            if value not in by_value:
+                by_value[value] = function(choice)
+            by_object[place] = by_value[value]
+        except TypeError:                          # dicts cannot be looked up
+            by_object[place] = function(choice)
+    return list(map(by_object.__getitem__, objects))
+
+
 @lru_cache(maxsize=2 ** 15)
 def _kept_key(items: tuple[tuple[str, Any], ...]) -> str:
     """Return the identity of an architecture; equal ones have the same, and so does a look-up."""
@@ -211,5 +281,5 @@ def without(items: Iterable[Item], excluded: Iterable[Sample],
     >>> without([{'op': 'conv'}, {'op': 'none'}], [{'op': 'none'}])
     [{'op': 'conv'}]
     """
-    keys = set(map(sample_key, excluded))
+    keys = set(sample_keys(list(excluded)))
     return [item for item in items if key(item) not in keys]

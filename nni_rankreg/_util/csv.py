@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,6 +18,7 @@ from .path import user_path
 __all__ = ['csv_sample', 'parse_sample', 'parse_samples', 'read_csv_header',
            'read_csv_rows']
 
+_PART = 1000   # texts that are parsed together, which is quicker than one by one
 _UNNAMED = ''
 _OTHER_COMMAS = {';': 'semicolons', '\t': 'tabs', '|': 'bars'}
 
@@ -24,7 +26,7 @@ _OTHER_COMMAS = {';': 'semicolons', '\t': 'tabs', '|': 'bars'}
 def parse_sample(text: str) -> Sample:
     """Return the sample that a JSON text describes."""
     try:
-        sample = json.loads(text, parse_constant=_refuse)
+        sample = _parse(text)
     except RecursionError:
         raise ValueError(f'Expected a JSON object, got one that is nested too deep: {brief(text)}.'
                          ) from None
@@ -34,15 +36,43 @@ def parse_sample(text: str) -> Sample:
 
 
 def parse_samples(texts: Iterable[str]) -> list[Sample]:
-    """Return the samples that JSON texts describe; they share the texts of their labels."""
-    texts = list(texts)
+    """Return the samples that JSON texts describe; equal choices of a label are one object."""
+    rest, samples = iter(texts), list[Sample]()
+    while part := list(islice(rest, _PART)):
+        found = _parse_by_label(part)
+        samples += map(parse_sample, part) if found is None else found
+    return samples
+
+
+def _parse_by_label(texts: list[str]) -> list[Sample] | None:
+    """Return what `parse_sample` does of each, several times as fast; None if it cannot.
+
+    That is if they have not the labels of the first in its order, or are spaced in another way.
+    Each different choice of a label is parsed once. No text within JSON has a comma, a space and
+    a quotation mark that is not escaped.
+    """
+    if not all(text[:2] == '{"' and text[-1] == '}' for text in texts):
+        return None
     try:
-        samples = json.loads(f'[{",".join(texts)}]')
+        labels = list(parse_sample(texts[0]))
+        starts = [f'{json.dumps(label)[1:]}: ' for label in labels]
+        columns = list(zip(*(text[2:-1].split(', "') for text in texts), strict=True))
+        chosen = [_choices(start, column) for start, column in zip(starts, columns, strict=True)]
     except (ValueError, RecursionError):
-        samples = []
-    if len(samples) == len(texts) and all(isinstance(one, dict) for one in samples):
-        return samples
-    return [parse_sample(text) for text in texts]  # tells which of them is wrong
+        return None
+    return [dict(zip(labels, choices)) for choices in zip(*chosen)]
+
+
+def _choices(start: str, fields: Sequence[str]) -> list[Any]:
+    """Return the choices of a label, each after `start`; raise ValueError if that is missing."""
+    if not all(field.startswith(start) for field in set(fields)):
+        raise ValueError
+    known = {field: _parse(field[len(start):]) for field in set(fields)}
+    return [known[field] for field in fields]
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse)
 
 
 def csv_sample(text: str) -> Sample:

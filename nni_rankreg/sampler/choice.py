@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from nni.mutable import LabeledMutable, Mutable, MutableSymbol
 
 from ..space import JointDraw
-from ..typing import Accept, Constraints, Results, Sample, Space, sample_key
+from ..typing import Accept, Constraints, Results, Sample, Space, choices_of, sample_keys
 from .all_of import all_of
 from .dimension import Dimension, copy_choice
 from .rejection import ATTEMPTS, accepted, first_accepted
@@ -126,15 +126,34 @@ class ChoiceSpace:
         if len(results.samples) != len(results.metrics):
             raise ValueError(f'Expected a metric of each {what}{of}, got {len(results.metrics)} of '
                              f'{len(results.samples)}.')
-        samples: dict[str, Sample] = {}
-        metrics: dict[str, list[float]] = {}
-        for number, (sample, metric) in enumerate(results.pairs(), 1):
-            name = f'{what} {number}{of}'
-            own = self.canonical(sample, name)
-            key = sample_key(own)
-            samples.setdefault(key, own)
-            metrics.setdefault(key, []).append(finite_metric(metric, name))
-        return Results(list(samples.values()), list(map(fmean, metrics.values())), results.mode)
+        names = [f'{what} {number}{of}' for number in range(1, len(results.samples) + 1)]
+        samples = self._canonical_rows(results.samples)
+        if samples is None:            # one of them is wrong, or of a kind that takes its time
+            samples = list(map(self.canonical, results.samples, names))
+        metrics = list(map(finite_metric, results.metrics, names))
+        keys = sample_keys(samples)
+        if len(set(keys)) == len(keys):
+            return Results(samples, metrics, results.mode)
+        first = dict(zip(reversed(keys), reversed(samples)))
+        together: dict[str, list[float]] = {}
+        for key, metric in zip(keys, metrics):
+            together.setdefault(key, []).append(metric)
+        return Results([first[key] for key in together], list(map(fmean, together.values())),
+                       results.mode)
+
+    def _canonical_rows(self, samples: Sequence[Sample]) -> list[Sample] | None:
+        """Return what `canonical` does of each sample, label by label; None if it cannot."""
+        labels = [dimension.label for dimension in self.dimensions]
+        choices = (choices_of(samples, labels) if all(type(one) is dict for one in samples)
+                   else None)
+        if choices is None:
+            return None
+        try:
+            columns = list(map(Dimension.canonical_column, self.dimensions, choices))
+        except ValueError:
+            return None
+        rows = [dict(zip(labels, row)) for row in zip(*columns)]
+        return rows if not self.constraints or all(map(self.valid, rows)) else None
 
     def distinct(self, draw: Callable[[], Sample], count: int, new: Accept,
                  random: np.random.RandomState) -> list[Sample]:

@@ -6,12 +6,13 @@ import itertools
 import math
 import reprlib
 from bisect import bisect
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 from nni.mutable import Categorical, CategoricalMultiple, LabeledMutable
 
+from ..typing import map_choices
 from .rejection import ATTEMPTS, first_accepted
 
 __all__ = ['Dimension', 'copy_choice']
@@ -77,6 +78,10 @@ class Dimension:
             if self._own:
                 self._spellings[_hashable(choice)] = own
         return copy_choice(own)
+
+    def canonical_column(self, choices: Sequence[Any]) -> list[Any]:
+        """Return what `canonical` does of many choices; equal ones are one object, also lists."""
+        return map_choices(self.canonical, choices)
 
     def _checked(self, choice: Any, what: str) -> Any:
         try:

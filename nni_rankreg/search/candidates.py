@@ -14,7 +14,7 @@ from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
 from ..sampler.rejection import ATTEMPTS, accepted, first_accepted, once
 from ..space import CanonicalForm
-from ..typing import Accept, Constraints, Results, Sample, Scorer, Space, sample_key
+from ..typing import Accept, Constraints, Results, Sample, Scorer, Space, sample_key, sample_keys
 from .generations import evolve
 
 __all__ = ['Candidates']
@@ -76,7 +76,7 @@ class Candidates:
         self._space = space
         listed = (ChoiceSpace(space, accept).every(pool) if given is None
                   else [one for one in given if self._accept is None or self._accept(one)])
-        self._known = set(map(sample_key, known))
+        self._known = set(sample_keys(known))
         self._excluded = set(map(self._form, known[:_FORMS]))
         if listed is not None:
             self._excluded |= {self._form(one) for one in listed if sample_key(one) in self._known}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..archive import Archive
 from ..sampler.choice import ChoiceSpace
-from ..typing import Results, Sample, Space, sample_key
+from ..typing import Results, Sample, Space, sample_keys
 from .frame import read_frame
 from .reader import read_any_csv
 from .tabular import TabularBenchmark
@@ -118,10 +118,13 @@ def read_csv_results(path: str | os.PathLike[str], column: str | None = None,
 
 def _means(samples: Sequence[Sample], values: np.ndarray) -> Results:
     """Return the different architectures, each with the mean of its values, (N,) or (N, seeds)."""
+    means = values.reshape(len(samples), -1).mean(axis=1).tolist()
+    keys = sample_keys(samples)
+    if len(set(keys)) == len(keys):
+        return Results(list(samples), means)
     first: dict[str, Sample] = {}
     metrics: dict[str, list[float]] = {}
-    for sample, value in zip(samples, values.reshape(len(samples), -1).mean(axis=1).tolist()):
-        key = sample_key(sample)
+    for key, sample, value in zip(keys, samples, means):
         first.setdefault(key, sample)
         metrics.setdefault(key, []).append(value)
     return Results(list(first.values()), [float(np.mean(m)) for m in metrics.values()])

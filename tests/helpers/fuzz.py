@@ -8,4 +8,5 @@ from hypothesis import HealthCheck, settings
 
 FUZZ = settings(max_examples=int(os.environ.get('FUZZ_EXAMPLES', '60')), deadline=None,
                 derandomize=True,
-                suppress_health_check=[HealthCheck.function_scoped_fixture])
+                suppress_health_check=[HealthCheck.function_scoped_fixture,
+                                       HealthCheck.too_slow])          # a busy machine

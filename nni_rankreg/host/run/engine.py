@@ -11,6 +11,7 @@ from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpace
 
 from ...plan import Failure, Job, StandAlone
+from ...typing import Results
 from .adapter import adapt
 from .description import describe_model
 from .parameters import dump_model, model_content
@@ -45,6 +46,7 @@ class EngineRunner:
                  keep: Callable[[Job, Any], None] | None = None):
         self.engine, self.space, self.supernet_evaluator = engine, space, supernet_evaluator
         self.folder, self._adapter, self._keep = folder, adapt(engine), keep
+        self._latest: tuple[Results, ResultsFile] | None = None
 
     def describe(self, job: Job) -> str:
         """Return the serialised job, the same in every process."""
@@ -96,6 +98,12 @@ class EngineRunner:
         if isinstance(job, StandAlone):
             return (StandAloneModelSpace.freeze_from(self.space, job) if sent
                     else self.space.freeze(dict(job.sample)))
-        results = ResultsFile(job.results)
+        results = self._file_of(job.results)
         return SuperNetModelSpace(self.space.model, self.supernet_evaluator, job,
                                   results.write(self.folder) if sent else results.name, sent)
+
+    def _file_of(self, results: Results) -> ResultsFile:
+        """Return the file of results; the latest is kept, as a job needs it to be named, too."""
+        if self._latest is None or self._latest[0] is not results:
+            self._latest = results, ResultsFile(results)
+        return self._latest[1]

@@ -7,6 +7,7 @@ them in the web UI: there is no room for the results of a whole table.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import platform
 from collections.abc import Sequence
@@ -17,10 +18,12 @@ import numpy as np
 
 from ..._util.files import replaced_file
 from ..._util.npz import named_arrays
-from ...sampler.dimension import copy_choice
-from ...typing import Results, Sample
+from ...typing import Results, choices_of
 
 __all__ = ['ResultsFile', 'read_results_file']
+
+
+_NONE = object()
 
 
 class ResultsFile:
@@ -49,8 +52,12 @@ class ResultsFile:
     """
 
     def __init__(self, results: Results):
-        labels = list(dict.fromkeys(label for sample in results.samples for label in sample))
-        columns = [_column(results.samples, label) for label in labels]
+        labels = list(dict.fromkeys(itertools.chain.from_iterable(results.samples)))
+        choices = choices_of(results.samples, labels)
+        if choices is None:
+            choices = [[sample.get(label, _NONE) for sample in results.samples]
+                       for label in labels]
+        columns = list(map(_column, choices))
         text = json.dumps([labels, [choices for choices, _ in columns]])
         self._choices = np.frombuffer(text.encode(), dtype=np.uint8)
         self._codes = np.array([codes for _, codes in columns], dtype=np.int32)
@@ -71,8 +78,8 @@ class ResultsFile:
         path = folder / self.name
         if not path.exists():
             with replaced_file(path) as part, open(part, 'wb') as file:
-                np.savez_compressed(file, choices=self._choices, codes=self._codes,
-                                    metrics=self._metrics)
+                codes = self._codes.astype(np.min_scalar_type(self._codes.max(initial=0)))
+                np.savez(file, choices=self._choices, codes=codes, metrics=self._metrics)
         return str(path)
 
 
@@ -92,25 +99,25 @@ def read_results_file(path: str) -> Results:
             'no file. Let its folder be on a file system that all machines mount at the same '
             'place, and give it to the search as work_dir.') from error
     labels, choices = json.loads(arrays['choices'].tobytes())
-    rows = zip(*([known[code] for code in codes]
-                 for known, codes in zip(choices, arrays['codes'].tolist())))
-    samples = [{label: copy_choice(*choice) for label, choice in zip(labels, row) if choice}
-               for row in rows]
+    columns = [[known[code] for code in codes] for known, codes in zip(
+        ([choice[0] if choice else _NONE for choice in known] for known in choices),
+        arrays['codes'].tolist())]
+    samples = [dict(zip(labels, row)) for row in zip(*columns)]
+    if [] in itertools.chain(*choices):            # architectures that lack a label
+        samples = [{label: choice for label, choice in one.items() if choice is not _NONE}
+                   for one in samples]
     return Results(samples, arrays['metrics'].tolist(), 'max')
 
 
-def _column(samples: Sequence[Sample], label: str) -> tuple[list[list[Any]], list[int]]:
+def _column(choices: Sequence[Any]) -> tuple[list[list[Any]], list[int]]:
     """Return the different choices of a label, in lists that are empty for none, and their places.
 
     By their text, so that 1, 1.0 and True are three.
     """
-    places: dict[str, int] = {}
-    choices: list[list[Any]] = []
-    codes = []
-    for sample in samples:
-        choice = [sample[label]] if label in sample else []
-        place = places.setdefault(repr(choice), len(choices))
-        if place == len(choices):
-            choices.append(choice)
-        codes.append(place)
-    return choices, codes
+    objects = list(map(id, choices))
+    texts = {place: repr(choice) for place, choice in dict(zip(objects, choices)).items()}
+    first = dict(zip(reversed(texts.values()), reversed(dict(zip(objects, choices)).values())))
+    codes = {text: code for code, text in enumerate(dict.fromkeys(texts.values()))}
+    own = {place: codes[text] for place, text in texts.items()}
+    return ([[] if first[text] is _NONE else [first[text]] for text in codes],
+            list(map(own.__getitem__, objects)))

@@ -112,3 +112,13 @@ def test_a_file_of_results_is_written_once(tmp_path):
     assert again.write(tmp_path) == path and os.stat(path) == before
     assert read_results_file(other.write(tmp_path)) == supernet((5, 7)).results
     assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_file_of_results_has_the_name_of_before(tmp_path):
+    """So that a search goes on that an earlier release has begun; some lack a label."""
+    given = Results([{'a': 1, 'b': [0]}, {'a': True, 'b': [0, 'x']}, {'a': 1.0}, {'b': [0]}],
+                    [0.1, 0.2, 0.3, 0.4], 'max')
+    file = ResultsFile(given)
+    found = read_results_file(file.write(tmp_path))
+    assert file.name == 'results-694081a553fece3f.npz' and found == given
+    assert [type(one['a']) for one in found.samples[:3]] == [int, bool, float]
