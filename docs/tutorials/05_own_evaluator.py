@@ -48,7 +48,8 @@ class Denoising(LightningModule):
 
 
 def training(epochs):
-    trainer = Trainer(max_epochs=epochs, logger=False, enable_checkpointing=False)
+    trainer = Trainer(max_epochs=epochs, logger=False, enable_checkpointing=False,
+                      enable_progress_bar=False)
     return Lightning(Denoising(), trainer, DataLoader(noisy_digits('train'), 64, shuffle=True),
                      DataLoader(noisy_digits('validation'), 300))
 
@@ -94,7 +95,7 @@ for model in experiment.export_top_models(3):
     print(f'{model.metric:.4f}', model.sample)
 
 # %%
-# **What the best network does**: noisy images, what it makes of them, and without noise.
+# **What the best network does**: noisy images, what it makes of them, images without noise.
 import matplotlib.pyplot as plt
 
 network = Denoiser().freeze(search.archive.best(1).samples[0])
