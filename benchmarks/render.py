@@ -34,6 +34,7 @@ import resnet48_proxies
 import scaling_report
 import scoring
 import speed
+import supernet_or_evidence
 import teachers
 from jsonargparse import CLI
 
@@ -104,6 +105,9 @@ PAGES = {
     'proxies': {
         'proxies': Section(proxies.FILE, proxies.report),
         'seconds': Section(proxies.FILE, proxies.report_seconds)},
+    'supernet_or_evidence': {
+        space: Section(supernet_or_evidence.FILE, partial(supernet_or_evidence.report, space=space))
+        for space in supernet_or_evidence.SPACES},
     'resnet48': {'ResNet48': Section(resnet48_proxies.FILE, resnet48_proxies.report)},
 }
 
@@ -142,6 +146,10 @@ def draw(results: Path, folder: Path) -> None:
         pictures.optimum(folder / 'results' / 'optimum.png', loop, searches)
         pictures.headline(folder / 'headline.png', found, loop[loop['experiment'] == 'c10'],
                           acenas_tables.of_all_seeds(searches, 'c10'))
+    if (results / supernet_or_evidence.FILE).exists():
+        pictures.supernet_or_evidence(
+            folder / 'results' / 'supernet_or_evidence.png',
+            list(supernet_or_evidence.ranked(results, 'NAS-Bench-201')))
     if (results / scaling_report.FILE).exists():
         scaling_report.draw(results, folder / 'results')
 

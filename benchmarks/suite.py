@@ -46,6 +46,7 @@ STEPS = {
     'depth': Step('depth_ranking.py', 'depth', ('--spaces', '[V1]')),
     'NAO controller': Step('nao_controller.py'),
     'teachers': Step('teachers.py'),
+    'super-net or evidence': Step('supernet_or_evidence.py'),
     'proxies': Step('proxies.py', arguments=('--count', '120')),
 }
 

@@ -151,10 +151,10 @@ def report(path: Path, space: str) -> str:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Return a mean with half of its 95 % interval over seeds, which one seed has not."""
+    """Return a mean with half of its 95 % interval over seeds, if they differ."""
     if not values:
         return ''
-    half = f' ± {margin_of_error(values):.3f}' if len(values) > 1 else ''
+    half = f' ± {margin_of_error(values):.3f}' if len(set(values)) > 1 else ''
     return f'{np.mean(values):+.3f}{half}'
 
 

@@ -55,7 +55,8 @@ class RankingDistillation(Regularizer):
     among
         Which pairs of the architectures of a step carry the loss: those ``'drawn'``, as published,
         or ``'all'`` that have the margin of `sampler`, 28 of 8 architectures, at the cost of as
-        many sub-nets. All weigh together as much as the drawn ones.
+        many sub-nets. All weigh together as much as the drawn ones. Whether they teach better by
+        themselves has not been measured; of landmarks see `LandmarkRegularizer`.
     criterion
         Loss of the pairs; None is the hinge with margin m = 0, as in the published code.
     detach

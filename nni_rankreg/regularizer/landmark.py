@@ -51,7 +51,9 @@ class LandmarkRegularizer(Regularizer):
     among
         Which pairs of the landmarks of a step carry the loss: those ``'drawn'`` (Eq. 6), or
         ``'all'``, 28 of 8 landmarks for ``pairs=4``, at the cost of as many sub-nets. All weigh
-        together as much as the drawn ones, so that `weight` need not change.
+        together as much as the drawn ones, so that `weight` need not change. With four pairs on
+        NAS-Bench-201 all ranked better in each of three seeds, by 0.05 on average, an interval
+        that just includes 0, at 1.15 times the CPU time; no other space has been tried.
     criterion
         Loss of the pairs; None is the hinge of the equations.
     schedule
