@@ -2,13 +2,14 @@
 Rank architectures from a CSV file
 ==================================
 
-You have trained some architectures, by whatever program, and a table of them. Which ones should be
-trained next? This needs no experiment, no super-net and no GPU: a predictor learns from the table.
+You have a table of architectures that you have trained, by whatever program. Which ones should be
+trained next? A predictor learns from the table; no experiment, super-net or GPU is needed.
 """
 
 # %%
-# The table has a column for each choice and one with the metric. Here it is made from the results
-# that come with the package, 300 cells of NAS-Bench-201 trained on digits; 40 of them are known.
+# The table has a column for each choice, and the column ``metric``. This page makes a table from
+# the results that come with the package, 300 cells of NAS-Bench-201 trained on digits, and keeps
+# 40.
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -23,8 +24,8 @@ pd.DataFrame(known.samples).assign(metric=known.metrics).to_csv(path, index=Fals
 print(path.read_text()[:220], '...')
 
 # %%
-# A space says what there is to choose. Any NNI model space will do, also one that is no network:
-# a dictionary of labels and choices.
+# A space says what there is to choose. Any NNI model space will do, and so will a dictionary of
+# labels and choices.
 from nni_rankreg.space import NasBench201
 
 space = NasBench201(stem_out_channels=12, num_modules_per_stack=3)
@@ -32,16 +33,16 @@ results = read_csv_results(path, space=space)
 print(len(results.samples), 'results')
 
 # %%
-# How well does the predictor rank? `held_out_ranking` fits it to four fifths of the results and
-# compares its order of the last fifth with the measured one.
+# How well does the predictor rank? `held_out_ranking` fits the predictor to four fifths of the
+# results, and compares the predicted order of the last fifth with the measured order.
 from nni_rankreg.predictor import Ranker, held_out_ranking
 
 ranker = Ranker(space, seed=0)
 print(held_out_ranking(ranker, results, seed=0))
 
 # %%
-# Then it learns from all of them, and names the best of the 15,625 cells that nobody has trained.
-# The scores have no unit: they say an order.
+# Then the predictor learns from all 40 results, and names the best of the 15,625 cells, without
+# these 40. Its scores have no unit: only their order counts.
 from nni_rankreg.search import Candidates
 from nni_rankreg.space import encode_nasbench201
 
@@ -51,8 +52,8 @@ for score, sample in zip(ranker.score(best).tolist(), best):
     print(f'{score:+.3f}', encode_nasbench201(sample))
 
 # %%
-# The other 260 cells of the table tell how good that order is. A table of your own cannot: then
-# `held_out_ranking` above is the number to trust.
+# The other 260 cells tell how good that order is (Kendall's tau: 1 is the same order, 0 is chance).
+# A table of your own has no such cells: there trust `held_out_ranking`.
 import matplotlib.pyplot as plt
 
 from nni_rankreg.metric import kendall_tau

@@ -33,10 +33,10 @@ class ConvNet(nas.ModelSpace):
 
 
 # %%
-# **The evaluator.** Any Lightning module of NNI, with any loss, hooks and optimiser: what it says
-# holds for the super-net, too. Two settings are enough: one for the super-net, one for a
-# stand-alone training. Data sets are made traceable, so that trials on other machines can make
-# them again; those of the package are, wrap your own with ``nni.trace``.
+# **The evaluator** is any Lightning module of NNI, with any loss, hooks and optimiser. The same
+# module trains the super-net, and each architecture by itself, *stand-alone*. Only the number of
+# epochs differs. Wrap a data set of your own with ``nni.trace``, so that trials on other machines
+# can make it again; those of the package are wrapped.
 from nni.nas.evaluator.pytorch import ClassificationModule, Lightning, Trainer
 
 from nni_rankreg.data import Digits, image_loader
@@ -58,9 +58,11 @@ def training(epochs):
 
 
 # %%
-# **The search** trains a few landmarks stand-alone, then the super-net, which has to keep their
-# order, and then the best by the super-net's ranking. A result is in the archive the moment it is
-# known: the same program goes on where it was interrupted.
+# **The search** trains six architectures stand-alone, the *landmarks*. Then it trains the
+# super-net, which has to keep the order of the landmarks, and at last the three best by the
+# super-net's ranking and two at random. A result is in the archive the moment it is known: if
+# ``archive`` names a fixed path, in place of the temporary one of this page, the same program
+# goes on where it was interrupted.
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
@@ -79,14 +81,14 @@ experiment.run()
 # In place of ``'sequential'``, ``'ts'`` makes each training a trial of NNI's training service,
 # with the web UI, on this machine or on others.
 #
-# The architectures, best first, with the accuracy of their own training:
+# The architectures, best first, with their stand-alone accuracies:
 for model in experiment.export_top_models(5):
     print(f'{model.metric:.4f}', model.sample)
 
 # %%
-# **How far to trust it.** What the super-net had predicted is compared with what the trainings
-# showed, on architectures drawn at random alone. With two of them the interval is wide, and says
-# so; give ``Landmarks(random=...)`` more to know more.
+# **How far to trust the ranking.** The super-net's predictions are compared with the results of
+# the random architectures only. Two give a wide interval; a larger ``Landmarks(random=...)``
+# narrows it.
 print(search.reliability().table().to_string())
 
 # %%

@@ -2,9 +2,9 @@
 One search from all evidence
 ============================
 
-A stand-alone training is dear. Much is known about an architecture without one: zero-cost proxies,
-its cost, its structure, what a super-net says. `AceNAS` takes all of it as evidence, decides which
-architectures to train, and tells after each round how far its prediction can be trusted.
+To train an architecture by itself, *stand-alone*, is dear. Much is known before: scores of the
+untrained network (*zero-cost proxies*), its cost, its structure. `AceNAS` takes all such
+*evidence*, decides which architectures to train, and says how far to trust its predictions.
 """
 
 # %%
@@ -28,8 +28,8 @@ evaluator = TableEvaluator(str(folder / 'table.csv'))
 space = NasBench201(stem_out_channels=12, num_modules_per_stack=3)
 
 # %%
-# **Evidence** is any scorer: names of proxies, and functions of architectures. Each is read as a
-# rank among the same random architectures, so that units do not matter.
+# **Evidence** takes names of proxies, and functions of architectures. Each score is read as a rank
+# among the same random architectures, so that units do not matter.
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.predictor import Evidence
 
@@ -37,9 +37,10 @@ images = image_loader(Digits('train'), 32, shuffle=True)
 evidence = Evidence(space, images, ['synflow', 'naswot', 'flops', 'params'])
 
 # %%
-# **The search** has a budget of 40 trainings. The first ten are drawn from the best by the vote
-# of the evidence; then a predictor learns from all results and chooses five at a time. Only cells
-# of the table are candidates here; without a table that argument is left out.
+# **The search** has a budget of 40 trainings. The first ten are drawn from the best by the
+# *vote*, one score from all the evidence. Then a predictor learns from all results and chooses
+# five at a time. ``candidates`` keeps this search to the cells of the table; leave it out without
+# a table.
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
@@ -77,6 +78,6 @@ axes.legend()
 plt.show()
 
 # %%
-# **How far to trust it.** One training in ten is of a cell drawn at random. From these alone the
-# search knows how well its predictor, and each piece of evidence, ranks the whole space.
+# **How far to trust the predictions.** One training in ten is of a cell drawn at random. From these
+# cells alone the search knows how well its predictor, and each score, ranks the whole space.
 search.reliability().table()[['source', 'random', 'tau', 'tau low', 'tau high']]

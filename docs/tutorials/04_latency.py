@@ -2,14 +2,15 @@
 Within my latency: the front of accuracy and milliseconds
 ==========================================================
 
-The best architecture is of little use if it is too slow. Here the latency of a whole space is
-measured on this machine, and a search trains what is expected to be best for each millisecond.
+The best architecture is of little use if it is too slow. This page learns the latency of a whole
+space on this machine. Then a search looks for the best accuracy at each latency.
 """
 
 # %%
-# **Measure.** The layers of the space, each in its place, and some random networks are timed in
-# turns; a regression gives the milliseconds of all others. Half a minute is enough for a page;
-# take some minutes for a device that you care about. With ``file='mine.csv'`` the table is kept.
+# **Measure.** The layers of the space and some random networks are timed in turns. A regression
+# then predicts the milliseconds of all other networks, and ``agreement(10)`` compares the
+# prediction with ten new ones. This page takes half a minute; take some minutes for a device that
+# you care about. ``file='mine.csv'`` keeps the table.
 from nni_rankreg.constraint import MeasuredLatency
 from nni_rankreg.space import NasBench201
 
@@ -19,11 +20,12 @@ latency.measure()
 print(latency.agreement(10))
 
 # %%
-# **A bound** is a filter of any strategy: ``SPOS(filter=LatencyConstraint(latency, maximum=4.))``
-# draws, trains and scores nothing that is slower.
+# **A bound** is a filter of any one-shot strategy. Nothing slower is drawn, trained or scored with
+# ``SPOS(filter=LatencyConstraint(latency, maximum=4.))``.
 #
-# **The front.** Without a bound, `AceNAS` trains where the front of accuracy and latency is
-# expected to grow. As before, a table stands for the trainings, so that this page takes a minute.
+# **The front** is the set of architectures that no other beats in both accuracy and latency.
+# Without a bound, `AceNAS` trains where the front is expected to grow. A table of results, which
+# comes with the package, stands for the trainings, so that this page takes a minute.
 import json
 from pathlib import Path
 from tempfile import mkdtemp
@@ -52,13 +54,13 @@ experiment = NasExperiment(space, TableEvaluator(str(folder / 'table.csv')), sea
 experiment.run()
 
 # %%
-# What is exported is the front, the best accuracy first, with what each member costs.
+# The exported models are the front, the best accuracy first:
 front = experiment.export_top_models(20)
 for model in front:
     print(f'{model.metric:.4f}', f'{float(latency([model.sample])[0]):.2f} ms')
 
 # %%
-# Beside all 300 cells of the table, most of which the search has not trained:
+# The front among all 300 cells of the table; the search has trained at most 40 of them:
 import matplotlib.pyplot as plt
 
 figure, axes = plt.subplots(figsize=(6, 4), layout='constrained')

@@ -2,15 +2,17 @@
 An evaluator of your own: any loss, any metric
 ==============================================
 
-A training is a Lightning module of NNI; its loss, its optimiser and its metric are yours. This page
-removes noise from small images: the target is an image, and the metric an error, so less is better.
+A training is a Lightning module of NNI; its loss, its optimiser and its metric are yours. The
+networks of this page remove noise from small images. The target is an image; the metric is an
+error, so less is better.
 """
 
 # %%
-# **The training.** ``self(images)`` is the network, whichever one is trained. What
-# ``validation_step`` logs can be the score of a super-net; ``nni.report_final_result`` says the
-# result of a stand-alone training. Data sets are made traceable by ``nni.trace``, so that trials in
-# other processes can make them again.
+# **The training.** ``self(images)`` calls the network: the *super-net*, which contains all
+# architectures, or one architecture that is trained *stand-alone*. A value that
+# ``validation_step`` logs can be the score of a super-net. ``nni.report_final_result`` gives the
+# result of a stand-alone training. ``nni.trace`` lets trials in other processes make a data set
+# again.
 import nni
 import torch
 from nni.nas.evaluator.pytorch import DataLoader, Lightning, LightningModule, Trainer
@@ -74,7 +76,7 @@ class Denoiser(nas.ModelSpace):
 
 
 # %%
-# **The search** says twice that less is better: of the super-net's score, and of the results.
+# **The search** has ``mode='min'`` twice: for the super-net's score, and for the results.
 from pathlib import Path
 from tempfile import mkdtemp
 

@@ -7,9 +7,9 @@ A search for cells of NAS-Bench-201 on images of 32 by 32 pixels, read from the 
 
 # %%
 # **The files.** Your folder holds ``cifar-10-batches-py``, as torchvision unpacks it, or
-# ``cifar10/`` with montages, each of 2,000 images. This page is built without a download: it writes
-# such a montage of made-up images, stripes whose direction is the class. For the real ones put
-# ``data = Path('folder')`` in place of this cell; the rest stays.
+# ``cifar10/`` with montages, each of 2,000 images. This page needs no download: it writes a montage
+# of made-up images, stripes whose direction is the class. For real images add a last line to this
+# cell: ``data = Path('folder')``, the folder that holds ``cifar-10-batches-py``.
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -30,9 +30,17 @@ montage = montage.transpose(0, 2, 1, 3, 4).reshape(40 * 32, 50 * 32, 3)
 Image.fromarray(montage).save(data / 'cifar10' / 'train_00.webp', lossless=True, method=0)
 np.save(data / 'cifar10' / 'train_y.npy', labels)
 
+import matplotlib.pyplot as plt
+
+figure, axis = plt.subplots(figsize=(7, 2.2), layout='constrained')
+axis.imshow(montage[:3 * 32, :10 * 32])
+axis.set_axis_off()
+plt.show()
+
 # %%
-# **The loaders** cut and augment whole batches in memory. Half the pixels are enough for this page;
-# 32 are all. With the real files take 45,000 images to train and 5,000 to compare architectures.
+# **The loaders** cut and augment whole batches in memory. This page takes images of 16 by 16
+# pixels; ``pixels=32`` keeps all. Of the real files take 45,000 images to train, and 5,000 to
+# compare architectures: ``images(0, 45000, padding=4)`` and ``images(45000, 5000)``.
 import nni
 
 from nni_rankreg.data import ImageTensors, image_loader
@@ -47,17 +55,12 @@ def images(start, count, padding=0):
 train = image_loader(images(0, 800, padding=2), 64, shuffle=True)
 validation = image_loader(images(1000, 500), 500)
 
-import matplotlib.pyplot as plt
-
-figure, axis = plt.subplots(figsize=(7, 2.2), layout='constrained')
-axis.imshow(montage[:3 * 32, :10 * 32])
-axis.set_axis_off()
-plt.show()
-
 # %%
-# **The search** trains eight cells stand-alone, two of them drawn at random to tell how good the
-# ranking is; then a super-net, with the order of the others; then the two best by its ranking.
-# The paper trains 10 landmarks in each of 3 iterations, and super-nets for 400 epochs.
+# **The search** trains six cells *stand-alone*, each with weights of its own: the *landmarks*.
+# Then it trains the *super-net*, which contains all cells and has to keep the order of the
+# landmarks. At last it trains the two best cells by the super-net's ranking, and two at random,
+# which tell how good the ranking is. The paper trains 10 landmarks in each of 3 iterations, and
+# super-nets for 400 epochs.
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
@@ -86,5 +89,5 @@ for model in experiment.export_top_models(4):
     print(f'{model.metric:.3f}', encode_nasbench201(model.sample))
 
 # %%
-# Longer trainings of the best, and all options on a command line, are in
-# ``examples/cifar10_search.py``. What was measured on the real CIFAR-10 is on the page of results.
+# ``examples/cifar10_search.py`` trains the best cells longer, and has all options on a command
+# line. :doc:`/results/index` has what was measured on the real CIFAR-10.

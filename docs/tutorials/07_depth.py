@@ -2,14 +2,15 @@
 Depth from one image: a loss as the metric
 ==========================================
 
-Networks that see from a photo how far away things are. The space, the loss and the recipe are those
-of the paper on landmarks; the metric is a loss, so that less is better.
+The networks of this page see from a photo how far away things are. The space, the loss and the
+recipe are those of the paper on landmarks. The metric is a loss, so less is better.
 """
 
 # %%
 # **The data** are images with the depth of each pixel, in one file or in folders; see
-# `DepthImages`. This page makes up rooms: a floor that goes away, and boxes that stand on it, the
-# nearer the larger and the lower. In a file of your own, 0 mm is a pixel without a measurement.
+# `DepthImages`. This page makes up rooms: boxes stand on a floor, and a nearer box is larger and
+# lower in the image. In a file of your own, a depth of 0 mm says that the pixel has no
+# measurement.
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -37,9 +38,11 @@ for split, count in (('train', 96), ('val', 32)):
 np.savez(folder / 'rgbd.npz', **arrays)
 
 # %%
-# **The search**: how the features of a backbone are merged, 3,125 decoders. ``mode='min'`` stands
-# at both places where a metric comes in. For photos take ``weights='DEFAULT'``, trained weights of
-# the backbone, and the epochs of the paper: 300.
+# **The search** chooses among 3,125 decoders, which merge the features of a backbone. It trains
+# three decoders *stand-alone* as *landmarks*, then a *super-net* that has to keep their order,
+# then the best decoder by the super-net's ranking and one at random. ``mode='min'`` stands at
+# both places where a metric comes in. For photos take ``DepthDecoder(..., weights='DEFAULT')``,
+# trained weights of the backbone, and the 300 epochs of the paper.
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 
@@ -72,8 +75,8 @@ for model in experiment.export_top_models(3):
     print(f'{model.metric:.4f}', encode_depth(model.sample))
 
 # %%
-# **What it sees.** The best decoder is trained a little longer. Near is bright; depths of such
-# networks have no unit, so that each map is fitted to the true one before they are compared.
+# **What the best decoder sees**, after ten epochs. Near is bright. The depths of such networks
+# have no unit, so each predicted map is fitted to the true map first.
 import matplotlib.pyplot as plt
 
 from nni_rankreg.report import depth_maps

@@ -2,13 +2,14 @@
 No script: a search under nnictl, and the web UI
 ================================================
 
-A search can be two files: what to search, and NNI's configuration of the experiment. They are
-checked before anything runs, and what a mistake says names the key.
+A search can be two files without a script: what to search, and NNI's configuration of the
+experiment. One command checks both files before anything runs, and names the key that is wrong.
 """
 
 # %%
-# **What to search.** Classes by their import path, arguments by their names, as in Python. Where an
-# argument can be of one class only, as ``scoring``, the arguments of that class are enough.
+# **What to search.** ``class_path`` is the import path of a class, ``init_args`` are its
+# arguments, as in Python. Where an argument can be of one class only, as ``scoring``, its
+# arguments are enough.
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -43,7 +44,7 @@ strategy:
 """)
 
 # %%
-# **The experiment**: who searches, what a trial is, and how many run at a time.
+# **The experiment** says who searches, what a trial is, and how many trials run at a time.
 experiment = """
 experimentName: landmark search on digits
 searchSpace: {}                        # taken from the search file
@@ -59,7 +60,7 @@ trainingService: {platform: local}
 
 # %%
 # **Check it.** This page calls the command from Python; in a shell it is
-# ``nni-rankreg check experiment.yml``. NNI itself tells of a mistake in a log only.
+# ``nni-rankreg check experiment.yml``. NNI itself reports a mistake in a log only.
 import sys
 from contextlib import redirect_stderr
 
@@ -71,7 +72,8 @@ with redirect_stderr(sys.stdout):
         print('status', main(['check', str(folder / name)]))
 
 # %%
-# **Run it.** NNI's manager, its web UI and a process for each trial are started by
+# **Run it.** The first line starts NNI's manager, its web UI and a process for each trial, and
+# prints the ``ID`` of the experiment:
 #
 # .. code-block:: console
 #
@@ -83,7 +85,7 @@ with redirect_stderr(sys.stdout):
 # .. image:: /ui_hyper_parameter.png
 #    :alt: Choices of each architecture, and the stage of its trial, in NNI's web UI
 #
-# This page has no manager: it runs the same file in its own process.
+# This page needs no manager: it runs the same search file in its own process.
 import os
 
 from nni.nas.experiment import NasExperiment
@@ -97,6 +99,6 @@ NasExperiment(*search, NasExperimentConfig('sequential', 'simplified', 'local'))
 results = search.strategy.archive.to_frame()
 
 # %%
-# **Look at it.** ``nni-rankreg report runs/search.sqlite`` makes a page of it to hover, sort and
-# filter; the archive is a table, too:
+# **Look at the results.** ``nni-rankreg report runs/search.sqlite`` makes a page to hover, sort and
+# filter. The archive is a table, too:
 results[['metric', 'source', 'sample']]

@@ -2,8 +2,8 @@
 Several machines: what is shared, and what is not
 =================================================
 
-Every training of a search is a trial, so that it runs wherever NNI sends it. This page shows what
-the machines must have in common, by a search whose folders are as far apart as they would be there.
+Every training of a search is a trial, and runs wherever NNI sends it. This page shows what the
+machines must share: its search has one folder of its own, and one that all machines would mount.
 """
 
 # %%
@@ -24,7 +24,7 @@ the machines must have in common, by a search whose folders are as far apart as 
 #      - weights of super-nets, and the results that they learn from
 #    * - ``checkpoint_folder``
 #      - in ``work_dir``
-#      - if another machine is to go on with a super-net
+#      - another machine can go on with an interrupted super-net
 #    * - ``archive``
 #      - where the search runs
 #      - a SQLite file does not belong on a network's file system
@@ -67,17 +67,19 @@ for folder in (mine, shared):
           sep='\n', end='\n\n')
 
 # %%
-# **What somebody else has trained** are known results: their archive is copied and named. They are
-# landmarks of the first super-net and are not trained again: the archive has what is new.
+# **Results of another search**: copy its archive and name it as ``known``. Its results are
+# landmarks of the first super-net, and are not trained again. The archive of the new search has
+# new results only.
 frame = run(search('second.sqlite', iterations=1, known=mine / 'first.sqlite', work_dir=shared))
 frame[['metric', 'source', 'sample']]
 
 # %%
-# **The machines** are in NNI's configuration; the search file is that of the page before, with
-# ``work_dir``. ``examples/scaling`` has it, and others for GPUs and Kubernetes:
+# **The machines** are named in NNI's configuration. The search file is that of :doc:`08_nnictl`,
+# with ``work_dir``. The folder ``examples/scaling`` has this configuration, and others for GPUs
+# and Kubernetes:
 #
 # .. literalinclude:: /../examples/scaling/remote.yml
 #    :language: yaml
 #
-# A super-net of two processes or GPUs is a matter of its evaluator: ``devices=2, strategy='ddp'``.
-# What the machines ask of each other, ports among it, is on the page on scaling.
+# To train a super-net on two GPUs, give its evaluator ``devices=2, strategy='ddp'``.
+# :doc:`/scaling` says what the machines need of each other, such as open ports.
