@@ -10,11 +10,7 @@ experiment. One command checks both files before anything runs, and names the ke
 # **What to search.** ``class_path`` is the import path of a class, ``init_args`` are its
 # arguments, as in Python. Where an argument can be of one class only, as ``scoring``, its
 # arguments are enough.
-from pathlib import Path
-from tempfile import mkdtemp
-
-folder = Path(mkdtemp())
-(folder / 'search.yml').write_text("""
+what = """
 space:
   class_path: nni_rankreg.space.NasBench201
   init_args: {stem_out_channels: 8, num_modules_per_stack: 1, num_labels: 10}
@@ -41,7 +37,7 @@ strategy:
     landmarks: {class_path: nni_rankreg.strategy.Landmarks, init_args: {count: 4, random: 2}}
     top: 2
     archive: runs/search.sqlite
-""")
+"""
 
 # %%
 # **The experiment** says who searches, what a trial is, and how many trials run at a time.
@@ -56,20 +52,25 @@ tuner:
   classArgs: {config: search.yml}
 trainingService: {platform: local}
 """
-(folder / 'experiment.yml').write_text(experiment)
 
 # %%
 # **Check it.** This page calls the command from Python; in a shell it is
 # ``nni-rankreg check experiment.yml``. NNI itself reports a mistake in a log only.
-import sys
-from contextlib import redirect_stderr
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from tempfile import mkdtemp
 
 from nni_rankreg.cli import main
 
+folder = Path(mkdtemp())
+(folder / 'search.yml').write_text(what)
+(folder / 'experiment.yml').write_text(experiment)
 (folder / 'wrong.yml').write_text(experiment.replace('search.yml', 'other.yml'))
-with redirect_stderr(sys.stdout):
-    for name in ('experiment.yml', 'wrong.yml'):
-        print('status', main(['check', str(folder / name)]))
+for name in ('experiment.yml', 'wrong.yml'):
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(said):
+        status = main(['check', str(folder / name)])
+    print('status', status, said.getvalue())
 
 # %%
 # **Run it.** The first line starts NNI's manager, its web UI and a process for each trial, and

@@ -50,7 +50,7 @@ def quiet_host() -> None:
     warnings.filterwarnings('ignore', module=r'nni\.')
     warnings.filterwarnings('ignore', '.*(many workers|log_every_n_steps|LeafSpec)',
                             module='pytorch_lightning|lightning')
-    for name in ('pytorch_lightning', 'lightning.pytorch', 'lightning.fabric',
+    for name in ('pytorch_lightning', 'lightning.pytorch', 'lightning.fabric', *_RANK_ZERO,
                  'torch.utils.cpp_extension'):
         logging.getLogger(name).setLevel(logging.ERROR)
     logger = logging.getLogger('nni_rankreg')

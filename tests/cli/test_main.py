@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from helpers.places import ROOT
 
 from nni_rankreg import __version__
 from nni_rankreg.cli import _COMMANDS, main
@@ -44,6 +45,16 @@ def test_program():
     line, = result.stderr.strip().splitlines()
     assert result.returncode == 2
     assert line.startswith('nni-rankreg: ') and 'subcommand' in line
+
+
+@pytest.mark.slow
+def test_a_check_says_one_line(tmp_path):
+    """Lightning, which it imports late, tells nothing of GPUs."""
+    result = subprocess.run(
+        [sys.executable, '-m', 'nni_rankreg', 'check', str(ROOT / 'examples/nnictl/search.yml')],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0 and not result.stderr
+    assert result.stdout.endswith('search.yml: fine\n') and result.stdout.count('\n') == 1
 
 
 def test_help_and_version(capsys):
