@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .._util.error import brief
 from ..typing import Sample
 
 __all__ = ['AdditiveLatency']
@@ -21,9 +24,14 @@ class AdditiveLatency:
     Parameters
     ----------
     costs
-        Label -> choice -> milliseconds.
+        Label -> choice -> milliseconds; of a learned model some may be below 0.
     base
         Milliseconds of what is fixed.
+
+    Raises
+    ------
+    ValueError
+        If it is no such table, or a number in it is not finite.
 
     Attributes
     ----------
@@ -42,6 +50,14 @@ class AdditiveLatency:
     name, unit = 'latency', 'ms'
 
     def __init__(self, costs: Costs, base: float = 0.):
+        if not (isinstance(costs, Mapping) and all(
+                isinstance(one, Mapping) and one for one in costs.values())):
+            raise ValueError('Expected label -> choice -> milliseconds as costs, got '
+                             f'{brief(costs)}.')
+        _check('base', base)
+        for label, choices in costs.items():
+            for choice, milliseconds in choices.items():
+                _check(f'{choice!r} of {label!r}', milliseconds)
         self.costs, self.base = costs, base
 
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
@@ -65,3 +81,8 @@ class AdditiveLatency:
         """Milliseconds of the fastest and of the slowest architecture."""
         return (self.base + sum(min(costs.values()) for costs in self.costs.values()),
                 self.base + sum(max(costs.values()) for costs in self.costs.values()))
+
+
+def _check(name: str, milliseconds: Any) -> None:
+    if not (isinstance(milliseconds, Real) and math.isfinite(milliseconds)):
+        raise ValueError(f'Expected finite milliseconds of {name}, got {brief(milliseconds)}.')

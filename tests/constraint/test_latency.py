@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import nni
 import numpy as np
@@ -148,6 +149,19 @@ def test_files_of_other_models(tmp_path, changes, message):
 def test_a_model_of_other_labels(toy):
     with pytest.raises(ValueError, match='Expected architectures of the space of the latency'):
         toy([{'op': 'conv'}])
+
+
+@pytest.mark.parametrize('costs, base, message', [
+    ({'op': {'conv': math.nan}}, 0., "finite milliseconds of 'conv' of 'op', got nan"),
+    ({'op': {'conv': math.inf}}, 0., "finite milliseconds of 'conv' of 'op', got inf"),
+    ({'op': {'conv': '1'}}, 0., "finite milliseconds of 'conv' of 'op', got '1'"),
+    ({'op': {'conv': 1.}}, None, 'finite milliseconds of base, got None'),
+    ({'op': [1.]}, 0., "label -> choice -> milliseconds as costs, got {'op'"),
+    ({'op': {}}, 0., 'label -> choice -> milliseconds as costs, got {'),
+    ([1], 0., r'label -> choice -> milliseconds as costs, got \[1\]')])
+def test_costs_that_are_no_table_of_numbers(costs, base, message):
+    with pytest.raises(ValueError, match=f'Expected {message}'):
+        AdditiveLatency(costs, base)
 
 
 def test_bounds_are_those_of_all_architectures():
