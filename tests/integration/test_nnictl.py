@@ -15,11 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from helpers.experiments import PATIENCE, kill
+from helpers.experiments import PATIENCE, descendants, kill
 from helpers.nnictl import EPOCHS, LANDMARKS, RANDOM, TOP, Search, parameters
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.cli import main
+from nni_rankreg.host.run.manager import node_options
 
 pytestmark = pytest.mark.manager
 
@@ -131,6 +132,22 @@ def test_ranking_of_each_epoch_belongs_to_the_supernet(done):
 def test_check_accepts_what_runs(search, capsys):
     assert main(['check', str(search.folder / 'experiment.yml')]) == 0
     assert capsys.readouterr().out.endswith('experiment.yml: fine\n')
+
+
+def test_manager_ends_with_a_tuner_that_is_killed(search, tmp_path, monkeypatch):
+    """With the options that the documentation gives; without, it waits for its tuner for good."""
+    monkeypatch.setenv('NODE_OPTIONS', node_options())
+    other = Search(tmp_path, port=18400)
+    try:
+        other.create()
+        other.wait(lambda: len(other.forks()) == 1 + 2 * 2)
+        manager, = other.managers()
+        processes = [manager, *descendants(manager)]
+        min(other.forks(), key=psutil.Process.create_time).parent().kill()
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    finally:
+        kill(other.managers())
 
 
 # In a browser

@@ -9,6 +9,7 @@
 
 const Module = require('node:module');
 const net = require('node:net');
+const processes = require('node:child_process');
 
 const mode = process.argv.indexOf('--mode') + 1;    // NNI's name of the training service
 const everywhere = mode > 0 && process.argv[mode] !== 'local';
@@ -37,6 +38,20 @@ if (search !== undefined) {
         }
     }, 1000);
 }
+
+// The tuner of nnictl that is killed leaves a manager that is RUNNING, and waits for it for good.
+const spawn = processes.spawn;
+processes.spawn = function (...args) {
+    const child = spawn.apply(this, args);
+    if (args.at(-1)?.env?.SDK_PROCESS === 'dispatcher') {
+        child.on('exit', (status, signal) => {
+            if (signal || status > 128) {           // the shell's way to say so
+                process.kill(process.pid, 'SIGTERM');
+            }
+        });
+    }
+    return child;
+};
 
 // NNI gives parameters to whichever trial asks first. A trial that dies before it asks would leave
 // its own to the next one, that one's to the one after, and so on.
