@@ -1,3 +1,3 @@
-"""One-shot architecture search in NNI with a super-net that ranks architectures correctly."""
+"""One-shot architecture search in NNI with a super-net that ranks architectures better."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'

@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     """Return what reads the command line."""
     parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,
-                            description='One-shot architecture search that ranks correctly.')
+                            description='One-shot architecture search that ranks better.')
     subcommands = parser.add_subcommands()
     for name, command in _COMMANDS.items():
         declared = command.declared()

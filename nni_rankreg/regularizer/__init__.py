@@ -1,4 +1,4 @@
-"""Terms added to the super-net's training loss so that it ranks architectures correctly."""
+"""Terms added to the super-net's training loss so that it ranks architectures better."""
 
 from .base import Regularizer
 from .control import EqualCostControl
