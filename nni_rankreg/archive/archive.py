@@ -40,12 +40,12 @@ _INSERT = ('INSERT INTO result (sample, metric, seed, seconds, source, created) 
 class Archive:
     """All stand-alone results of a search, its recorded jobs and cached scores, in one file.
 
-    Every write is one transaction that is on the disk when the method returns, so what was added
-    survives a killed process. Threads and processes may share an archive: each operation opens
-    its own connection and waits up to a minute for the others. It pickles as its path.
+    Every write is one transaction that is on the disk when the method returns. So results survive
+    a killed process. Threads and processes may share an archive: each operation opens
+    its own connection and waits up to a minute for the others. An archive pickles as its path.
 
-    Opening an archive takes no longer if it holds a million results. What first reads all of
-    them looks for damage in the whole file, see `check`.
+    Opening an archive takes no longer if it holds a million results. Damage is looked for in the
+    whole file when all results are first read, see `check`.
 
     Parameters
     ----------
@@ -101,10 +101,11 @@ class Archive:
         sample
             The architecture. Its choices must be what JSON keeps: strings, numbers, booleans,
             None, lists and dicts with string keys. Equal numbers are one choice, whatever their
-            type; tuples come back as lists, and what is read for a space as the space spells it.
+            type. Tuples come back as lists; who reads results for a space gets the space's own
+            choices.
         metric
-            Stand-alone performance as the evaluator reports it, finite; whether higher or lower is
-            better is said where results are read, by ``mode``.
+            Stand-alone performance as the evaluator reports it, finite. The ``mode`` of who reads
+            results says whether higher or lower is better.
         seed
             Of the training.
         seconds
@@ -128,7 +129,7 @@ class Archive:
         return self._means('ORDER BY MIN(id)')
 
     def best(self, count: int | None = None, mode: str | None = None) -> Results:
-        """Return the samples with the best mean metrics, best first; of equals the earlier first.
+        """Return the samples with the best mean metrics, best first; ties in order of arrival.
 
         Parameters
         ----------

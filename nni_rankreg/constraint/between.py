@@ -23,9 +23,9 @@ Number = Callable[[Sequence[Sample]], Tensor]
 class Between:
     """Accept the architectures of which a number lies between two bounds, both included.
 
-    It is what samplers and searches take as ``accept`` and one-shot strategies as ``filter``:
-    others are neither drawn nor scored nor trained. Where none is found, their error tells the
-    range of the numbers that were.
+    Samplers and searches take it as ``accept``, one-shot strategies as ``filter``. Architectures
+    that are not accepted are neither drawn nor scored nor trained. Where none is accepted, the
+    error tells the range of the numbers that were found.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Between:
     Attributes
     ----------
     lowest, highest
-        Of all numbers so far, accepted or not.
+        Ends of the range of all numbers so far, accepted or not.
 
     Raises
     ------

@@ -22,10 +22,7 @@ _RESERVED = ('default', 'metric', 'predicted', 'prospective_tau', 'score', 'stag
 
 
 class Cost(Protocol):
-    """Anything that tells what architectures cost.
-
-    Its name is its ``name``, or that of the function: `as_cost` says.
-    """
+    """Anything that tells what architectures cost; `as_cost` says how a cost is named."""
 
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
         """Return the costs of `samples`, shape (N,), at least 0, lower is better."""
@@ -86,8 +83,8 @@ def as_cost(cost: Any) -> NamedCost:
     Parameters
     ----------
     cost
-        A function of N architectures. Its name is its ``name``, or that of the function or class.
-        Or a profiler of NNI.
+        A function of N architectures, or a profiler of NNI. The name of the cost is the attribute
+        ``name``, or that of the function or class.
 
     Raises
     ------
@@ -120,7 +117,7 @@ def as_costs(costs: Sequence[Any]) -> list[NamedCost]:
     TypeError
         If one is no function.
     ValueError
-        If two have one name, or one has that of a result.
+        If two costs have the same name, or one has the name of a column of results.
 
     Examples
     --------

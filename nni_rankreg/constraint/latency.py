@@ -16,7 +16,7 @@ __all__ = ['LatencyConstraint']
 class LatencyConstraint(Between):
     """Accept the architectures whose latency lies between two bounds.
 
-    It is used as `Between` is.
+    Use it as ``accept`` or ``filter``, see `Between`.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class LatencyConstraint(Between):
     Raises
     ------
     ValueError
-        If it is known that no architecture meets a bound: the message tells how far it may go. On
-        being asked, if a latency is NaN or negative.
+        If the model knows that no architecture meets a bound; the message has the fastest or the
+        slowest latency. When an architecture is judged, if its latency is NaN or negative.
 
     Examples
     --------

@@ -22,17 +22,18 @@ __all__ = ['MacsConstraint']
 class MacsConstraint(Between):
     """Accept the architectures whose multiply-accumulates lie between two bounds.
 
-    It is used as `Between` is, and travels to trials with the arguments of the space.
+    Use it as ``accept`` or ``filter``, see `Between`. The constraint travels to trials with the
+    arguments of the space.
 
     Parameters
     ----------
     space
-        One that knows the cost of its architectures, `ProxylessNAS` or `ResNet48`; or NNI's
-        `FlopsProfiler` of any space, which counts normalisation and activations, too.
+        A space with a method ``cost``, `ProxylessNAS` or `ResNet48`; or NNI's `FlopsProfiler` of
+        any space, which counts normalisation and activations, too.
     maximum, minimum
-        Millions.
+        Millions of multiply-accumulates.
     pixels
-        Side of the images; a profiler knows that.
+        Side of the images; NNI's profiler takes that of its example instead.
 
     Raises
     ------

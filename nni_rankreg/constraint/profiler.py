@@ -15,7 +15,7 @@ __all__ = ['ProfilerCost', 'is_profiler']
 
 
 def is_profiler(number: Any) -> bool:
-    """Return whether something is asked as NNI's profilers are, by ``profile(sample)``."""
+    """Return whether something is one of NNI's profilers, with a method ``profile(sample)``."""
     return callable(getattr(number, 'profile', None)) and not callable(number)
 
 

@@ -42,7 +42,8 @@ class TableLatency(AdditiveLatency):
     Raises
     ------
     ValueError
-        If the file is no such table, or lacks a block of the space; if a size is none.
+        If the file is no such table, or lacks a block of the space; if a size is no positive whole
+        number.
 
     Examples
     --------

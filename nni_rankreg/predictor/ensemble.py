@@ -23,13 +23,13 @@ _LEAST = 1e-6   # deviation of predictions: a member that predicts a constant sa
 
 
 class Ensemble(MeanScorer):
-    r"""Average the ranks of several predictors and know where they disagree; a `Scorer`.
+    r"""Average several predictors, with a spread that grows where these disagree; a `Scorer`.
 
     .. math:: m(a) = \frac1K \sum_k z_k(a), \qquad
               s^2(a) = \frac1K \sum_k \left(\sigma_k^2(a) + z_k^2(a)\right) - m^2(a)
 
     with the predictions :math:`z_k` of each member, standardised over random architectures of the
-    space, and their uncertainty :math:`\sigma_k` in this unit: the law of total variance.
+    space, and the uncertainty :math:`\sigma_k` of each in the same unit: the law of total variance.
 
     Parameters
     ----------
@@ -38,10 +38,11 @@ class Ensemble(MeanScorer):
     evidence
         What is known before any training; all members get it. None for nothing.
     members
-        Name -> predictor; None takes a `GaussianProcess` and `Trees` on structure and evidence,
-        which share one description of architectures, and with weak labels a `Ranker`.
+        Name -> predictor; None takes a `GaussianProcess` and `Trees` on structure and evidence, and
+        with weak labels a `Ranker`.
     description
-        Of the architectures, for the default members; None is that of space and evidence.
+        What the default members see of architectures; None is a `Description` of space and
+        evidence.
     seed
         Of the members.
     progress
@@ -72,7 +73,7 @@ class Ensemble(MeanScorer):
         self._scales: dict[str, tuple[Tensor, Tensor]] = {}
 
     def pretrain(self, samples: Sequence[Sample], weak: Mapping[str, Values]) -> Ensemble:
-        """Add a `Ranker` that has learnt weak labels; see there.
+        """Add a `Ranker` that has learnt weak labels, see `Ranker.pretrain`.
 
         Parameters
         ----------

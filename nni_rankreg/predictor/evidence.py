@@ -40,9 +40,9 @@ class Evidence:
               \frac12}{M + 1}, \qquad v(a) = \sum_k \log r_k(a)
 
     with the scores :math:`s_k` of M reference architectures b. Ranks have no unit, so that any mix
-    of scorers can be averaged: proxies, costs, latencies, a super-net. A score that is not finite
-    has the rank of the worst. The *vote* v, the sum of the logarithms of the ranks, is what the
-    evidence says as a whole: an architecture must not be bad by any scorer. Source of the vote:
+    of scorers can be combined: proxies, costs, latencies, a super-net. A score that is not finite
+    has the rank of the worst. The *vote* v, the sum of the logarithms of the ranks, combines all
+    scorers: an architecture with a good vote is bad by none of them. Source of the vote:
     Lee and Ham, "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search", CVPR 2024.
 
     Parameters
@@ -53,10 +53,10 @@ class Evidence:
         Images and labels that proxies see, or a loader of them, as of `ProxyScorer`; None if no
         scorer is the name of a proxy.
     scorers
-        Names of proxies or scorers, or name -> either. The names of scorers are those of their
-        functions or classes if none are given.
+        Names of proxies, or scorers, or a dict of name -> either. A scorer without a name is called
+        as its function or class.
     reference
-        Number M of random architectures, or these architectures.
+        Number M of random reference architectures, or a list of architectures.
     seed
         Of the reference and of the proxies.
     accept
@@ -64,7 +64,7 @@ class Evidence:
     cache
         Where scores of proxies are kept, so that none is computed twice.
     processes
-        That score the architectures by proxies.
+        Number of processes that score architectures by proxies.
     progress
         Whether to show progress bars.
 
@@ -73,7 +73,7 @@ class Evidence:
     names
         Of the scorers, K of them.
     seconds
-        Name -> seconds that an architecture takes, of the scorers that have been asked.
+        Name -> seconds for an architecture, of the scorers that have been used so far.
 
     Raises
     ------

@@ -53,15 +53,15 @@ class _Compared:
 class Reliability:
     r"""The prospective rank correlation of each source of predictions, with an interval.
 
-    What a source, such as a predictor, a super-net or a piece of evidence, predicts of
-    architectures is recorded before these are trained, and compared with their metrics afterwards:
-    never on an architecture that the source has learnt from.
+    A source is a predictor, a super-net or a scorer of the evidence. Its predictions are recorded
+    before architectures are trained, and compared with the metrics afterwards. So no architecture
+    counts that the source has learnt from: the correlation is *prospective*.
 
-    A search trains what it predicts to be good. Among these alone predictions vary little, and what
-    looks good by chance is among them, so that the correlation says little of the space. Therefore
-    some of the trainings are of architectures drawn at random, whatever is predicted of them: these
-    alone tell what is true `over_all`. That among the better half of the space follows if
-    predictions and metrics are jointly normal (Thorndike, "Personnel Selection", 1949), see
+    A search trains what it predicts to be good. Among these architectures predictions vary little,
+    and some look good by chance, so that their correlation says little of the space. Therefore
+    some trainings are of architectures drawn at random, and only these give the correlation
+    `over_all` of the space. The correlation among the better half follows if predictions and
+    metrics are jointly normal (Thorndike, "Personnel Selection", 1949), see
     `correct_for_selection`.
 
     Examples
@@ -151,14 +151,14 @@ class Reliability:
 
 def record_predictions(archive: Archive, stage: str, samples: Sequence[Sample],
                        random: Sequence[bool], predictions: Mapping[str, Values]) -> None:
-    """Keep what is predicted of N architectures before they are trained; what is kept stays.
+    """Keep the predictions of N architectures before these are trained; the first ones stay.
 
     Parameters
     ----------
     archive
         Of the search.
     stage
-        Of the search; it has one set of predictions.
+        Stage of the search; each stage has one set of predictions.
     samples
         N architectures.
     random
@@ -221,7 +221,8 @@ def correct_for_selection(tau: float, ratio: float) -> float:
     tau
         Where it was measured.
     ratio
-        u, standard deviation of that variable where tau is wanted over that where it was measured.
+        u, the standard deviation of that variable where tau is wanted, divided by its standard
+        deviation where tau was measured.
 
     Examples
     --------

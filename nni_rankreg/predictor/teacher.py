@@ -17,17 +17,18 @@ __all__ = ['LearnedTeacher']
 
 @nni.trace
 class LearnedTeacher:
-    """A predictor that learns from the landmarks of a super-net, and teaches it all other pairs.
+    """A predictor that learns from landmarks, and teaches a super-net the order of other pairs.
 
-    It is the recipe of an `Ensemble` on structure and evidence. With 30 landmarks it ranks the
-    cells of NAS-Bench-201 better than any proxy, see docs/results/few_results.md, at no cost of
-    training. Each super-net of a search is taught by what has been trained until then.
+    This is the recipe of an `Ensemble` on structure and evidence. With 30 landmarks such a teacher
+    ranks the cells of NAS-Bench-201 better than any proxy, see docs/results/few_results.md, without
+    further trainings. Each super-net of a search has a teacher of its own, fitted to all results
+    until then.
 
     Parameters
     ----------
     scorers
-        Names of the proxies that are evidence, as of `Evidence`. Each takes its time for each
-        architecture of each pair that is taught; those of the size take milliseconds.
+        Names of the proxies that are evidence, as of `Evidence`. Each proxy is computed for each
+        architecture that is taught; ``flops`` and ``params`` take milliseconds.
     reference
         Number of random architectures among which evidence is ranked.
     seed

@@ -17,7 +17,7 @@ __all__ = ['EqualCostControl', 'EqualCostTerm']
 
 @nni.trace
 class EqualCostControl(Regularizer):
-    """The control of a claim: as many sub-net passes as a ranking term, but no ranking.
+    """The control of a claim of better ranking: as many sub-net passes, but no ranking.
 
     In each step of the ranking epochs, `count` more architectures, drawn as in training, are
     trained by the ordinary loss on the batch that a ranking term would get.
@@ -27,7 +27,7 @@ class EqualCostControl(Regularizer):
     count
         Architectures per step; 2 m for a `LandmarkRegularizer` with m pairs.
     schedule
-        Only where it is not zero matters: there the weight is 1.
+        Says in which epochs the control trains: where the factor is not zero, the weight is 1.
 
     Raises
     ------

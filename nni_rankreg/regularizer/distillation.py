@@ -30,8 +30,8 @@ class RankingDistillation(Regularizer):
     .. math:: \mathcal{R}(\theta) = \sum_{(i,j)} \max(0,\, m + \mathcal{L}(x,\theta_{a_i})
               - \mathcal{L}(x,\theta_{a_j})), \qquad a_i \text{ better by the teacher},
 
-    over pairs drawn in each step, or over all pairs of the architectures in these. Some of these
-    may be landmarks, whose order among themselves is their truth.
+    over pairs drawn in each step, or over all pairs of the architectures of a step. Some of these
+    architectures may be landmarks; the truth orders landmarks among themselves.
     Source: Dong et al., "RD-NAS: Enhancing One-shot Supernet Ranking Ability via Ranking
     Distillation from Zero-cost Proxies", 2023, Eq. 3.
 
@@ -49,30 +49,30 @@ class RankingDistillation(Regularizer):
     pairs
         Pairs per step.
     landmark_pairs
-        Pairs of landmarks per step beside these, drawn uniformly.
+        Pairs of landmarks per step in addition, drawn uniformly.
     landmarks
-        As of `LandmarkRegularizer`: None takes those that a `LandmarkSearch` measures.
+        As of `LandmarkRegularizer`: None takes those that a `LandmarkSearch` trains.
     among
         Which pairs of the architectures of a step carry the loss: those ``'drawn'``, as published,
-        or ``'all'`` that have the margin of `sampler`, 28 of 8 architectures, at the cost of as
-        many sub-nets. All weigh together as much as the drawn ones. Whether they teach better by
-        themselves has not been measured; of landmarks see `LandmarkRegularizer`.
+        or ``'all'`` that have the margin of `sampler`, up to 28 for 8 architectures. Both cost the
+        same sub-nets. Together all pairs weigh as much as the drawn ones. Whether all pairs teach
+        better has been measured for landmarks only, see `LandmarkRegularizer`.
     criterion
         Loss of the pairs; None is the hinge with margin m = 0, as in the published code.
     detach
         Which sub-net of a pair the ranking does not train: ``'none'``; ``'first'``, the one drawn
         first, as published; or ``'better'``, so that the worse one is pushed down only.
     cross_entropy
-        Whether the sub-nets of the pairs are trained by the evaluator's loss as well, in every
-        epoch, as published; `EqualCostControl` with as many sub-nets is the control of this.
+        Whether the evaluator's loss trains the sub-nets of the pairs as well, in every epoch, as
+        published. The control of this is `EqualCostControl` with as many sub-nets.
     schedule
         Factor over the epochs; None is sin(0.8 pi e / E), as published for NAS-Bench-201.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range; in the first step, if the teacher gives the same score to
-        20 architectures, as then it orders nothing.
+        If a parameter is out of range; in the first step, if the teacher gives 20 architectures
+        the same score, and so orders none of them.
 
     .. note:: Eq. 3 is printed with the opposite sign, which would raise the loss of the better
        one. The published code counts a tie as "the first is better"; here a tie, or a score that

@@ -79,8 +79,8 @@ def check_landmarks(results: Results, name: str, context: TermContext) -> None:
         raise ValueError('Expected at least 2 landmarks to make a pair, got '
                          f'{len(results.samples)}.')
     if len(set(results.metrics)) < 2:
-        message = ('Expected a landmark that is better than another, got the metric '
-                   f'{abs(results.metrics[0]):g} of all {len(results.metrics)}, which orders none.')
+        message = (f'Expected landmarks with different metrics, got {abs(results.metrics[0]):g} of '
+                   f'all {len(results.metrics)}: there is no order to learn.')
         if not context.results.samples:
             raise ValueError(message)
         _logger.warning(message)

@@ -31,7 +31,7 @@ class LandmarkRegularizer(Regularizer):
               \qquad a_i \text{ truly better than } a_j,
 
     over `pairs` pairs of landmarks drawn uniformly in each step, or over all pairs of the landmarks
-    in these, on the same batch.
+    of a step, on the same batch.
     Source: Yu, Ranftl and Salzmann, "Landmark Regularization", CVPR 2021, Eq. 4 (all pairs) and
     Eq. 6 (drawn pairs); weight and schedule: Eq. 5 and 7.
 
@@ -40,20 +40,21 @@ class LandmarkRegularizer(Regularizer):
     landmarks
         Architectures with their stand-alone metric: an `Archive`, a table, `Results`, a DataFrame
         or the path of a CSV file with columns ``sample`` and ``metric``. None takes those that a
-        `LandmarkSearch` measures.
+        `LandmarkSearch` trains.
     mode
         ``'max'``, or ``'min'`` if lower metrics are better in `landmarks`, such as losses. None is
-        what they say of themselves, or ``'max'``.
+        the mode that `landmarks` have themselves, or ``'max'``.
     weight
         :math:`\lambda_{max}`.
     pairs
         Pairs per step, m of Eq. 6, of up to 2 m landmarks; None takes all pairs (Eq. 4).
     among
         Which pairs of the landmarks of a step carry the loss: those ``'drawn'`` (Eq. 6), or
-        ``'all'``, 28 of 8 landmarks for ``pairs=4``, at the cost of as many sub-nets. All weigh
-        together as much as the drawn ones, so that `weight` need not change. With four pairs on
-        NAS-Bench-201 all ranked better in each of three seeds, by 0.05 on average, an interval
-        that just includes 0, at 1.15 times the CPU time; no other space has been tried.
+        ``'all'``, up to 28 of 8 landmarks for ``pairs=4``. Both need the same sub-nets. Together
+        all pairs weigh as much as the drawn ones, so that `weight` need not change. On
+        NAS-Bench-201, with four pairs, all pairs ranked better in each of three seeds, by 0.05 on
+        average with an interval that just includes 0, at 1.15 times the CPU time. No other space
+        has been tried.
     criterion
         Loss of the pairs; None is the hinge of the equations.
     schedule

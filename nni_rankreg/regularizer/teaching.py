@@ -79,8 +79,8 @@ class Teaching:
             if learns(one) and len(self._truth) < 2:
                 raise ValueError(f'Expected results for {one!r} to learn from, got '
                                  f'{len(self._truth)}. Give RankingDistillation landmarks, or use '
-                                 'it in a LandmarkSearch; of one that has learnt already, give '
-                                 'the method that scores.')
+                                 'it in a LandmarkSearch. If the teacher has learnt already, give '
+                                 'its method that scores.')
         self.batch: list[Tensor] = []
         self._loss, self._accept = context.loss, context.accept
         self._space = context.space  # a proxy builds it anew, whatever has become of it

@@ -35,19 +35,20 @@ class Candidates:
     accept
         Which architectures count; the others are neither drawn nor scored.
     pool
-        A space of up to this size is scored as a whole; of a larger one, so many architectures
+        A space of up to this size is scored as a whole; of a larger space this many architectures
         are scored each time.
     fixed
-        Whether the architectures of a larger space are drawn once, for scorers that take long;
-        then only neighbours of the best come to them.
+        Whether the architectures of a larger space are drawn once, for scorers that take long.
+        Then only neighbours of the best are added later.
     seed
         Of all draws.
     form
-        Text of an architecture, as of `canonical_form`: of those with one text, functional twins,
-        the first is a candidate, and none if one is excluded. None takes each for its own.
+        Text of an architecture, as of `canonical_form`. Architectures with the same text are
+        functional twins: only the first is a candidate, and none if one of them is excluded. None
+        knows no twins.
     known
-        Architectures that are never proposed, the best first; nor are their twins, but in a huge
-        space only those of the first thousand, as to write a text takes its time.
+        Architectures that are never proposed, the best first. Neither are their twins; in a huge
+        space only twins of the first thousand are left out, as texts take time to write.
 
     Raises
     ------
@@ -129,7 +130,7 @@ class Candidates:
         scorer
             Scores architectures, higher is better.
         count
-            Number of architectures; if the share has no more, it is that much larger.
+            Number of architectures; a share with fewer architectures is enlarged to this number.
         share
             Of the architectures that are not excluded, above 0, up to 1.
         exclude
@@ -152,12 +153,12 @@ class Candidates:
         exclude
             Architectures to leave out.
         around
-            Architectures with whose neighbours, one choice changed, the candidates begin where not
-            all of a space are listed.
+            Architectures whose neighbours, with one choice changed, are candidates, too, where a
+            space is too large to be listed.
         generations
-            Of an evolution over a huge space (see `evolve`), which score `pool` architectures in
-            all; each after the first has children of the best so far, with one choice changed. 1
-            scores random ones only.
+            Number of generations of an evolution over a huge space, see `evolve`. Together these
+            score `pool` architectures. Each generation after the first has children of the best so
+            far, with one choice changed. With 1 only random architectures are scored.
         """
         if self._grows:
             assert self._listed is not None
@@ -197,7 +198,7 @@ class Candidates:
             again = deepcopy(self._sampler)  # a copy, so that the next draws are what they were
             first_accepted(again.sample, accept, lambda: ValueError(
                 f'Expected an architecture that {accept} accepts, got none in {ATTEMPTS} draws: '
-                'loosen it.'))
+                'loosen the constraint.'))
         return drawn
 
     def _first_of_each(self, samples: Iterable[Sample]) -> dict[str, Sample]:

@@ -43,8 +43,8 @@ class Evolution:
     tournament
         Number of random candidates whose best becomes the parent.
     batch
-        Number of children that are bred and scored at once, of the youngest of the population
-        that have a score by then; None is half of the population, or 1 if tournaments want all.
+        Number of children that are bred and scored at once; their parents are the youngest of the
+        population with a score. None is half of the population, or less if tournaments need more.
     seed
         Of the first population, the tournaments and the mutations.
     progress

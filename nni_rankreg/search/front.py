@@ -28,10 +28,10 @@ _SCORE = 'score'
 class ParetoFront:
     """Evolution towards the architectures that no other beats in score and all costs.
 
-    The survivors of each generation are chosen front by front; where a front does not fit, those
-    that cover most of the hypervolume alone stay, and its ends. Each child has one choice changed.
-    It takes the place of `Evolution` in any one-shot strategy. A space with no more architectures
-    than `evaluations` is scored as a whole instead.
+    The survivors of each generation are chosen front by front. Of a front that has too many, its
+    ends survive, and those that cover most of the hypervolume alone. Each child has one choice
+    changed. Give a `ParetoFront` in place of `Evolution` to any one-shot strategy. A space with no
+    more architectures than `evaluations` is scored as a whole instead.
 
     Source: Deb et al., "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE
     Transactions on Evolutionary Computation, 2002; the crowding is that of Beume, Naujoks and
@@ -56,7 +56,7 @@ class ParetoFront:
     Raises
     ------
     ValueError
-        If there are not the score and at least one cost, a name is none, or sizes do not fit.
+        If objectives lack the score or a cost, a name is unknown or taken, or sizes do not fit.
     TypeError
         If an objective is no cost.
 

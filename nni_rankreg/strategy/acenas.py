@@ -44,12 +44,12 @@ _logger = logging.getLogger(__name__)
 class AceNAS(PlanStrategy):
     """Rank all architectures by a predictor that is trained on few; train the best of them.
 
-    All that is known is evidence: zero-cost proxies and costs, the structure of architectures, a
-    super-net, and the results so far. A first round of architectures is drawn from the best by the
-    evidence. In each further round the predictor learns from all results, and the architectures of
-    which it expects most are trained stand-alone. What is predicted before each training is
-    compared with what it shows, so that the search ends with an honest number, `reliability`.
-    Every training is a trial.
+    A first round of architectures is drawn from the best by the evidence, such as zero-cost
+    proxies. In each further round the predictor learns from structure, evidence, weak labels of a
+    super-net if there is one, and all results so far. The architectures that it predicts best are
+    trained stand-alone. Each prediction is recorded before the training and compared with the
+    result after it: `reliability` tells how far predictions can be trusted. Every training is a
+    trial.
 
     Source: Zhang et al., "AceNAS: Learning to Rank Ace Neural Architectures with Weak Supervision
     of Weight Sharing", 2021, Algorithm 1; `as_published` is the search of this paper.
@@ -65,42 +65,43 @@ class AceNAS(PlanStrategy):
         What is known of architectures before any training, such as zero-cost proxies; None for
         nothing.
     weak
-        A `WeakLabelling`, whose architectures the super-net labels; or weak labels from elsewhere,
-        the path of a CSV file for example: then no super-net is trained; None for none.
+        A `WeakLabelling`, which says for how many architectures the super-net gives weak labels; or
+        weak labels from elsewhere, such as the path of a CSV file, and then no super-net is
+        trained; None for none.
     rounds
-        In which the stand-alone trainings go on.
+        How many architectures each round trains, and how they are chosen.
     budget
         Number of stand-alone trainings in all rounds together.
     candidates
         Which architectures may be trained, and how many of them the predictor looks at.
     costs
-        What architectures cost, such as a measured latency: functions of N of them, lower is
-        better, see `as_cost`. With them the search is for the front of metric and costs: trainings
-        go where the dominated hypervolume is expected to grow, the answer and
-        ``export_top_models`` are the front in order, and the archive and the web UI have the costs
-        beside the metrics. Without, the search is for the best metric.
+        What architectures cost, such as a measured latency: functions of N architectures, lower is
+        better, see `as_cost`. With costs the search is for the front of metric and costs. Trainings
+        go where the dominated hypervolume is expected to grow, ``export_top_models`` returns the
+        front in order, and the archive and the web UI have the costs beside the metrics. Without
+        costs the search is for the best metric.
     predictor
         Makes the predictor from space and evidence; None is `Ensemble`, with the seed.
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
-        an interrupted search: what it holds is not run again.
+        an interrupted search; jobs with a result in the file are not run again.
     known
         Results from elsewhere (the archive of another search, a table, a CSV file), from which the
-        predictor learns; they do not count as budget.
+        predictor learns; these do not count as budget.
     mode
         ``'max'``, or ``'min'`` if lower metrics of the evaluator are better, such as losses.
     work_dir
-        Folder in which trials leave the super-net's weights; on several machines it must be one
-        that all share, under the same path. None is that of the archive.
+        Folder in which trials leave the super-net's weights. Several machines must share the folder
+        under the same path. None is the folder of the archive.
     seed
         Of all draws and of the predictor.
 
     Attributes
     ----------
     supernet_outcome
-        Of the super-net training of the last `plan`, None before it.
+        What the super-net's training has returned in the last `plan`, None before a plan.
     predictor
-        Of the last `plan`, None before it.
+        The predictor of the last `plan`, None before a plan.
 
     Raises
     ------
@@ -163,8 +164,8 @@ class AceNAS(PlanStrategy):
         Notes
         -----
         .. note::
-            In the published code, the best of the end may be among those already trained; here all
-            of them are new, so that budget + 10 architectures are trained.
+            In the published code the ten best of the end may have been trained before. Here all ten
+            are new, so that budget + 10 architectures are trained.
         """
         rounds = Rounds.as_published(budget, landmarks=landmarks)
         return cls(supernet, supernet_evaluator, budget=budget, seed=seed, **{

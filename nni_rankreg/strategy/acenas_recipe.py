@@ -25,18 +25,19 @@ class Rounds:
     first
         Number of architectures of the first round, before there is a result to learn from.
     size
-        Number of architectures of each further round; as many as run at a time is best, as each
-        round learns from all before.
+        Number of architectures of each further round. Best is the number that can be trained at a
+        time, as each round learns from all before.
     share
         Share of the candidates, the best by the evidence, from which the first round is drawn at
         random; without evidence it is drawn from all.
     explore
-        Share of the trainings that are of architectures drawn at random from all, 0 to 1; the
-        others are those predicted best. The random ones tell how far predictions can be trusted,
-        see `Reliability`, and what the predictor does not know.
+        Share of the trainings, 0 to 1, whose architectures are drawn at random from all; the others
+        are those predicted best. The random ones tell how far predictions can be trusted, see
+        `Reliability`, and show the predictor what it does not know.
     spread
-        What is predicted of an architecture is the mean and so many times the spread: more looks
-        where less is known. In a search with costs the expected improvement weighs the spread.
+        Architectures are chosen by the predicted mean plus this many times the predicted spread.
+        A larger number tries more of what is uncertain. In a search with costs the expected
+        improvement weighs the spread instead.
     top
         Number of architectures that are trained in the end, in addition to the budget: those whose
         predicted mean is best.
@@ -69,7 +70,7 @@ class Rounds:
                 raise ValueError(f'Expected {name} of at least {least}, got '
                                  f'{getattr(self, name)}.')
         if not 0 <= self.explore <= 1:
-            raise ValueError(f'Expected a share explore from 0 to 1, got {self.explore}.')
+            raise ValueError(f'Expected explore from 0 to 1, got {self.explore}.')
         if not 0 < self.share <= 1:
             raise ValueError(f'Expected a share above 0, up to 1, got {self.share}.')
 
@@ -96,8 +97,8 @@ class Rounds:
 class WeakLabelling:
     """Random architectures on whose cheap labels the predictor is pretrained.
 
-    Labels are the score by the super-net, FLOPs and parameters, if there is a super-net, and those
-    of further scorers.
+    If there is a super-net, labels are its scores, FLOPs and parameters. Further scorers give
+    further labels.
 
     Parameters
     ----------
@@ -131,20 +132,20 @@ class CandidatePool:
         Architectures to choose from, such as those of a table; None takes the space.
     accept
         Which architectures count: a constraint, such as a `LatencyConstraint`, or several. The
-        others are neither scored nor trained, nor are they paths of the super-net. They travel to
-        the super-net's trial, so NNI must be able to serialise them.
+        others are neither scored nor trained, nor are they paths of the super-net. NNI must be able
+        to serialise constraints, as they travel to the super-net's trial.
     size
         How many architectures of a larger space are scored each time, random ones and neighbours
         of the best in the rounds.
     scored
-        How many architectures of a larger space are looked at if the evidence is dear, such as
-        zero-cost proxies: random ones, drawn once, to which the neighbours of the best come.
+        How many architectures of a larger space are scored if evidence takes long, as zero-cost
+        proxies do: random ones, drawn once, to which neighbours of the best are added.
     generations
         Of the evolution that finds the best in the end; it scores `size` architectures in all.
     merge_twins
         Whether one architecture stands for all that compute the same, see `canonical_form`, so
-        that each function is trained once. Not where architectures have costs: those of the same
-        function differ.
+        that each function is trained once. In a search with costs all are candidates, as twins cost
+        differently.
 
     Raises
     ------

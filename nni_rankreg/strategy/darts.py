@@ -23,9 +23,9 @@ class DARTS(DifferentiableStrategy):
     Source: Liu, Simonyan and Yang, "DARTS: Differentiable Architecture Search", ICLR 2019. All
     choices are executed, weighted by their probabilities; widths, kernels and other arguments of
     operations as weighted slices of their parameters (Wan et al., "FBNetV2", CVPR 2020), depths as
-    weighted outputs (`Mixer`, `WeightedOperation`). Architectures of their own, landmarks
-    as well as those that are scored, are soft, as in Yu et al., "Landmark Regularization", CVPR
-    2021: of n choices of a label that of the architecture weighs :math:`1 / n + \delta`, every
+    weighted outputs (`Mixer`, `WeightedOperation`). Single architectures, such as
+    landmarks and those that are scored, are soft, as in Yu et al., "Landmark Regularization", CVPR
+    2021: of the n choices of a label the architecture's own weighs :math:`1 / n + \delta`, every
     other one :math:`1 / n - \delta / (n - 1)`.
 
     Parameters

@@ -44,10 +44,11 @@ class DifferentiableStrategy(SuperNetStrategy):
         Clips the norm of the weights' gradients, as NNI names it; None leaves it to the trainer of
         the evaluator.
     filter_weight
-        How strongly a ``filter`` acts on the architecture: this times minus the logarithm of the
-        probability that a drawn architecture is accepted is part of its loss, so that a choice that
-        is always rejected vanishes unless it lowers the loss by more than this. Others than those
-        accepted are neither drawn nor exported in any case. 0 leaves it out.
+        How strongly a ``filter`` acts on the architecture. The loss of the architecture gets a
+        term: minus the logarithm of the probability that a drawn architecture is accepted, times
+        this weight. So a choice that is always rejected vanishes, unless it lowers the loss by more
+        than the weight. 0 leaves the term out. In any case only accepted architectures are drawn
+        and exported.
     **kwargs
         As of `SuperNetStrategy`: ``truth``, ``metric``, ``checkpoint_folder``, ``seed`` ...
 

@@ -21,19 +21,19 @@ class GDAS(DifferentiableStrategy):
     """Differentiable search with a hard Gumbel-softmax, one executed choice for each label.
 
     Source: Dong and Yang, "Searching for a Robust Neural Architecture in Four GPU Hours", CVPR
-    2019. The weights are trained on a drawn path, as in `SPOS`, at its cost; in the step of the
+    2019. The weights are trained on a drawn path, as in `SPOS`, at its cost. In the step of the
     architecture the output of each drawn choice is multiplied by its straight-through weight,
     which is 1. Narrower slices of a drawn width, smaller kernels in the middle of a drawn one and
-    lesser depths are part of what is executed: they weigh 0 and have a gradient, too, and what lies
-    beyond the drawn one counts as the drawn one. Landmarks are discrete paths.
+    lesser depths are executed with it: these choices weigh 0, and have a gradient, too. Choices
+    larger than the drawn one count as the drawn one. Landmarks are discrete paths.
 
     Parameters
     ----------
     regularizers
         Ranking terms of the weights' loss.
     temperature
-        In the first and the last epoch that trains the architecture; linear between them. A number
-        is that of all epochs.
+        Of the Gumbel-softmax in the first and in the last epoch that trains the architecture,
+        linear between these; a single number holds for all epochs.
     **kwargs
         As of `DifferentiableStrategy` and `SuperNetStrategy`.
 

@@ -14,21 +14,21 @@ class Landmarks:
     Parameters
     ----------
     count
-        M, the number of the first ones, which are diverse.
+        M, the number of first landmarks, which are diverse.
     threshold, pairwise
         See `LandmarkSampler`: which distance is too small, and whether it holds between any two.
     random
         Number of landmarks that are drawn at random and trained with the best architectures of
-        each iteration: what the super-net predicted of them tells how far it can be trusted, see
-        `Reliability`. The paper has none.
+        each iteration. They tell how far the super-net can be trusted, see `Reliability`. The paper
+        has none.
     share
-        Share of all architectures, the best by the evidence, of which the first ones are; above 0,
-        up to 1. Without evidence they are of all.
+        The first landmarks are drawn from this share of all architectures, the best by the
+        evidence; above 0, up to 1. Without evidence they are drawn from all.
 
     Raises
     ------
     ValueError
-        If the count is not positive, `random` is negative, or `share` is no such share.
+        If the count is not positive, `random` is negative, or `share` is out of range.
 
     Examples
     --------

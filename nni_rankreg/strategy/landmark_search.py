@@ -31,50 +31,51 @@ _CONSIDERED = 100  # best architectures of a super-net of which more is known by
 
 
 class LandmarkSearch(PlanStrategy):
-    """Landmarks, super-net, best architectures, which become landmarks: in several iterations.
+    """Train landmarks, a super-net on these, and its best architectures as the next landmarks.
 
     Source: Yu, Ranftl and Salzmann, "Landmark Regularization", CVPR 2021, Algorithm 1 and Fig. 2.
-    Diverse landmarks are trained stand-alone; the super-net is trained with all results so far
-    and continues from the weights of the iteration before; its best new architectures are trained
-    stand-alone, and some random ones, by which the super-net is judged, see `reliability`. Every
-    training is a trial.
+    First diverse landmarks are trained stand-alone. In each iteration the super-net is trained with
+    all results so far, and continues from its weights of the iteration before. Then its best new
+    architectures are trained stand-alone, and some random ones, by which the super-net is judged,
+    see `reliability`. Every training is a trial.
 
-    With evidence, the first landmarks are of the better half by its vote. In each iteration a
-    predictor learns from structure, evidence and all results, and of what the super-net finds best
-    those are trained that are best by the ranks of super-net and predictor on average.
+    With evidence, the first landmarks are drawn from the better half by the vote of the evidence.
+    In each iteration a predictor learns from structure, evidence and all results. The best of the
+    super-net are then ranked by super-net and predictor on average, and the first are trained.
 
     Parameters
     ----------
     oneshot
-        Trains the super-net, for example ``SPOS(regularizers=[LandmarkRegularizer()])``. Its
-        filter holds for landmarks, too. If its evolution is a `ParetoFront`, the members of that
-        front are trained, whatever evidence says of them, and the answer is the front of metric
-        and costs.
+        Trains the super-net, for example ``SPOS(regularizers=[LandmarkRegularizer()])``. The filter
+        of this strategy holds for landmarks, too. If its evolution is a `ParetoFront`, the members
+        of that front are trained, whatever the evidence says, and the search returns the front of
+        metric and costs.
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
     evidence
-        What is known of architectures before any training, such as zero-cost proxies; the archive
-        keeps it, and `reliability` tells how far each piece of it can be trusted. None for nothing,
-        as published.
+        What is known of architectures before any training, such as zero-cost proxies. The archive
+        keeps the scores, and `reliability` tells how far each scorer can be trusted. None for
+        nothing, as published.
     iterations, top
         T, and the number of best architectures of each iteration.
     landmarks
-        How many are trained first, M, or a recipe that says also how diverse they are.
+        How many landmarks are trained first, M, or `Landmarks`, which say also how diverse.
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
-        an interrupted search: what it holds is not run again.
+        an interrupted search; jobs with a result in the file are not run again.
     known
         Landmarks from elsewhere (another archive, a table, a CSV file), in addition.
     mode
-        ``'max'``, or ``'min'`` if the metric of the evaluators and of `known` is better the lower
-        it is, such as a loss. The archive and the models keep its sign.
+        ``'max'``, or ``'min'`` if lower metrics of the evaluators and of `known` are better, such
+        as losses. The archive and the models keep the sign of the metric.
     control
         Another one-shot strategy, whose super-net is trained beside `oneshot` in every iteration
-        for comparison, for example plain SPOS at equal cost; it has no say in the search.
+        for comparison, for example plain SPOS at equal cost. The control does not influence the
+        search.
     work_dir
-        Folder in which trials exchange the super-nets' weights; on several machines it must be
-        one that all share, under the same path. None is that of the archive.
+        Folder in which trials exchange the super-nets' weights. Several machines must share the
+        folder under the same path. None is the folder of the archive.
     seed
         Of the landmarks.
 

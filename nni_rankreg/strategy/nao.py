@@ -43,10 +43,10 @@ class NAO(SuperNetStrategy):
     proposals
         Number of best architectures of the pool each of which may have a child.
     warmup
-        Before the controller first learns: an integer counts epochs; a float in [0, 1) is a share
-        of all. There is none if a search trains the super-net further.
+        Time before the controller first learns: an integer counts epochs, a float in [0, 1) is a
+        share of all epochs. A search that trains the super-net further has no warm-up.
     refit_every
-        Epochs from one time the controller learns to the next, counted likewise, but not 0.
+        Epochs from one fit of the controller to the next, counted as `warmup` is, but not 0.
     pool_share
         Probability that an architecture is drawn from the pool rather than from the whole space.
     controller

@@ -51,9 +51,9 @@ _REFERENCE = 200  # random architectures among which scores and evidence are ran
 class SuperNetStrategy(RandomOneShot):
     """Trains a super-net with ranking regularisers and lists its best architectures in order.
 
-    A strategy is a recipe: `train` keeps nothing in it, so that it can be used again. NNI's
-    experiments want the strategy to hold their training; it is `trained`. Subclasses implement
-    `make_module`, which trains, and `search`, which ends the search.
+    A strategy is a recipe: `train` keeps nothing in it, so that it can be used again. Only an
+    experiment of NNI leaves its training in the strategy, as `trained`. Subclasses implement
+    `make_module`, which makes what trains, and `search`, which lists the best architectures.
 
     Parameters
     ----------
@@ -62,43 +62,44 @@ class SuperNetStrategy(RandomOneShot):
     truth
         Stand-alone results against which the ranking is measured after each validation epoch, for
         example a table. Landmarks and other known architectures are left out. A number above 0 and
-        below 1 holds out that share of the landmarks from the regularisers, and measures on these:
-        an honest number where nothing else has been trained. None measures on the landmarks,
-        which is optimistic and named so.
+        below 1 holds out that share of the landmarks from the regularisers, and measures on the
+        landmarks held out: an honest number where nothing else has been trained. None measures on
+        the landmarks that are trained, which is optimistic; the number is named so.
     metric
         Score of an architecture: None for minus the validation loss, or the name of a metric that
         the evaluator logs in validation, for example ``val_acc``.
     mode
-        ``'max'``, or ``'min'`` if `metric` and the metrics of `truth` are better the lower they
-        are, such as losses. Scores are higher is better in any case.
+        ``'max'``, or ``'min'`` if lower is better of `metric` and of the metrics of `truth`, such
+        as losses. Of scores higher is better in any case.
     scoring
         How architectures are scored: on how many batches, in how many processes, with which
         statistics. None scores on all validation batches.
     evidence
         What the final scores are averaged with, by rank: scorers, such as an `Evidence`, or a
-        `LearnedTeacher`, which learns from the results that the training knows, with the super-net
-        as evidence. The rank correlation of the average is measured, too. None for nothing.
+        `LearnedTeacher`. The teacher learns from the results that the training knows, with the
+        super-net as evidence. The rank correlation of the average is measured, too. Empty for
+        nothing.
     evolution
         Search over the trained super-net: an `Evolution`, or a `ParetoFront` for the architectures
         that no other beats in score and costs. None is that of the algorithm.
     held_out
-        Where the batches of the regularisers, and of a learned architecture, come from. None holds
-        out a random half of the training data if they are needed; else all of it trains the
-        super-net.
+        Where the batches of the regularisers, and of a learned architecture, come from. If such
+        batches are needed, None holds out a random half of the training data; otherwise all
+        training data train the super-net.
     checkpoint_folder
-        Where ``last.ckpt`` is kept, the whole state at the end of the last epoch. If it is there
-        when the training starts, this continues from it, with the same result as if it had not
-        been interrupted. None keeps nothing.
+        Folder of ``last.ckpt``, the whole state at the end of the last epoch. If this file is there
+        when a training starts, the training continues from it, with the same result as without an
+        interruption. None keeps nothing.
     filter
-        Which architectures are trained, scored and returned: what other classes call ``accept``,
-        by the name of NNI's `RandomOneShot`. One constraint, such as a `LatencyConstraint`, or
-        several; None is for all.
+        Which architectures are trained, scored and returned: one constraint, such as a
+        `LatencyConstraint`, or several; None accepts all. Other classes call this ``accept``;
+        ``filter`` is the name of NNI's `RandomOneShot`.
     seed
         Of the drawn architectures and of the split.
     same_paths
-        In a distributed training (``strategy='ddp'`` of the evaluator's trainer): True lets all
-        processes train the same architectures in a step, which is then that of one process with
-        all their batches; False lets each draw its own, as many more in a step.
+        In a distributed training (``strategy='ddp'`` of the evaluator's trainer): with True all
+        processes train the same architectures in a step, like one process with all their batches;
+        with False each process draws architectures of its own.
     cuda_graphs
         Whether the passes of landmarks on one GPU are recorded as CUDA graphs, see
         `RecordedLosses`; each landmark then keeps the memory of its pass.
@@ -191,7 +192,7 @@ class SuperNetStrategy(RandomOneShot):
         results
             Stand-alone results of a search, for the regularisers.
         weights
-            File of super-net weights to start from; then no regulariser warms up.
+            File of super-net weights to start from; regularisers then begin without a warm-up.
         name
             Of the folder in `checkpoint_folder` that this training keeps its checkpoint in.
         accept
@@ -218,8 +219,8 @@ class SuperNetStrategy(RandomOneShot):
         Raises
         ------
         TypeError, ValueError
-            If evaluator or space cannot, truth or landmarks given do not fit the space, or it has
-            no architecture that is accepted.
+            If evaluator or space cannot be used, truth or landmarks do not fit the space, or no
+            architecture of the space is accepted.
         """
         check_evaluator(evaluator)
         check_choices(space)

@@ -40,7 +40,7 @@ class DatabaseEvaluator(LookupEvaluator):
         Column of the database, higher is better; None is ``valid_acc``, or ``best_test_acc`` of
         nds, which has no validation accuracy. Accuracies are in percent.
     proposer
-        Of nds: the family, ``DARTS``, ``ENAS``, ``PNAS``, ``Amoeba`` or ``NASNet``.
+        Of nds: the family of cells, ``DARTS``, ``ENAS``, ``PNAS``, ``Amoeba`` or ``NASNet``.
     generator
         Of nds: ``random``, or ``fix_w_d`` for networks of one width and depth.
     delay
@@ -61,8 +61,8 @@ class DatabaseEvaluator(LookupEvaluator):
             raise ValueError(f'Expected the name of a benchmark, one of {", ".join(_QUERIES)}, got '
                              f'{name!r}.')
         if proposer not in (_FAMILIES if name == 'nds' else [None]):
-            raise ValueError(f'Expected a proposer for nds, one of {", ".join(_FAMILIES)}, and for '
-                             f'nothing else, got {proposer!r} for {name}.')
+            raise ValueError(f'Expected a proposer for nds, one of {", ".join(_FAMILIES)}, and '
+                             f'none for other benchmarks, got {proposer!r} for {name}.')
         self.name, self.dataset, self.epochs = name, dataset, epochs
         self.metric = metric or ('best_test_acc' if name == 'nds' else 'valid_acc')
         self.proposer, self.generator = proposer, generator

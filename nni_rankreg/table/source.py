@@ -28,25 +28,25 @@ def read_results(source: ResultsSource, mode: str | None = None, space: Space | 
     Parameters
     ----------
     source
-        Where the results are; a path names a file that `read_csv_results` reads, if it ends in
-        ``.csv``, or an archive. A DataFrame has the columns of such a file.
+        Where the results are. A path that ends in ``.csv`` names a file that `read_csv_results`
+        reads, another path an archive. A DataFrame has the columns of such a CSV file.
     mode
-        ``'max'``, or ``'min'`` if lower metrics are better in `source`: then their sign changes.
-        None is what the source says of itself, or ``'max'``.
+        ``'max'``, or ``'min'`` if lower metrics are better in `source`: then the sign of metrics
+        changes. None is the mode that the source has itself, or ``'max'``.
     space
-        Whose architectures they are: their choices become the space's own objects, 8 for 8.0 and a
-        tuple for the list that a file has made of it, repeated ones have their mean metric, and
-        what does not fit the space is refused. None takes them as they are.
+        Space of the architectures. Their choices become the space's own objects: 8 for 8.0, and a
+        tuple for the list that a file has made of it. Repeated architectures get their mean metric,
+        and what does not fit the space is refused. None takes architectures as they are.
     what
-        One of the results is called in errors.
+        How errors call one of the results.
 
     Raises
     ------
     TypeError
-        If the source is nothing of all that.
+        If the source is of another type.
     ValueError
-        If the mode is neither, or the source says another; or naming the result and the label that
-        do not fit the space, or the metric that is not finite.
+        If the mode is neither, or the source has another; if a result does not fit the space (the
+        error names result and label), or a metric is not finite.
 
     Examples
     --------
@@ -91,15 +91,15 @@ def read_csv_results(path: str | os.PathLike[str], column: str | None = None,
         A file with a header. It has the column ``sample``, with architectures as JSON; or
         ``arch``, with strings of NAS-Bench-201; or one for each label of the space.
     column
-        The column of metrics; None is the mean of those that begin with ``metric``.
+        The column of metrics; None is the mean of the columns that begin with ``metric``.
     space
-        For files with a column for each label; None takes all other columns, and numbers in them
-        as numbers.
+        For files with a column for each label; None takes all columns but metrics as labels, and
+        reads numbers as numbers.
 
     Raises
     ------
     ValueError
-        If there is no such column, or no row; naming the line of a row that is wrong.
+        If there is no such column, or no row, or a row is wrong; the error names its line.
 
     Examples
     --------

@@ -30,7 +30,7 @@ class UnknownArchitectureError(KeyError):
 
 
 class TabularBenchmark:
-    """The known performance of architectures: a scorer without any noise but the table's own.
+    """A table of the known performance of architectures, as a `Scorer`.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class TabularBenchmark:
         return 1 + int((self._scores > metric).sum())
 
     def reliability(self) -> float:
-        """Return the mean Kendall tau between two seeds, how far one ranking repeats in another.
+        """Return the mean Kendall tau between two seeds: how well the table repeats itself.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class TabularBenchmark:
         return float(np.mean([kendall_tau(first, second) for first, second in pairs]))
 
     def subset(self, count: int, seed: int, exclude: Collection[Sample] = ()) -> TabularBenchmark:
-        """Return a random part of the table; with one seed, a smaller part opens a larger one.
+        """Return a random part of the table; of one seed, a larger part begins with a smaller one.
 
         Parameters
         ----------

@@ -214,7 +214,7 @@ def test_further_labels_by_any_scorer(tmp_path, caplog):
     (lambda: {'budget': 5}, 'at least the first round and the landmarks, got 5 for 6 and 0'),
     (lambda: {'rounds': Rounds(landmarks=19)}, 'landmarks, got 18 for 10 and 19'),
     (lambda: {'rounds': Rounds(landmarks=-1)}, 'landmarks of at least 0, got -1'),
-    (lambda: {'rounds': Rounds(explore=1.5)}, 'a share explore from 0 to 1, got 1.5'),
+    (lambda: {'rounds': Rounds(explore=1.5)}, 'explore from 0 to 1, got 1.5'),
     (lambda: {'weak': WeakLabelling(0)}, 'at least 1 architecture, got 0; weak=None is for none'),
     (lambda: {'candidates': CandidatePool(size=0)}, 'size of at least 1, got 0'),
     (lambda: {'candidates': CandidatePool(generations=0)}, 'generations of at least 1, got 0'),
