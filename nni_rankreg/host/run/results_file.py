@@ -114,10 +114,12 @@ def _column(choices: Sequence[Any]) -> tuple[list[list[Any]], list[int]]:
 
     By their text, so that 1, 1.0 and True are three.
     """
-    objects = list(map(id, choices))
-    texts = {place: repr(choice) for place, choice in dict(zip(objects, choices)).items()}
-    first = dict(zip(reversed(texts.values()), reversed(dict(zip(objects, choices)).values())))
-    codes = {text: code for code, text in enumerate(dict.fromkeys(texts.values()))}
-    own = {place: codes[text] for place, text in texts.items()}
-    return ([[] if first[text] is _NONE else [first[text]] for text in codes],
-            list(map(own.__getitem__, objects)))
+    objects = dict(zip(map(id, choices), choices))      # architectures share them: few
+    texts = {place: repr(choice) for place, choice in objects.items()}
+    first: dict[str, Any] = {}
+    for place, text in texts.items():
+        first.setdefault(text, objects[place])
+    order = {text: code for code, text in enumerate(first)}
+    codes = {place: order[text] for place, text in texts.items()}
+    return ([[] if choice is _NONE else [choice] for choice in first.values()],
+            list(map(codes.__getitem__, map(id, choices))))
