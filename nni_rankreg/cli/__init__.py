@@ -92,5 +92,5 @@ def _in_our_words(text: str) -> str:
     text = re.sub(r'(required:|,) \w+\.', r'\1 ', text)
     text = re.sub(r'^Parser key "(.+?)":', r'\1:', text)
     text = re.sub(r'Expected a (.*)\. Got value: (.*)', r'Expected \1, got \2.', text)
-    return re.sub(r'Does not validate against any of the Union subtypes Subtypes: [[(](.*?)[])] '
+    return re.sub(r'Does not validate against any of the Union subtypes Subtypes: [\[(](.*?)[\])] '
                   r'Errors: .* Given value: (.*)', r'Expected one of \1, got \2.', text)

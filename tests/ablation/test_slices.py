@@ -40,7 +40,7 @@ def clock(monkeypatch):
 
 
 def without_times(results):
-    return {key: {**one, 'seconds': 0} for key, one in results.items()}
+    return {key: {**one, 'seconds': 0, 'cpu_seconds': 0} for key, one in results.items()}
 
 
 def test_slices_give_what_a_whole_run_gives(run_ablation, clock, tmp_path, capsys):
