@@ -47,8 +47,8 @@ def import_object(path: Any, what: str = 'the path of a class or function') -> A
 
     Examples
     --------
-    >>> import_object('collections.OrderedDict.fromkeys')('ab')
-    OrderedDict([('a', None), ('b', None)])
+    >>> import_object('fractions.Fraction.from_float')(0.5)
+    Fraction(1, 2)
     >>> import_object('collections.Tree')
     Traceback (most recent call last):
     ValueError: Expected the path of a class or function, got collections.Tree: module ...

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nni
-import torch
-from torch import Tensor
+from torch import Generator, Tensor, randperm    # a global `torch` beside `.classes`: no pickle
 from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -68,7 +67,7 @@ class FolderImages(Dataset):
         self.folder = ImageFolder(str(user_path(root)), _transform(pixels, augment, jitter),
                                   loader=read_image)
         self.classes: list[str] = self.folder.classes
-        order = torch.randperm(len(self.folder), generator=torch.Generator().manual_seed(seed))
+        order = randperm(len(self.folder), generator=Generator().manual_seed(seed))
         start, end = (round(share * len(order)) for share in part)
         self.indices = order[start:end].tolist()
         if not 0 <= start < end <= len(order):

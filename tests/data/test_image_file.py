@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,14 @@ def test_damaged_images_are_named(name, damage, tmp_path):
         read_image(tmp_path / 'cat' / name)
     with pytest.raises(ValueError, match=message):
         FolderImages(tmp_path, pixels=8)[0]
+
+
+def test_folders_go_to_workers_that_are_not_forks(tmp_path):
+    """Python 3.14 starts those of a loader so."""
+    save(tmp_path / 'cat/1.jpg')
+    images = FolderImages(tmp_path, pixels=8)
+    again = pickle.loads(pickle.dumps(images))
+    assert again.classes == ['cat'] and torch.equal(again[0][0], images[0][0])
 
 
 def test_loaders_and_depth_maps_name_the_file(tmp_path):
