@@ -13,7 +13,7 @@ from .trust import original
 
 __all__ = ['hint_of', 'owner_of', 'recipe_of', 'signature_of']
 
-_PLAIN = ('builtins', 'datetime', 'os', 'pathlib', 'types')  # modules of what YAML holds as it is
+_PLAIN = ('builtins', 'datetime', 'os', 'pathlib', 'types')  # packages of what YAML holds as it is
 _HIDDEN = '_init_wrapped'  # where NNI keeps the constructor of a model space
 _TRAINER = 'trainer_kwargs'  # how NNI's evaluators, and ours, name what Lightning's trainer gets
 
@@ -116,7 +116,8 @@ def recipe_of(target: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     kinds = [get_origin(one) or one for one in hints]
     if any(inspect.isclass(one) and issubclass(one, Mapping) for one in kinds):
         return None
-    classes = [one for one in hints if inspect.isclass(one) and one.__module__ not in _PLAIN]
+    classes = [one for one in hints     # Path lies in pathlib._local under Python 3.13
+               if inspect.isclass(one) and one.__module__.split('.')[0] not in _PLAIN]
     fitting = classes if len(classes) == 1 else [one for one in classes if _takes(one, arguments)]
     if classes and (len(fitting) != 1 or inspect.isabstract(fitting[0])):
         names = ' or '.join(one.__name__ for one in classes)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import nni
-from torch import Generator, Tensor, randperm    # a global `torch` beside `.classes`: no pickle
+from torch import Generator, Tensor, randperm  # a global `torch` beside `.classes`: no pickle
 from torch.utils.data import Dataset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
