@@ -51,7 +51,7 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     """
     settings: dict[str, Any] = dict(
         truth=digits_truth(), seed=seed, scoring=Scoring(batches=1),
-        held_out=HeldOut(batch_size=16),
+        held_out=HeldOut(batch_size=16), checkpoint_folder=archive.with_name('checkpoints'),
         evolution=Evolution(evaluations=200, seed=seed, progress=False))
     evaluator = digits_evaluator(seed=seed, epochs=80, learning_rate=0.025,
                                  validation_batch=180, check_val_every_n_epoch=20)
