@@ -59,7 +59,7 @@ def test_truth_is_a_fixed_part_of_the_table(table):
 def test_a_stopped_demo_goes_on_with_its_super_nets(tmp_path):
     search = demo.digits_search(tmp_path / 'results.sqlite')
     for job in search.supernet_jobs():
-        assert job.strategy.checkpoint_folder == tmp_path / 'checkpoints'
+        assert job.oneshot.checkpoint_folder == tmp_path / 'checkpoints'
 
 
 def finished_search(tmp_path, table):
