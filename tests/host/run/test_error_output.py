@@ -27,7 +27,7 @@ WARN = ('import warnings, atexit; warnings.simplefilter("default"); '
     ('raise ValueError("There is no 6.")', 'ValueError: There is no 6.'),
     ('raise RuntimeError("Error:\\n\\tMissing keys: a")', 'RuntimeError: Error: Missing keys: a'),
     ('try:\n  1 / 0\nexcept Exception as e:\n  raise KeyError("x") from e', "KeyError: 'x'"),
-    ('class Own(Exception): ...\nraise Own', 'Own'),
+    ('class Own(Exception): ...\nraise Own', r'(__main__\.)?Own'),
     ('raise ValueError("x" * 10 ** 6)', 'ValueError: x{1900}'),
 ])
 def test_errors_of_python(code, last):
