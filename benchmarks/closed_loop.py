@@ -45,6 +45,7 @@ from jsonargparse import CLI
 from quiet import quiet
 from stored import each_seed, read
 
+from nni_rankreg.ablation.evidence import median_if_missing
 from nni_rankreg.ablation.run import write_json
 from nni_rankreg.metric import kendall_tau, relevance
 from nni_rankreg.plan import Job, Outcome, StandAlone, drive
@@ -104,17 +105,12 @@ def _nasbench201(experiment: str, data: Path) -> tuple[Any, ...]:
     with (np.load(data / 'nb201.npz', allow_pickle=False) as cells,
           np.load(data / 'zc_nb201_cifar10_full.npz', allow_pickle=False) as proxies):
         params, forms = cells['params_c10'], cells['canonical']
-        scores = {**{name: _median_if_missing(proxies[name])
+        scores = {**{name: median_if_missing(proxies[name])
                      for name in ('synflow', 'naswot', 'jacov')},
                   'flops': cells['flops_c10'], 'params': params}
     half = experiment.endswith('-half')
     kept = np.flatnonzero(params <= np.median(params)) if half else np.arange(len(params))
     return table, forms, scores, kept
-
-
-def _median_if_missing(values: np.ndarray) -> np.ndarray:
-    """Return scores in which those that nobody has published are neither good nor bad."""
-    return np.where(np.isfinite(values), values, np.nanmedian(values))
 
 
 def _nasbench101(experiment: str, data: Path) -> tuple[Any, ...]:

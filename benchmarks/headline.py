@@ -164,12 +164,6 @@ def _mean(taus: Sequence[float]) -> str:
     return f'{np.mean(taus):+.2f} [{np.mean(taus) - half:+.2f}, {np.mean(taus) + half:+.2f}]'
 
 
-def _found(frame: pd.DataFrame, experiment: str, method: str, budget: int) -> str | None:
-    rows = acenas_tables.of_all_seeds(frame, experiment)
-    rows = rows[(rows['method'] == method) & (rows['budget'] == budget)]
-    return f'{int(rows["trained"].notna().sum())} of {len(rows)}' if len(rows) else None
-
-
 def _span(values: Sequence[float], form: str) -> str:
     low, high = f'{min(values):{form}}', f'{max(values):{form}}'
     return low if low == high else f'{low} to {high}'

@@ -195,8 +195,8 @@ def run_experiment(tmp_path, monkeypatch):
     monkeypatch.setattr('nni.nas.experiment.experiment.Experiments',
                         functools.partial(Experiments, str(tmp_path)))
 
-    def run(space, evaluator, strategy):
-        config = NasExperimentConfig.default(space, evaluator, strategy)
+    def run(space, evaluator, strategy, config=None):
+        config = config or NasExperimentConfig.default(space, evaluator, strategy)
         config.experiment_working_directory = tmp_path
         experiment = NasExperiment(space, evaluator, strategy, config)
         try:

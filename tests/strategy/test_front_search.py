@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 
@@ -12,10 +11,7 @@ import torch
 import yaml
 from helpers.spaces import Tiny
 from nni.mutable import Categorical
-from nni.nas.experiment import NasExperiment
-from nni.nas.experiment import experiment as nni_experiment
 from nni.nas.experiment.config import NasExperimentConfig
-from nni.tools.nnictl.config_utils import Experiments
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.config import ConfigError, build_search, read_config
@@ -256,22 +252,12 @@ def test_search_files(tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, run_experiment):
     """Return a function that searches a table in an experiment, which has ended."""
-    monkeypatch.setattr(nni_experiment, 'Experiments',
-                        functools.partial(Experiments, str(tmp_path)))
-
     def run(space, samples, metrics, search):
         TabularBenchmark(samples, metrics).to_csv(tmp_path / 'table.csv')
-        config = NasExperimentConfig('sequential', 'simplified')
-        config.experiment_working_directory = tmp_path
-        experiment = NasExperiment(space, TableEvaluator(str(tmp_path / 'table.csv')), search,
-                                   config)
-        try:
-            experiment.run()
-        finally:
-            experiment.stop()
-        return experiment
+        return run_experiment(space, TableEvaluator(str(tmp_path / 'table.csv')), search,
+                              NasExperimentConfig('sequential', 'simplified'))
     return run
 
 
