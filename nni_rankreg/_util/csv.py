@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..typing import Sample
 from .error import brief
@@ -72,7 +72,7 @@ def _choices(start: str, fields: Sequence[str]) -> list[Any]:
 
 
 def _parse(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse)
+    return json.loads(text, parse_constant=_infinity)
 
 
 def csv_sample(text: str) -> Sample:
@@ -83,8 +83,11 @@ def csv_sample(text: str) -> Sample:
     return sample
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f'Expected choices, got {constant}, which is none.')
+def _infinity(constant: str) -> float:
+    """Return the infinity of this name, such as the order of a norm; NaN is no choice."""
+    if constant == 'NaN':
+        raise ValueError('Expected choices, got NaN, which is none.')
+    return float(constant)
 
 
 def read_csv_header(path: str | os.PathLike[str]) -> list[str]:

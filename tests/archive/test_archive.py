@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import pickle
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.killed import acknowledged
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nni_rankreg.archive import Archive, ArchiveError
@@ -42,6 +43,7 @@ metrics = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max
 @pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(architectures, metrics), max_size=6))
+@example([({'norm': {'order': [math.inf, -math.inf]}}, 0.)])
 def test_round_trip(entries):
     expected: dict = {}
     for sample, metric in entries:
