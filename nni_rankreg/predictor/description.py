@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..sampler import UniformSampler
-from ..typing import Sample, Space, sample_key
+from ..typing import Sample, Space, sample_keys
 from .encoder import default_encoder
 from .evidence import Evidence, EvidenceEncoder
 from .graph import StructuredEncoder
@@ -18,7 +18,8 @@ from .structure import structure_features
 __all__ = ['Description']
 
 _REFERENCE = 1000
-_REMEMBERED = 50_000  # architectures, which take a few hundred bytes to some kilobytes each
+_REMEMBERED = 2 ** 28  # bytes of architectures that have been described
+_OVERHEAD = 400        # bytes of the key of an architecture and of the objects that hold its row
 
 
 class Description:
@@ -62,34 +63,42 @@ class Description:
         """Return the features of N architectures, shape (N, K), float32."""
         return self._described(samples)[:, :-1]
 
+    def with_prior(self, samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the features of N architectures, and what the evidence says as a whole of them.
+
+        This is the normal score of the vote, shape (N,), float64, 0 without evidence: what a
+        predictor expects before it has seen any result, but for the scale.
+        """
+        described = self._described(samples)
+        vote = np.zeros(len(samples)) if self.evidence is None else described[:, -1]
+        return described[:, :-1], vote.astype(np.float64)
+
     def _described(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return the features of N architectures, and the last one as it is, in one more column."""
         if self._scale is None:
             self._scale = self._scale_of(self._raw(self.reference))
-        keys = [sample_key(sample) for sample in samples]
+        keys = sample_keys(samples)
         found = {key: self._rows[key] for key in keys if key in self._rows}
         missing = {key: sample for key, sample in zip(keys, samples) if key not in found}
         if missing:
-            kept, mean, deviation = self._scale
-            raw = self._raw(list(missing.values()))
-            rows = np.column_stack([(raw[:, kept] - mean) / deviation, raw[:, -1]])
-            new = dict(zip(missing, rows.astype(np.float32)))
+            new = dict(zip(missing, self._rows_of(list(missing.values()), self._scale)))
             found.update(new)
-            if len(self._rows) + len(new) > _REMEMBERED:
-                self._rows.clear()
-            self._rows.update(islice(new.items(), _REMEMBERED))
+            self._remember(new)
         empty = np.zeros((0, len(self._scale[0]) + 1), dtype=np.float32)
         return np.stack([found[key] for key in keys]) if keys else empty
 
-    def prior(self, samples: Sequence[Sample]) -> np.ndarray:
-        """Return what the evidence says as a whole of N architectures, shape (N,), float64.
+    def _rows_of(self, samples: Sequence[Sample],
+                 scale: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+        kept, mean, deviation = scale
+        raw = self._raw(samples)
+        return np.column_stack([(raw[:, kept] - mean) / deviation, raw[:, -1]]).astype(np.float32)
 
-        It is the normal score of the vote, 0 without evidence: what a predictor expects before it
-        has seen any result, but for the scale.
-        """
-        if self.evidence is None:
-            return np.zeros(len(samples))
-        return self._described(samples)[:, -1].astype(np.float64)
+    def _remember(self, new: dict[str, np.ndarray]) -> None:
+        """Keep as many rows as fit; if not all do, those before are forgotten."""
+        room = _REMEMBERED // (next(iter(new.values())).nbytes + _OVERHEAD)
+        if len(self._rows) + len(new) > room:
+            self._rows.clear()
+        self._rows.update(islice(new.items(), room))
 
     @property
     def reference(self) -> Sequence[Sample]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..archive import Archive
 from ..proxy import ProxyScorer
 from ..sampler import UniformSampler
-from ..typing import Constraints, Sample, Scorer, sample_key
+from ..typing import Constraints, Sample, Scorer, sample_keys
 from .graph import Graphs, StructuredEncoder
 from .target import ranks_among
 
@@ -167,7 +167,7 @@ class Evidence:
 
     def _scores(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return the scores of N architectures, shape (N, K); the worst is minus infinity."""
-        keys = [sample_key(sample) for sample in samples]
+        keys = sample_keys(samples)
         found = np.empty((len(keys), len(self.names)))
         for column, name in enumerate(self.names):
             known = self._known[name]

@@ -115,10 +115,8 @@ class GaussianProcess(MeanScorer):
 
     def _features(self, samples: Sequence[Sample]) -> np.ndarray:
         """Return what the kernels see of N architectures, the vote last if there is one."""
-        features = self.description(samples)
-        if self.description.evidence is None:
-            return features
-        return np.column_stack([features, self.description.prior(samples)])
+        features, vote = self.description.with_prior(samples)
+        return features if self.description.evidence is None else np.column_stack([features, vote])
 
 
 class _ProportionalToVote(DotProduct):

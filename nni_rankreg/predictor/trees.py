@@ -87,11 +87,11 @@ class Trees(MeanScorer):
             If there are too few, shapes do not fit, or a metric is not finite.
         """
         scores = metric_scores(metric, len(samples))
-        vote = self.description.prior(samples)
+        features, vote = self.description.with_prior(samples)
         weight = self.prior / (self.prior + len(samples))
         self._slope = weight * float(vote @ scores) / float(vote @ vote + 1)
         self._forest = ExtraTreesRegressor(**self._options).fit(
-            self.description(samples), scores - self._slope * vote)
+            features, scores - self._slope * vote)
         return self
 
     def predict(self, samples: Sequence[Sample]) -> Prediction:
@@ -106,7 +106,7 @@ class Trees(MeanScorer):
         """
         if self._forest is None:
             raise RuntimeError('Expected fitted trees; call fit first.')
-        features = self.description(samples)
+        features, vote = self.description.with_prior(samples)
         each = np.stack([tree.tree_.predict(features)[:, 0] for tree in self._forest.estimators_])
-        mean = self._slope * self.description.prior(samples) + each.mean(axis=0)
+        mean = self._slope * vote + each.mean(axis=0)
         return Prediction(torch.from_numpy(mean), torch.from_numpy(each.std(axis=0)))

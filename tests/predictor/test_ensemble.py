@@ -185,11 +185,11 @@ def test_description_is_structure_and_evidence_of_unit_scale():
 
 def test_what_is_remembered_is_bounded(monkeypatch):
     expected = Description(SPACE)(UNSEEN)
-    monkeypatch.setattr('nni_rankreg.predictor.description._REMEMBERED', 50)
+    monkeypatch.setattr('nni_rankreg.predictor.description._REMEMBERED', 50_000)
     description = Description(SPACE)
     for rows in (slice(0, 30), slice(20, 60), slice(0, 200), slice(10, 40)):
         np.testing.assert_array_equal(description(UNSEEN[rows]), expected[rows])
-        assert 0 < len(description._rows) <= 50
+        assert 0 < sum(row.nbytes for row in description._rows.values()) <= 50_000
 
 
 def test_process_predicts_part_by_part(monkeypatch):

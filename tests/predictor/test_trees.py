@@ -57,7 +57,7 @@ def test_they_learn_what_the_vote_does_not_tell(prior):
     scores = np.array([*map(statistics.NormalDist().inv_cdf, (
         (np.array(worth(FEW)) < one).mean() + (worth(FEW) == one).mean() / 2
         for one in worth(FEW)))])
-    vote, other = description.prior(FEW), description.prior(UNSEEN)
+    vote, other = (description.with_prior(samples)[1] for samples in (FEW, UNSEEN))
     slope = prior / (prior + 40) * sum(vote * scores) / (sum(vote ** 2) + 1)
     forest = ExtraTreesRegressor(30, max_features=.2, random_state=3).fit(
         description(FEW), scores - slope * vote)
