@@ -96,7 +96,7 @@ class Loaders:
             self.ranking = recipe.loader
             if recipe.loader is None:
                 loader, self.ranking = split_loader(
-                    loader, ranking_batch_size=recipe.batch_size, **self._split)
+                    loader, held_out_batch_size=recipe.batch_size, **self._split)
         self.training = loader
         self._resume()
         return loader

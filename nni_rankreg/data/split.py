@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 _SHIFT = 50  # examples by which the cut is moved at most
 
 
-def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int | None = None,
+def split_loader(loader: DataLoader, *, seed: int = 0, held_out_batch_size: int | None = None,
                  rank: int = 0, processes: int = 1) -> tuple[Any, Any]:
     """Return loaders of two random halves of a loader's data, with its settings.
 
@@ -40,7 +40,7 @@ def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int |
         Any DataLoader.
     seed
         Of the split and of the order of both halves.
-    ranking_batch_size
+    held_out_batch_size
         Batch size of the second half; None is that of `loader`.
     rank, processes
         Of a distributed training, whose processes divide the second half; Lightning divides the
@@ -55,7 +55,7 @@ def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int |
     ------
     ValueError
         If `loader` is not a DataLoader, if there are fewer than two examples, if a half would have
-        no batch, as its ``drop_last`` is set, or if its batches cannot have `ranking_batch_size`.
+        no batch, as its ``drop_last`` is set, or if its batches cannot have `held_out_batch_size`.
 
     Examples
     --------
@@ -72,9 +72,9 @@ def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int |
     batches: Any = loader.batch_sampler
     stream = isinstance(loader.dataset, IterableDataset)
     own = batches is not None and type(batches) is not BatchSampler
-    if (stream or own or batches is None) and ranking_batch_size is not None:
+    if (stream or own or batches is None) and held_out_batch_size is not None:
         raise ValueError('Expected a DataLoader with a batch size, to make held-out batches of '
-                         f'{ranking_batch_size}, got batches that '
+                         f'{held_out_batch_size}, got batches that '
                          f'{"a stream" if stream else "something else"} makes. Pass '
                          'HeldOut(loader) as held_out to the strategy.')
     if stream:
@@ -87,7 +87,7 @@ def split_loader(loader: DataLoader, *, seed: int = 0, ranking_batch_size: int |
     sampler = loader.sampler if batches is None else batches.sampler
     if isinstance(sampler, DistributedSampler):
         rank, processes = sampler.rank, sampler.num_replicas
-    return _Split(loader, sampler, seed).halves(ranking_batch_size, rank, processes)
+    return _Split(loader, sampler, seed).halves(held_out_batch_size, rank, processes)
 
 
 class Turns:
@@ -145,13 +145,13 @@ class _Split:
         self.drop_last = batches is not None and batches.drop_last
         self.mixed = _shuffled(drawable(sampler, loader.dataset), seed)
 
-    def halves(self, ranking_batch_size: int | None, rank: int,
+    def halves(self, held_out_batch_size: int | None, rank: int,
                processes: int) -> tuple[DataLoader, DataLoader]:
         """Return both; see `split_loader`."""
         count, once = len(self.mixed), draws_all(self.sampler, self.loader.dataset)
         divided = isinstance(self.sampler, DistributedSampler)
         draws = count if once or divided else _length(self.sampler, count)
-        sizes = self.batch_size or 1, ranking_batch_size or self.batch_size or 1
+        sizes = self.batch_size or 1, held_out_batch_size or self.batch_size or 1
         first = _first_half(draws, sizes, processes, self.drop_last)
         half = first if draws == count else (count + 1) // 2
         part = (count - half) // processes  # of the same size for all

@@ -61,7 +61,7 @@ def test_order(shuffle):
 @pytest.mark.parametrize('size, first, second', [
     (None, [4, 4, 3], [4, 4, 2]), (3, [4, 4, 2], [3, 3, 3, 2])])  # and not 3, 3, 3, 1
 def test_batch_sizes(size, first, second):
-    train, ranking = split_loader(DataLoader(DATA, 4), ranking_batch_size=size)
+    train, ranking = split_loader(DataLoader(DATA, 4), held_out_batch_size=size)
     assert [len(batch) for batch, in train] == first
     assert [len(batch) for batch, in ranking] == second
 
@@ -129,7 +129,7 @@ def test_a_stream_is_split_by_turns(caplog):
         DATA, batch_sampler=[[0, 1], [2, 3]])], ids=['stream', 'no batches', 'batches'])
 def test_batches_that_are_made_elsewhere_have_their_size(loader):
     with pytest.raises(ValueError, match='Expected a DataLoader with a batch size.*of 3.*Pass'):
-        split_loader(loader, ranking_batch_size=3)
+        split_loader(loader, held_out_batch_size=3)
 
 
 def test_a_data_set_that_makes_its_batches():
@@ -200,7 +200,7 @@ def test_draws_are_random_and_of_the_seed(name):
 
 def test_the_number_of_draws_is_halved():
     train, ranking = split_loader(DataLoader(DATA, 4, sampler=RandomSampler(
-        DATA, replacement=True, num_samples=32)), ranking_batch_size=8)
+        DATA, replacement=True, num_samples=32)), held_out_batch_size=8)
     assert [len(batch) for batch, in train] == [4] * 4 and len(train) == 4
     assert [len(batch) for batch, in ranking] == [8, 8]
 
@@ -281,12 +281,12 @@ def test_processes_divide_the_half_that_ranks(count, part):
 
 @pytest.mark.parametrize('options, found', [
     ({'batch_size': 64, 'drop_last': True}, '50 and 50 examples for batches of 64 and 64'),
-    ({'batch_size': 32, 'drop_last': True, 'ranking_batch_size': 64}, 'batches of 32 and 64')])
+    ({'batch_size': 32, 'drop_last': True, 'held_out_batch_size': 64}, 'batches of 32 and 64')])
 def test_halves_without_a_batch(options, found):
-    ranking = options.pop('ranking_batch_size', None)
+    ranking = options.pop('held_out_batch_size', None)
     loader = DataLoader(TensorDataset(torch.arange(100)), shuffle=True, **options)
     with pytest.raises(ValueError, match=f'Expected halves with a batch each.*{found}'):
-        split_loader(loader, ranking_batch_size=ranking)
+        split_loader(loader, held_out_batch_size=ranking)
 
 
 @pytest.mark.parametrize('count', range(5, 80))
@@ -294,7 +294,7 @@ def test_halves_without_a_batch(options, found):
 def test_no_half_ends_with_a_batch_of_one(count, size, ranking, processes):
     """And the cut is in the middle wherever it may be."""
     loader = DataLoader(TensorDataset(torch.arange(count)), size)
-    halves = split_loader(loader, ranking_batch_size=ranking, processes=processes)
+    halves = split_loader(loader, held_out_batch_size=ranking, processes=processes)
     first, second = (len(half.dataset) for half in halves)
     parts = -(-first // processes), second
 

@@ -156,7 +156,7 @@ def test_own_ranking_data(train, make_evaluator, make_loader):
     assert trained.module.loaders.training is loader and trained.module.loaders.ranking is own
 
 
-def test_ranking_batch_size(train, make_evaluator, make_loader):
+def test_held_out_batch_size(train, make_evaluator, make_loader):
     trained = train(SPOS([EqualCostControl(1, schedule=ALWAYS)], held_out=HeldOut(batch_size=2)),
                      make_evaluator(make_loader(16, 4)))
     loaders = trained.module.loaders
@@ -277,7 +277,7 @@ def test_constant_scores_order_nothing(train, make_evaluator):
 
 
 @pytest.mark.parametrize('batches', [1, None])
-def test_score_batches_and_metric(batches, train, make_evaluator, make_loader):
+def test_scores_of_some_batches_by_a_metric(batches, train, make_evaluator, make_loader):
     validation = make_loader(12, 4, seed=1)
     trained = train(SPOS(metric='val_acc', scoring=Scoring(batches=batches)),
                      make_evaluator(validation=validation))

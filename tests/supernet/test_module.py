@@ -138,7 +138,7 @@ class Counted:
             yield batch
 
 
-def test_ranking_batches_are_drawn_only_when_needed(make_module, make_loader, fit):
+def test_held_out_batches_are_drawn_only_when_needed(make_module, make_loader, fit):
     ranking = Counted(make_loader(16, 8))  # 2 batches, 3 steps an epoch
     module = make_module(terms(EqualCostControl(1, schedule=Schedule(warmup=1))),
                          held_out=ranking)
@@ -149,7 +149,7 @@ def test_ranking_batches_are_drawn_only_when_needed(make_module, make_loader, fi
 @pytest.mark.parametrize('batches, message', [
     (None, 'Expected held-out batches for the regularisers.*, got none'),
     ([], 'Expected at least one batch of held-out data, got none.*smaller batch size')])
-def test_no_ranking_batches(batches, message, make_module, make_loader, fit):
+def test_no_held_out_batches(batches, message, make_module, make_loader, fit):
     module = make_module(terms(EqualCostControl(1, schedule=ALWAYS)), held_out=batches)
     with pytest.raises(ValueError, match=message):
         fit(module, make_loader())
