@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import shutil
@@ -62,6 +63,17 @@ QUIET = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False
 def pytest_configure():
     """Let programs that tests start compute on one thread; they are small, and share the cores."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage meanwhile, nor later among the million objects of what is imported."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -62,7 +62,7 @@ def test_what_was_kept_survives_a_kill(archive, writes):
 
 def write(path, scorer):
     archive = Archive(path)
-    for number in range(150):
+    for number in range(50):
         archive.add_scores(scorer, {str(number): float(number)})
         archive.add_scores('both', {str(number): float(number)})
 
@@ -76,5 +76,5 @@ def test_two_processes_lose_nothing(tmp_path):
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0, 0]
-    expected = {str(number): float(number) for number in range(150)}
+    expected = {str(number): float(number) for number in range(50)}
     assert all(Archive(path).scores(scorer) == expected for scorer in ('a', 'b', 'both'))

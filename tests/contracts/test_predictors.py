@@ -32,13 +32,20 @@ PREDICTORS = {
 EVERY = pytest.mark.parametrize('name', PREDICTORS)
 
 
-@pytest.fixture(params=SPACES)
+@pytest.fixture(scope='module', params=SPACES)
 def problem(request):
     """Return a space, architectures, and how often each has the good choice."""
     make_space, good = SPACES[request.param]
     space = make_space()
     samples = UniformSampler(space, seed=0).distinct(60)
     return space, samples, [float(list(sample.values()).count(good)) for sample in samples]
+
+
+@pytest.fixture(scope='module', params=PREDICTORS)
+def fitted(request, problem):
+    """Return a predictor that has learnt from the first 40 architectures."""
+    space, samples, metric = problem
+    return PREDICTORS[request.param](space, 0).fit(samples[:40], metric[:40])
 
 
 def missing():
@@ -60,19 +67,16 @@ def test_none_is_missing(monkeypatch):
     assert missing() == {'OtherPredictor'}
 
 
-@EVERY
-def test_scores(name, problem):
+def test_scores(fitted, problem):
     """They are finite, one for each architecture, and learnt from the results."""
-    space, samples, metric = problem
-    predictor = PREDICTORS[name](space, 0)
-    assert predictor.fit(samples[:40], metric[:40]) is predictor
-    scores = predictor.score(samples)
+    _, samples, metric = problem
+    scores = fitted.score(samples)
     assert scores.shape == (60,) and scores.dtype == torch.float64 and scores.isfinite().all()
     assert kendall_tau(scores[:40], metric[:40]) > .3
-    mean, spread = predictor.predict(samples)
-    assert torch.equal(predictor(samples), scores) and torch.equal(mean, scores)
+    mean, spread = fitted.predict(samples)
+    assert torch.equal(fitted(samples), scores) and torch.equal(mean, scores)
     assert spread.shape == (60,) and (spread >= 0).all()
-    assert predictor.score([]).shape == predictor.predict([]).spread.shape == (0,)
+    assert fitted.score([]).shape == fitted.predict([]).spread.shape == (0,)
 
 
 @EVERY
@@ -80,7 +84,8 @@ def test_fit_depends_on_results_and_seed_alone(name, problem):
     """Not on earlier fits, nor on the global generators, which it leaves alone."""
     space, samples, metric = problem
     first, second, other = (PREDICTORS[name](space, seed) for seed in (0, 0, 1))
-    scores = first.fit(samples[:40], metric[:40]).score(samples)
+    assert first.fit(samples[:40], metric[:40]) is first
+    scores = first.score(samples)
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
@@ -92,19 +97,15 @@ def test_fit_depends_on_results_and_seed_alone(name, problem):
         assert not torch.equal(other.fit(samples[:40], metric[:40]).score(samples), scores)
 
 
-@EVERY
-def test_a_score_does_not_depend_on_company(name, problem):
-    space, samples, metric = problem
-    predictor = PREDICTORS[name](space, 0).fit(samples[:40], metric[:40])
-    torch.testing.assert_close(predictor.score(samples[5:9]), predictor.score(samples)[5:9])
+def test_a_score_does_not_depend_on_company(fitted, problem):
+    _, samples, _ = problem
+    torch.testing.assert_close(fitted.score(samples[5:9]), fitted.score(samples)[5:9])
 
 
-@EVERY
-def test_copies_score_alike(name, problem):
-    space, samples, metric = problem
-    predictor = PREDICTORS[name](space, 0).fit(samples[:40], metric[:40])
-    copied = pickle.loads(pickle.dumps(predictor))
-    assert torch.equal(copied.score(samples), predictor.score(samples))
+def test_copies_score_alike(fitted, problem):
+    _, samples, _ = problem
+    copied = pickle.loads(pickle.dumps(fitted))
+    assert torch.equal(copied.score(samples), fitted.score(samples))
 
 
 @EVERY

@@ -55,7 +55,8 @@ def mixed():
 
 SPACES = {
     'mixed': mixed, "a user's": Users,
-    'NasBench101': lambda: own.NasBench101(4, 1, 1), "NNI's NasBench101": HubNasBench101,
+    'NasBench101': lambda: own.NasBench101(4, 1, 1),
+    "NNI's NasBench101": lambda: HubNasBench101(4, 1, 1),
     'NasBench201': lambda: own.NasBench201(4, 1),
     'DARTSSpace': lambda: own.DARTSSpace((4, 8), (3, 6)),
     "NNI's DARTS": lambda: DARTS(4, 3, 'cifar'), 'ENAS': lambda: own.ENAS(4, 4),

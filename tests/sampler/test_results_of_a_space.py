@@ -15,7 +15,7 @@ from nni_rankreg.space import DARTSSpace, NasBench101
 from nni_rankreg.typing import Results, sample_key
 
 SPACES = {'mixed': mixed, 'DARTSSpace': lambda: DARTSSpace(width=4, num_cells=3),
-          'NasBench101': NasBench101, 'AutoFormer': AutoFormer}
+          'NasBench101': lambda: NasBench101(4, 1, 1), 'AutoFormer': AutoFormer}
 
 
 def respelled(choice, random):

@@ -591,9 +591,10 @@ def uninterrupted(tmp_path_factory, table):
 
 # The first record is that of the evaluation; then 3 landmarks, a super-net, its 2 best, twice.
 @pytest.mark.parametrize('number, before, stage', [
-    (1, True, 'start'), (3, True, 'landmarks'), (3, False, 'landmarks'), (5, True, 'super-net'),
-    (5, False, 'super-net'), (6, False, 'best'), (8, True, 'second super-net'),
-    (10, False, 'end')])
+    (3, False, 'landmarks'), (5, True, 'super-net'),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+        (1, True, 'start'), (3, True, 'landmarks'), (5, False, 'super-net'), (6, False, 'best'),
+        (8, True, 'second super-net'), (10, False, 'end')))])
 def test_killed_search_is_resumed(tmp_path, table, uninterrupted, number, before, stage):
     child = multiprocessing.get_context('fork').Process(
         target=search_and_die, args=(tmp_path, table, number, before))

@@ -1,4 +1,4 @@
-"""A played NNI manager."""
+"""A played NNI manager, which leaves hardly anything to wait for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ from nni_rankreg.host.run import submission
 
 @pytest.fixture
 def manager(monkeypatch):
-    monkeypatch.setattr(submission, '_PATIENCE', 1.)
-    monkeypatch.setattr(submission, '_QUIET', 0.6)
+    monkeypatch.setattr(submission, '_PATIENCE', 0.1)
+    monkeypatch.setattr(submission, '_QUIET', 0.4)
     manager = Manager(monkeypatch)
     yield manager
     manager.hold.set()
     manager.commands.put(None)
     manager.engine.shutdown()
+
+
+@pytest.fixture
+def patient(manager, monkeypatch):
+    """Wait longer for what is on its way, which matters to some tests on a busy machine."""
+    monkeypatch.setattr(submission, '_PATIENCE', 1.)

@@ -138,7 +138,7 @@ def test_trial_final_results(manager, monkeypatch, final, expected):
     assert others == [2 / 8, 3 / 8]
 
 
-def test_final_result_that_comes_after_the_end(manager):
+def test_final_result_that_comes_after_the_end(manager, patient):
     manager.late = True
     assert run(manager.runner(), [job(3), job(5)])[0] == [3 / 8, 5 / 8]
 
@@ -170,7 +170,7 @@ def test_error_text_of_a_trial(manager, status, text, expected, failed_as):
     manager.failed_as, _, end = failed_as.partition(' ')
     manager.message = f'exit status {end}' if end.isdigit() else end or None
     server = HTTPServer(('localhost', 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     try:
         manager.port = server.server_port
         (failure, other), _ = run(manager.runner(1), [job(6), job(2)])
@@ -224,7 +224,7 @@ def test_slow_manager(manager):
 
 
 @pytest.mark.parametrize('limit, workers', [(1, 2), (1, 1), (3, 2), (2, 8)])
-def test_max_trial_number_is_too_small(manager, limit, workers):
+def test_max_trial_number_is_too_small(manager, patient, limit, workers):
     """NNI takes more trials than that, and never runs them."""
     manager.limit, done = limit, {}
     with pytest.raises(SearchError, match=rf'budget for {5 - limit} more trials, got none: the '
@@ -233,11 +233,11 @@ def test_max_trial_number_is_too_small(manager, limit, workers):
     assert sorted(done.items()) == [(index, index / 8) for index in range(limit)]
 
 
-def test_trials_end_before_the_lack_of_budget_ends_the_search(manager):
+def test_trials_end_before_the_lack_of_budget_ends_the_search(manager, patient):
     manager.hold.clear()
     runner, done = manager.runner(), {}
     threading.Timer(0.3, setattr, [manager, 'status', 'NO_MORE_TRIAL']).start()
-    threading.Timer(1.5, manager.hold.set).start()
+    threading.Timer(0.8, manager.hold.set).start()
     with pytest.raises(SearchError, match='budget for 1 more trials, .* is NO_MORE_TRIAL'):
         runner.run([job(1), job(2), job(3)], done.__setitem__)
     assert done == {0: 1 / 8, 1: 2 / 8}
