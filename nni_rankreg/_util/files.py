@@ -47,7 +47,9 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(part, path)
     except (OSError, RuntimeError) as error:  # PyTorch's writer knows no error of the disk
         part.unlink(missing_ok=True)
-        free = shutil.disk_usage(part.parent).free // 2 ** 20 if part.parent.is_dir() else 0
+        if not part.parent.is_dir():
+            raise FileNotFoundError(f'Expected the folder of {path}, got none.') from error
+        free = shutil.disk_usage(part.parent).free // 2 ** 20
         raise OSError(f'Expected to write {path}, got: {one_line(error)[:200]}. There are {free} '
                       'MiB free; make room, and start again.') from error
     except BaseException:

@@ -117,7 +117,8 @@ def recipe_of(target: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     if any(inspect.isclass(one) and issubclass(one, Mapping) for one in kinds):
         return None
     classes = [one for one in hints     # Path lies in pathlib._local under Python 3.13
-               if inspect.isclass(one) and one.__module__.split('.')[0] not in _PLAIN]
+               if inspect.isclass(one) and get_origin(one) is None  # Sequence[int] under 3.10
+               and one.__module__.split('.')[0] not in _PLAIN]
     fitting = classes if len(classes) == 1 else [one for one in classes if _takes(one, arguments)]
     if classes and (len(fitting) != 1 or inspect.isabstract(fitting[0])):
         names = ' or '.join(one.__name__ for one in classes)

@@ -58,3 +58,10 @@ def test_a_full_disk_is_told_of_and_leaves_the_file_as_it_was(write, tmp_path):
     assert message.startswith(f'Expected to write {path}, got: ') and '\n' not in message
     assert 'MiB free; make room, and start again.' in message
     assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_gone_is_no_full_disk(tmp_path):
+    path = tmp_path / 'gone' / 'weights.pt'
+    with (pytest.raises(FileNotFoundError, match=f'Expected the folder of {path}, got none.'),
+          replaced_file(path) as part):
+        part.write_text('new')

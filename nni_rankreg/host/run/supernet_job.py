@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,24 @@ class SuperNetModelSpace(ExecutableModelSpace):
     evaluator
         Trains the super-net.
     job
-        What to train it with and what to return.
+        What to train it with and what to return, or what returns that when a trial asks for it.
     results_file
         Where the results of the job are, as of `ResultsFile`.
     summarise
         Whether to write a summary for the web UI.
     """
 
-    def __init__(self, space: Any, evaluator: Any, job: SuperNet, results_file: str,
-                 summarise: bool = False):
+    def __init__(self, space: Any, evaluator: Any, job: SuperNet | Callable[[], SuperNet],
+                 results_file: str, summarise: bool = False):
         super().__init__(ModelStatus.Frozen)
-        self.space, self.evaluator, self.job = space, evaluator, job
+        self.space, self.evaluator, self._job = space, evaluator, job
         self.results_file = results_file
         self.sample, self.summarise = None, summarise
+
+    @cached_property
+    def job(self) -> SuperNet:
+        """What to train it with and what to return."""
+        return self._job() if callable(self._job) else self._job
 
     def execute(self) -> None:
         """Train and search the super-net, and report its best architectures as final result."""
@@ -116,11 +122,16 @@ class SuperNetModelSpace(ExecutableModelSpace):
     def _load(cls, **state: Any) -> SuperNetModelSpace:
         space = nni.common.serializer.SerializableObject(
             state['symbol'], state['args'], state['kwargs'])
-        weak = UniformDraw(**state['weak']) if 'weak' in state else None
-        job = SuperNet(state['oneshot'], read_results_file(state['results']), state['top'],
-                       state['weights'], state['save'], state['title'], weak,
-                       state.get('accept'))
-        return cls(space, state['evaluator'], job, state['results'], SUMMARY in state)
+        # Not read here: NNI loads the parameters once more in the tuner when the trial has ended.
+        return cls(space, state['evaluator'], partial(_job_of, state), state['results'],
+                   SUMMARY in state)
+
+
+def _job_of(state: Mapping[str, Any]) -> SuperNet:
+    """Return the job of a trial, with the results in its file."""
+    weak = UniformDraw(**state['weak']) if 'weak' in state else None
+    return SuperNet(state['oneshot'], read_results_file(state['results']), state['top'],
+                    state['weights'], state['save'], state['title'], weak, state.get('accept'))
 
 
 def _check_folder(folder: Path) -> None:
