@@ -43,6 +43,7 @@ class Manager:
         self.added, self.restarted, self.failed_as, self.message = [], {}, 'FAILED', None
         self.dying, self.parameters, self.trained, self.killed = set(), deque(), Counter(), []
         self.status, self.assessor, self.intermediate = 'RUNNING', None, None
+        self.left = False
         self.hold.set()
         self.engine = TrainingServiceExecutionEngine(self)
 
@@ -79,6 +80,9 @@ class Manager:
 
     def connect(self):
         pass
+
+    def disconnect(self):
+        self.left = True
 
     def _send(self, command, data):
         self.killed.append((command, json.loads(data)))

@@ -140,7 +140,7 @@ class TrialAdapter(EngineAdapter):
         self._current: dict[int, ExecutableModelSpace] = {}  # of those that the listener has
         self._late: deque[Event] = deque()       # that nobody has heard of
         self._hear: Callable[[Any], None] | None = None
-        with _expecting_an_answer():
+        with _expecting_an_answer(engine):
             assessor = make_assessor(engine.nodejs_binding)
         self._judge = None if assessor is None else Judge(assessor, engine._channel)
         engine._channel.on_report_metric_data(self._hear_report)
@@ -171,7 +171,7 @@ class TrialAdapter(EngineAdapter):
 
     def _last_parameter_id(self) -> int:
         """Return the last id that an earlier start has used; NNI's own engine fails at times."""
-        with _expecting_an_answer():
+        with _expecting_an_answer(self.engine):
             trials = list_trials(self.engine.nodejs_binding)
         return max((record['parameter_id'] for trial in trials
                     for record in trial['hyperParameters']), default=-1)
@@ -201,7 +201,7 @@ class TrialAdapter(EngineAdapter):
         SearchError
             If the manager is gone.
         """
-        with _expecting_an_answer():
+        with _expecting_an_answer(self.engine):
             if not self.engine._channel_listen_thread.is_alive():
                 raise ConnectionError('it has closed the connection')
             try:
@@ -216,10 +216,13 @@ class TrialAdapter(EngineAdapter):
 
 
 @contextmanager
-def _expecting_an_answer() -> Iterator[None]:
+def _expecting_an_answer(engine: Any) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # NNI's channel would connect again: to the next manager at this port, which hears of its
+        # own search no more.
+        engine._channel.disconnect()
         raise SearchError(f'Expected the NNI manager to answer, got: {error}. Start again with the '
                           'same archive; finished trials are kept.') from error
 

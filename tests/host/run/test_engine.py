@@ -200,6 +200,7 @@ def test_manager_is_gone(manager, error, workers):
                                           'Start again with the same archive') as raised:
         runner.run([job(1), job(2)], pytest.fail)
     assert raised.value.__cause__ is error and no_callbacks(manager.engine)
+    assert manager.left                                      # the channel connects to no other
 
 
 def test_manager_has_closed_the_connection(manager):
