@@ -1,11 +1,9 @@
 """How many trainings does the closed loop need? Proxies, structure and results on real tables.
 
-Each search is the strategy `AceNAS` itself; a training is a look-up. Its evidence are published
-scores of the zero-cost proxies synflow, naswot and jacov (``zc_nb201_cifar10_full.npz``; 704 cells
-have none there and get the median), FLOPs and parameters; for NAS-Bench-101 the parameters alone.
-The first ten architectures are drawn from the best 6 % by the vote of the evidence, the others
-follow in rounds of five; one in ten is drawn at random, from which `reliability` is known. Of
-functional twins one is trained.
+Each search is the strategy `AceNAS` itself; a training is a look-up. Tables and evidence are those
+of ``problems.py``. The first ten architectures are drawn from the best 6 % by the vote of the
+evidence, the others follow in rounds of five; one in ten is drawn at random, from which
+`reliability` is known. Of functional twins one is trained.
 
 Methods, each with the same evidence and the same first round:
 
@@ -15,15 +13,13 @@ Methods, each with the same evidence and the same first round:
 * one-hot trees, uniform: randomised trees on operations alone, and a uniform first round: what a
   predictor gains without evidence and structure.
 
-Experiments: ``c100`` and ``c10`` search and report NATS-Bench's 200-epoch test accuracy, mean over
-seeds, over the 15,625 cells; ``c100-half`` and ``c10-half`` over the 7,984 cells with at most the
-median of parameters, where size tells little; ``nb101`` searches the 151,644 cells by validation
-accuracy. Settings were chosen with seeds 0 to 15; results are those of seeds 200 and later.
+Settings were chosen with seeds 0 to 15 of ``c100`` and ``c10``; results are those of seeds 200 and
+later.
 
 Each seed has a file of its own, written after each search: an interrupted benchmark goes on.
 
     python benchmarks/closed_loop.py --data ../shared/data --seeds 50
-    python benchmarks/closed_loop.py --data ../shared/data --seeds 20 --experiments [nb101]
+    python benchmarks/closed_loop.py --data ../shared/data --seeds 20 --experiments [nb101,darts]
 """
 
 from __future__ import annotations
@@ -31,10 +27,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import acenas_arms as arms
 import lightgbm
@@ -42,17 +37,16 @@ import numpy as np
 import pandas as pd
 import torch
 from jsonargparse import CLI
+from problems import Problem, problem
 from quiet import quiet
 from stored import each_seed, read
 
-from nni_rankreg.ablation.evidence import median_if_missing
 from nni_rankreg.ablation.run import write_json
 from nni_rankreg.metric import kendall_tau, relevance
 from nni_rankreg.plan import Job, Outcome, StandAlone, drive
 from nni_rankreg.predictor import (
     Description,
     Ensemble,
-    Evidence,
     GaussianProcess,
     Prediction,
     Predictor,
@@ -60,63 +54,12 @@ from nni_rankreg.predictor import (
 )
 from nni_rankreg.report import markdown_table
 from nni_rankreg.strategy import AceNAS, CandidatePool
-from nni_rankreg.typing import Sample, Scorer
+from nni_rankreg.typing import Sample
 
 BUDGET = 110
 REPORTED = (20, 30, 50, 60, 70, 110)
 EXPERIMENTS = ('c100', 'c10', 'c100-half', 'c10-half')
 METHODS = ('process', 'ensemble', 'trees', 'boosted', 'one-hot trees, uniform')
-
-
-class Problem(NamedTuple):
-    """A table to search."""
-
-    table: arms.Table
-    candidates: list[Sample]
-    evidence: Evidence
-    description: Description
-    operations: Description
-
-
-@cache
-def problem(experiment: str, data: Path) -> Problem:
-    """Return the table of an experiment, of functional twins the first."""
-    table, forms, scores, kept = (_nasbench101 if experiment == 'nb101' else _nasbench201)(
-        experiment, data)
-    _, first = np.unique(forms[kept], return_index=True)
-    candidates = [{'row': int(row)} for row in np.sort(kept[first])]
-    evidence = Evidence({}, scorers={name: _column(values) for name, values in scores.items()},
-                        reference=candidates)
-    reference = [candidates[row] for row in
-                 np.random.default_rng(0).permutation(len(candidates))[:1000]]
-    return Problem(table, candidates, evidence,
-                   Description({}, evidence=evidence, encoder=table, reference=reference),
-                   Description({}, encoder=arms.Flat(table), reference=reference))
-
-
-def _column(values: np.ndarray) -> Scorer:
-    return lambda samples: torch.from_numpy(
-        values[[sample['row'] for sample in samples]].astype(np.float64))
-
-
-def _nasbench201(experiment: str, data: Path) -> tuple[Any, ...]:
-    metric = f'test_{experiment.removesuffix("-half")}_200'
-    table = arms.nasbench201(data, Path(), metric, metric, 'none')
-    with (np.load(data / 'nb201.npz', allow_pickle=False) as cells,
-          np.load(data / 'zc_nb201_cifar10_full.npz', allow_pickle=False) as proxies):
-        params, forms = cells['params_c10'], cells['canonical']
-        scores = {**{name: median_if_missing(proxies[name])
-                     for name in ('synflow', 'naswot', 'jacov')},
-                  'flops': cells['flops_c10'], 'params': params}
-    half = experiment.endswith('-half')
-    kept = np.flatnonzero(params <= np.median(params)) if half else np.arange(len(params))
-    return table, forms, scores, kept
-
-
-def _nasbench101(experiment: str, data: Path) -> tuple[Any, ...]:
-    table = arms.nasbench101(data, 'none', uniform=False)
-    with np.load(data / 'nb101_weightsharing.npz', allow_pickle=False) as file:
-        return table, file['hash'], {'params': file['params']}, np.arange(len(file['hash']))
 
 
 class Boosted:
@@ -259,7 +202,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/closed_loop'), seeds: 
     Parameters
     ----------
     data
-        folder with nb201.npz, zc_nb201_cifar10_full.npz and nb101_weightsharing.npz
+        folder with the tables, and with cifar10/ for darts
     out
         folder of the results, one file a seed
     seeds
@@ -267,7 +210,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/closed_loop'), seeds: 
     first
         the first of them
     experiments
-        c100, c10, c100-half, c10-half, nb101
+        c100, c10, c100-half, c10-half, nb101, darts, digits, resnet48
     methods
         process, ensemble, trees, boosted, 'one-hot trees, uniform'
     budget

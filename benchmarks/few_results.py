@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from closed_loop import Problem, problem
 from jsonargparse import CLI
+from problems import Problem, problem
 from quiet import quiet
 from stored import read
 

@@ -34,9 +34,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from closed_loop import Lookup, Problem, problem
+from closed_loop import Lookup
 from jsonargparse import CLI
 from nni.mutable import Categorical
+from problems import Problem, problem
 from quiet import quiet
 from stored import read
 from torch import Tensor

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from numbers import Integral
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ...typing import Sample
 from ..codec import codec
+
+if TYPE_CHECKING:
+    from .space import NDSSpace
 
 __all__ = ['Genotype', 'encode_nds', 'decode_nds']
 
@@ -37,16 +40,8 @@ class Genotype(NamedTuple):
     depth: int | None = None
 
 
-class _Family(Protocol):
-    """What the code depends on: a class of spaces such as `DARTSSpace`."""
-
-    operations: Sequence[str]
-    nodes: int
-    merge: str
-
-
 @codec
-def encode_nds(sample: Sample, family: _Family) -> Genotype:
+def encode_nds(sample: Sample, family: type[NDSSpace]) -> Genotype:
     """Return the genotype of an architecture.
 
     Parameters
@@ -88,7 +83,7 @@ def encode_nds(sample: Sample, family: _Family) -> Genotype:
 
 
 @codec
-def decode_nds(genotype: Genotype, family: _Family) -> Sample:
+def decode_nds(genotype: Genotype, family: type[NDSSpace]) -> Sample:
     """Return the architecture of a genotype.
 
     Parameters
@@ -118,22 +113,22 @@ def decode_nds(genotype: Genotype, family: _Family) -> Sample:
     return {**sample, **{label: size for label, size in sizes.items() if size is not None}}
 
 
-def _labels(cell: str, family: _Family) -> list[tuple[str, str]]:
+def _labels(cell: str, family: type[NDSSpace]) -> list[tuple[str, str]]:
     """Return the labels of each operation and its input, in the order of the genotype."""
     return [(f'{cell}/op_{node}_{slot}', f'{cell}/input_{node}_{slot}')
             for node in _nodes(family) for slot in range(2)]
 
 
-def _nodes(family: _Family) -> Iterable[int]:
+def _nodes(family: type[NDSSpace]) -> Iterable[int]:
     return range(2, 2 + family.nodes)
 
 
-def _concat(pairs: _Pairs, family: _Family) -> tuple[int, ...]:
+def _concat(pairs: _Pairs, family: type[NDSSpace]) -> tuple[int, ...]:
     used = {source for _, source in pairs} if family.merge == 'loose_end' else set()
     return tuple(node for node in _nodes(family) if node not in used)
 
 
-def _check(pairs: _Pairs, family: _Family) -> None:
+def _check(pairs: _Pairs, family: type[NDSSpace]) -> None:
     fits = len(pairs) == 2 * family.nodes and all(
         name in family.operations and source in range(2 + index // 2)
         for index, (name, source) in enumerate(pairs))
