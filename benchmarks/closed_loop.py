@@ -59,6 +59,7 @@ from nni_rankreg.typing import Sample
 BUDGET = 110
 REPORTED = (20, 30, 50, 60, 70, 110)
 EXPERIMENTS = ('c100', 'c10', 'c100-half', 'c10-half')
+OTHERS = ('nb101', 'darts', 'digits', 'resnet48')
 METHODS = ('process', 'ensemble', 'trees', 'boosted', 'one-hot trees, uniform')
 
 
@@ -145,11 +146,19 @@ def run_seed(seed: int, data: Path, out: Path, wanted: list[tuple[str, str]],
             continue
         found, started = problem(experiment, data), time.perf_counter()
         result = search(method, found, seed, budget)
-        metric = found.table.metric[[one['row'] for one in found.candidates]]
-        best = np.flatnonzero(found.table.metric[result['rows']] == metric.max())
-        trained = int(best[0]) + 1 if len(best) else None
-        done[key] = {'trained': trained, 'seconds': time.perf_counter() - started, **result}
+        done[key] = {**progress(found, result['rows']), 'seconds': time.perf_counter() - started,
+                     **result}
         write_json(file, done)
+
+
+def progress(found: Problem, rows: list[int]) -> dict[str, Any]:
+    """Return after how many trainings the best was found, and the place of the best so far."""
+    metric = found.table.metric[[one['row'] for one in found.candidates]]
+    best = np.maximum.accumulate(found.table.metric[rows])
+    reached = np.flatnonzero(best == metric.max())
+    return {'trained': int(reached[0]) + 1 if len(reached) else None,
+            'places': {count: 1 + int((metric > best[count - 1]).sum())
+                       for count in REPORTED if count <= len(best)}}
 
 
 def results(out: Path) -> pd.DataFrame:
@@ -159,16 +168,22 @@ def results(out: Path) -> pd.DataFrame:
         for path in sorted(out.glob('seed-*.json')) for key, row in read(path).items()])
 
 
-def report(out: Path) -> str:
+def report(out: Path, experiments: Sequence[str] = EXPERIMENTS) -> str:
     """Return how many searches have found the best of their table, as Markdown."""
-    lines = []
-    for (experiment, method), rows in results(out).groupby(['experiment', 'method'], sort=False):
+    lines, found = [], results(out)
+    for experiment, method in product(experiments, METHODS):
+        rows = found[(found['experiment'] == experiment) & (found['method'] == method)]
+        if rows.empty:
+            continue
         trained = rows['trained'].fillna(np.inf)
+        places = [one['50'] for one in rows['places']]
         lines.append([experiment, method, len(rows),
                       *(int((trained <= count).sum()) for count in REPORTED),
-                      f'{trained.median():.0f}', f'{rows["seconds"].mean():.1f}'])
+                      f'{trained.median():.0f}', f'{np.mean(places):.1f}',
+                      f'{rows["seconds"].mean():.1f}'])
     return markdown_table(['experiment', 'method', 'seeds',
-                           *(f'within {count}' for count in REPORTED), 'median', 'seconds'], lines)
+                           *(f'within {count}' for count in REPORTED), 'median', 'place after 50',
+                           'seconds'], lines)
 
 
 def coverage(out: Path) -> str:
@@ -221,7 +236,7 @@ def main(data: Path, out: Path = Path('benchmarks/results/closed_loop'), seeds: 
     out.mkdir(parents=True, exist_ok=True)
     wanted = list(product(experiments, methods))
     each_seed(run_seed, range(first, first + seeds), jobs, data, out, wanted, budget)
-    print(report(out))
+    print(report(out, [*EXPERIMENTS, *OTHERS]))
     print(coverage(out))
 
 
