@@ -72,7 +72,8 @@ class SuperNet:
     results
         Stand-alone results for its regularisers, higher is better.
     top
-        Number of best architectures to return, none of which is in `results`; 0 searches none.
+        Number of best architectures to return; 0 searches none. They compute different functions,
+        none that of an architecture in `results`, see `canonical_form`; on a front they may.
     weights
         File of super-net weights to start from; None starts anew.
     save

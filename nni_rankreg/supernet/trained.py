@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import islice
 
 from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.nn.pytorch import ModelSpace
@@ -12,8 +13,10 @@ from nni.nas.space import ModelStatus, RawFormatModelSpace
 
 from .._util.memory import kept_memory
 from ..host.network.subnet import SubnetModelSpace
+from ..sampler.rejection import once
 from ..search import ScoredSample
-from ..typing import Sample, Scorer, without
+from ..space import CanonicalForm
+from ..typing import Sample, Scorer, sample_key
 from .module import SuperNetModule
 from .probe import Measurement
 from .scorer import SuperNetScorer
@@ -105,8 +108,8 @@ class TrainedSuperNet:
     def _compared(self) -> Measurement:
         return self.module.probe.compare(self.ranking)
 
-    def best(self, count: int | None = None,
-             exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
+    def best(self, count: int | None = None, exclude: Iterable[Sample] = (), *,
+             form: CanonicalForm = sample_key) -> list[ScoredSample]:
         """Return the best architectures by the super-net, best first; searched for once.
 
         Parameters
@@ -115,6 +118,9 @@ class TrainedSuperNet:
             Number of architectures; None returns all that the search has met.
         exclude
             Architectures to leave out.
+        form
+            What functional twins share, as of `canonical_form`: the best of them is returned, and
+            none if one is excluded. By default each architecture is its own.
 
         Raises
         ------
@@ -128,7 +134,7 @@ class TrainedSuperNet:
             if not ranked:
                 raise self.module.watch.error('scores', 'none', 'of the trained super-net')
             self._ranked = ranked
-        return without(self._ranked, exclude)[:count]
+        return list(islice(filter(once(exclude, key=form), self._ranked), count))
 
     def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:
         """Yield the best architectures in order; each carries its objectives and the weights.

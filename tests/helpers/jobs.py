@@ -16,6 +16,7 @@ from torch import nn
 
 from nni_rankreg.host.run.engine import EngineRunner
 from nni_rankreg.plan import StandAlone, SuperNet
+from nni_rankreg.sampler.rejection import once
 from nni_rankreg.search import ScoredSample
 from nni_rankreg.typing import Results
 
@@ -59,8 +60,8 @@ class Scripted(Evaluator):
 class OneShot:
     """Trains a single number: by 1 in each training, from the weights it is given."""
 
-    def __init__(self, seed=0):
-        self.seed = seed
+    def __init__(self, seed=0, evolution=None):
+        self.seed, self.evolution = seed, evolution
 
     def train(self, space, evaluator, results, *, weights=None, name=None, accept=None):
         drawn = torch.rand(1).item()
@@ -74,10 +75,10 @@ class OneShot:
         assert isinstance(space, Space) and isinstance(evaluator, Scripted)
         history = [{'default': 0.25}, {'default': 0.5}]
 
-        def best(count, exclude):
+        def best(count, exclude, *, form):
             ranked = [job(number).sample for number in reversed(range(8))]
-            left = [sample for sample in ranked if sample not in exclude]
-            return [ScoredSample(sample, score) for sample in left][:count]
+            new = once(exclude, key=form)
+            return [ScoredSample(sample, score) for sample in ranked if new(sample)][:count]
 
         return SimpleNamespace(supernet=model, history=history, metrics=lambda: history[-1],
                                measured={'scores': [0.5]}, best=best)
@@ -87,9 +88,13 @@ def job(number):
     return StandAlone(dict(zip('xyz', f'{number:03b}')))
 
 
-def supernet(numbers=(7, 5), top=2, **options):
+def supernet(numbers=(7, 5), top=2, evolution=None, **options):
     results = Results([job(number).sample for number in numbers], [0.1] * len(numbers), 'max')
-    return SuperNet(OneShot(), results, top, **options)
+    return SuperNet(OneShot(evolution=evolution), results, top, **options)
+
+
+def free_of_charge(samples):
+    return torch.zeros(len(samples))
 
 
 def number_of(sample):

@@ -59,7 +59,7 @@ class Additive:
                                metrics=lambda: history[-1],
                                best=functools.partial(self.best, space, results))
 
-    def best(self, space, results, count, exclude):
+    def best(self, space, results, count, exclude, *, form=sample_key):
         sampler = UniformSampler(space, seed=self.seed)
         drawn = {sample_key(sample): sample for sample in (sampler.sample() for _ in range(100))
                  if sample not in exclude}

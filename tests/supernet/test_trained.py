@@ -70,6 +70,19 @@ def test_best_is_searched_once_and_may_exclude(train, samples):
     assert len(trained.searched) == 1
 
 
+def test_of_functional_twins_the_best_is_returned(train):
+    trained = train()
+    everything = trained.best()
+    label = next(iter(everything[0]))
+
+    def form(sample):
+        return str(sample[label])
+    first = list({form(one): one for one in reversed(everything)}.values())[::-1]
+    assert 1 < len(first) < 6 and trained.best(form=form) == sorted(first, key=everything.index)
+    assert all(form(one) != form(everything[0])
+               for one in trained.best(exclude=[everything[0]], form=form))
+
+
 def test_models_carry_scores_and_weights(train):
     trained = train()
     models, best = list(trained.models()), trained.best()

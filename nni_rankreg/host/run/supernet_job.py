@@ -18,10 +18,11 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 
 from ..._util.files import replaced_file
 from ...plan import SuperNet
-from ...search import UniformDraw
+from ...search import ParetoFront, UniformDraw
+from ...space import CanonicalForm, canonical_form
 from ...supernet import TrainedSuperNet
 from ...supernet.weak_label import weak_labels
-from ...typing import Sample
+from ...typing import Sample, sample_key
 from ..trial import end_with_manager, telling_its_end
 from .description import describe_model
 from .distributed import is_first_process
@@ -84,7 +85,8 @@ class SuperNetModelSpace(ExecutableModelSpace):
             return
         if job.save is not None:
             save_weights(trained.supernet, job.save)
-        best = trained.best(job.top, exclude=job.results.samples) if job.top else []
+        best = (trained.best(job.top, job.results.samples, form=self._form())
+                if job.top else [])
         metrics = trained.metrics()
         nni.report_final_result({**metrics, 'outcome': {
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],
@@ -98,6 +100,12 @@ class SuperNetModelSpace(ExecutableModelSpace):
         same.summarise = False
         digest = hashlib.sha256(describe_model(same).encode()).hexdigest()[:12]
         return f'{self.job.title.replace(" ", "-")}-{digest}'
+
+    def _form(self) -> CanonicalForm:
+        """Return what functional twins share; on a front each counts, as they cost differently."""
+        if isinstance(getattr(self.job.oneshot, 'evolution', None), ParetoFront):
+            return sample_key
+        return canonical_form(self.space.trace_copy().get())
 
     def _weak_labels(self, trained: TrainedSuperNet,
                      best: Sequence[Sample]) -> dict[str, list[float]]:
