@@ -58,7 +58,7 @@ class LandmarkSearch(PlanStrategy):
         keeps the scores, and `reliability` tells how far each scorer can be trusted. None for
         nothing, as published.
     iterations, top
-        T, and the number of best architectures of each iteration.
+        T, and the number of best architectures of each iteration, of functional twins one.
     landmarks
         How many landmarks are trained first, M, or `Landmarks`, which say also how diverse.
     archive
