@@ -192,6 +192,7 @@ def reporting(evaluator, model):
         nni.report_final_result(0.5)
 
 
+@pytest.mark.slow
 def test_trial_ends_with_its_manager(tmp_path):
     """The process in between is the manager of the trial, and is killed."""
     trial = f"""

@@ -219,6 +219,7 @@ def test_guard_servers_listen_everywhere():
     assert json.loads(output)[0] in ('::', '0.0.0.0')
 
 
+@pytest.mark.slow
 def test_manager_ends_with_its_search():
     left = node('stay', NNI_RANKREG_SEARCH='1')
     mine = node('stay', NNI_RANKREG_SEARCH=str(os.getpid()))

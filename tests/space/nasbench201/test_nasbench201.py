@@ -107,12 +107,18 @@ def parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize('labels, column', [(10, 'params_c10'), (100, 'params_c100')])
-def test_parameters_are_those_of_the_benchmark(labels, column, shared_data):
-    """Sum the choices' parameters for all architectures; build some of the networks."""
+@pytest.fixture(scope='module')
+def table(shared_data):
+    """Return all architectures, and how many parameters each has by the number of labels."""
     with np.load(shared_data / 'nb201.npz') as table:
-        samples = [decode_nasbench201(text.decode()) for text in table['arch'].tolist()]
-        wanted = table[column].tolist()
+        return ([decode_nasbench201(text.decode()) for text in table['arch'].tolist()],
+                {labels: table[f'params_c{labels}'].tolist() for labels in (10, 100)})
+
+
+@pytest.mark.parametrize('labels', [10, 100])
+def test_parameters_are_those_of_the_benchmark(labels, table):
+    """Sum the choices' parameters for all architectures; build some of the networks."""
+    samples, wanted = table[0], table[1][labels]
     with torch.device('meta'):
         sizes = choice_parameters(NasBench201(num_labels=labels))
     rest = parameters(trial_network(dict.fromkeys(samples[0], 'none'), num_labels=labels))

@@ -157,6 +157,7 @@ def test_a_loose_end_uses_the_same_weights_in_every_architecture(make_supernet):
         assert weight.size(1) in {channels * count for count in range(1, 6)}
 
 
+@pytest.mark.slow
 def test_a_fixed_size_has_no_layers_to_slice(make_supernet):
     assert not any(isinstance(module, MixedOperation)
                    for module in make_supernet('own DARTSSpace').modules())
