@@ -7,6 +7,7 @@ import inspect
 import nni
 import pytest
 import torch
+from helpers.counter import Counter
 from nni.nas.profiler.pytorch.flops import FlopsProfiler
 
 from nni_rankreg import constraint
@@ -17,6 +18,7 @@ from nni_rankreg.constraint import (
     NamedCost,
     as_cost,
 )
+from nni_rankreg.constraint.measured import latency
 from nni_rankreg.search import ParetoFront
 from nni_rankreg.space import ProxylessNAS
 
@@ -39,6 +41,12 @@ COSTS = {
     FlopsProfiler: lambda: FlopsProfiler(make_space(), torch.zeros(1, 3, 32, 32)),
 }
 every_cost = pytest.mark.parametrize('make', COSTS.values(), ids=[one.__name__ for one in COSTS])
+
+
+@pytest.fixture(autouse=True)
+def counted(monkeypatch):
+    """Count operations in place of milliseconds, which a busy machine makes equal."""
+    monkeypatch.setattr(latency, 'Stopwatch', Counter)
 
 
 def test_none_is_missing():
