@@ -85,7 +85,7 @@ def test_foreign_archive_is_refused_and_kept(tmp_path, refused):
     (['--help'], 0, 'Draw the cells'),
     (['rank', '--help'], 0, 'Prints the best, and how well'),      # more than the first line
     (['rank', '--colour', 'red'], 2, 'recognized arguments: --colour'),
-    (['latency'], 2, 'space'),
+    (['latency'], 2, 'required'),
     (['rank', '--table', 'results.csv', '--top', '1.5'], 2, 'top: Expected int, got 1.5.'),
     (['demo', '--port', 'x'], 2, 'port: Expected one of int, null, got x.'),
     (['proxies', '--truth', 'none.csv'], 2, 'as truth, got none.csv, which is not there'),
