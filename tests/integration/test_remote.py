@@ -60,7 +60,8 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 Subsystem sftp internal-sftp
-SetEnv HOME={folder}/home PYTHONPATH={source} OMP_NUM_THREADS=1 PIP_NO_INDEX=1 PYTHONWARNINGS=ignore
+SetEnv HOME={folder}/home PYTHONPATH={source} OMP_NUM_THREADS=1 PIP_NO_INDEX=1 \
+PIP_NO_DEPS={no_deps} PYTHONWARNINGS=ignore
 """
 
 
@@ -84,8 +85,9 @@ class Machines:
 
     def _start(self, port):
         path = self.folder / f'sshd-{port}'
-        path.write_text(CONFIGURATION.format(port=port, folder=self.folder,
-                                             source=Path(nni_rankreg.__file__).parents[1]))
+        path.write_text(CONFIGURATION.format(
+            port=port, folder=self.folder, source=Path(nni_rankreg.__file__).parents[1],
+            no_deps=int(sys.version_info >= (3, 14))))       # see docs/scaling.md
         if os.getuid() == 0:
             Path('/run/sshd').mkdir(exist_ok=True)           # where it gives up its privileges
         return subprocess.Popen([SSHD, '-D', '-f', str(path), '-E', f'{path}.log'])
