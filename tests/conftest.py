@@ -140,7 +140,9 @@ def quiet():
     """Compute on one thread, which is fastest for tiny networks, and keep Lightning silent."""
     torch.set_num_threads(1)
     for name in ('pytorch_lightning', 'lightning.pytorch'):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logger = logging.getLogger(name)
+        if logger.level != logging.ERROR:        # to set it takes the time of many a test
+            logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings('ignore', '.*(num_workers|log_every_n_steps|LeafSpec).*')
         warnings.filterwarnings('ignore', 'Direct export from RandomOneShot')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def modules():
 MODULES = modules()
 
 
+@functools.cache
 def parse(name):
     return ast.parse(MODULES[name].read_text(encoding='utf-8'))
 

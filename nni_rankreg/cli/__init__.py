@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 
 from jsonargparse import ArgumentError, ArgumentParser
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@cache
 def _parser() -> ArgumentParser:
     """Return what reads the command line."""
     parser = ArgumentParser('nni-rankreg', version=version('nni_rankreg'), exit_on_error=False,

@@ -20,6 +20,7 @@ from nni_rankreg.config.recipe import hint_of
 from nni_rankreg.config.trust import _ROOMS, FUNCTIONS, may_build
 
 NNI = 'nni.nas.evaluator.pytorch'
+PLAIN = yaml.safe_load(SEARCH)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def lightning(**arguments):
 
 
 def write(path, changes):
-    config = yaml.safe_load(SEARCH)
+    config = copy.deepcopy(PLAIN)
     for key, value in changes.items():
         *parents, last = [int(one) if one.isdigit() else one for one in key.split('.')]
         node = config

@@ -26,6 +26,7 @@ __all__ = ['Submission', 'outcome_of']
 
 _logger = logging.getLogger(__name__)
 
+_PERIOD = 0.5   # seconds between two looks at the workers
 _PATIENCE = 5.  # seconds for a message of the manager that is on its way
 _QUIET = 10.    # seconds without a message after which the manager is asked for its state
 
@@ -154,7 +155,7 @@ class Submission:
         patience = time.monotonic() + _QUIET
         while time.monotonic() < patience:
             with suppress(queue.Empty):
-                return self._events.get(timeout=0.5)
+                return self._events.get(timeout=_PERIOD)
             if self._waiting and self._engine.idle_worker_available():
                 break
         return None

@@ -48,10 +48,9 @@ def operations(space, samples, pixels=8):
 
 
 @pytest.mark.parametrize('space, pixels, error', [
-    (NasBench201(4, 1), 8, 1e-4),
-    pytest.param(ProxylessNAS(10, (8,) * 9, (1, 1, 2, 1, 1, 1)), 32, 0.01, marks=pytest.mark.slow),
-    pytest.param(ResNet48(10, (16, 16, 24, 24), ((1, 2), (1, 2), (1, 3), (1, 1))), 32, 0.01,
-                 marks=pytest.mark.slow),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in (
+        (NasBench201(4, 1), 8, 1e-4), (ProxylessNAS(10, (8,) * 9, (1, 1, 2, 1, 1, 1)), 32, 0.01),
+        (ResNet48(10, (16, 16, 24, 24), ((1, 2), (1, 2), (1, 3), (1, 1))), 32, 0.01))),
     (ConvNet(), 8, 0.05)])               # of which NNI's profiler counts biases and activations
 def test_unseen_networks(space, pixels, error):
     """A sum over layers, widths, depths: what it says is what the frozen network takes."""

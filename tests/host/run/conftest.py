@@ -10,8 +10,8 @@ from nni_rankreg.host.run import submission
 
 @pytest.fixture
 def manager(monkeypatch):
-    monkeypatch.setattr(submission, '_PATIENCE', 0.1)
-    monkeypatch.setattr(submission, '_QUIET', 0.4)
+    for name, seconds in (('_PERIOD', 0.02), ('_PATIENCE', 0.1), ('_QUIET', 0.2)):
+        monkeypatch.setattr(submission, name, seconds)
     manager = Manager(monkeypatch)
     yield manager
     manager.hold.set()

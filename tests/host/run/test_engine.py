@@ -195,7 +195,7 @@ def test_manager_is_gone(manager, error, workers):
     """Also if another job is waiting for a worker."""
     manager.hold.clear()
     runner = manager.runner(workers)
-    threading.Timer(0.3, setattr, [manager, 'status', error]).start()
+    threading.Timer(0.1, setattr, [manager, 'status', error]).start()
     with pytest.raises(SearchError, match=f'Expected the NNI manager to answer, got: {error}. '
                                           'Start again with the same archive') as raised:
         runner.run([job(1), job(2)], pytest.fail)
@@ -206,7 +206,7 @@ def test_manager_is_gone(manager, error, workers):
 def test_manager_has_closed_the_connection(manager):
     manager.hold.clear()
     runner = manager.runner()
-    threading.Timer(0.3, manager.commands.put, [None]).start()
+    threading.Timer(0.1, manager.commands.put, [None]).start()
     with pytest.raises(SearchError, match='the NNI manager to answer, got: it has closed'):
         runner.run([job(1), job(2)], pytest.fail)
 
@@ -220,7 +220,7 @@ def test_slow_manager(manager):
         manager.status = 'RUNNING'
         manager.hold.set()
 
-    threading.Timer(0.7, recover).start()
+    threading.Timer(0.5, recover).start()
     assert run(runner, [job(1), job(2)])[0] == [1 / 8, 2 / 8]
 
 
@@ -237,7 +237,7 @@ def test_max_trial_number_is_too_small(manager, patient, limit, workers):
 def test_trials_end_before_the_lack_of_budget_ends_the_search(manager, patient):
     manager.hold.clear()
     runner, done = manager.runner(), {}
-    threading.Timer(0.3, setattr, [manager, 'status', 'NO_MORE_TRIAL']).start()
+    threading.Timer(0.1, setattr, [manager, 'status', 'NO_MORE_TRIAL']).start()
     threading.Timer(0.8, manager.hold.set).start()
     with pytest.raises(SearchError, match='budget for 1 more trials, .* is NO_MORE_TRIAL'):
         runner.run([job(1), job(2), job(3)], done.__setitem__)
@@ -247,7 +247,7 @@ def test_trials_end_before_the_lack_of_budget_ends_the_search(manager, patient):
 def test_experiment_stopped_by_its_user(manager):
     manager.hold.clear()
     runner = manager.runner()
-    threading.Timer(0.3, setattr, [manager, 'status', 'STOPPED']).start()
+    threading.Timer(0.1, setattr, [manager, 'status', 'STOPPED']).start()
     with pytest.raises(SearchError, match='the experiment is STOPPED'):
         runner.run([job(1)], pytest.fail)
 
