@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from acenas_tables import of_all_seeds
+from acenas_tables import WHOLE, of_all_seeds
 from forest import interval, write
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,7 +31,8 @@ RIVALS = {'LambdaRank': 'AceNAS as published', 'evolution': 'regularised evoluti
 DATASETS = {'c100': 'CIFAR-100', 'c10': 'CIFAR-10'}
 TABLES = {'c10': 'CIFAR-10, 15,625 cells', 'c100': 'CIFAR-100, 15,625 cells',
           'c10-half': 'CIFAR-10, smaller half', 'c100-half': 'CIFAR-100, smaller half',
-          'nb101': 'NAS-Bench-101, 151,644 cells'}
+          'nb101': 'NAS-Bench-101, 151,644 cells', 'darts': 'DARTS, 1,000 cells',
+          'digits': 'digits, 300 cells', 'resnet48': 'ResNet48, 44,051 codes'}
 
 
 def headline(path: Path, groups: Sequence[Group], loop: pd.DataFrame, frame: pd.DataFrame) -> None:
@@ -93,7 +94,7 @@ def optimum(path: Path, loop: pd.DataFrame, frame: pd.DataFrame) -> None:
     panels = figure.subplots(lines, 2, sharex=True, sharey=True, squeeze=False).flat
     for ax, experiment in zip(panels, experiments):
         shares(ax, loop[loop['experiment'] == experiment],
-               of_all_seeds(frame, experiment), methods)
+               of_all_seeds(frame, WHOLE.get(experiment, experiment)), methods)
         ax.set_title(TABLES.get(experiment, experiment), fontsize=10, color=INK)
         tidy(ax)
     for ax in [*panels][len(experiments):]:

@@ -80,7 +80,10 @@ PAGES = {
     'depth': {
         'setting': Section('depth', depth_ranking.settings),
         'depth': Section('depth', depth_ranking.report)},
-    'closed_loop': {'closed loop': Section('closed_loop', closed_loop.report)},
+    'closed_loop': {
+        'closed loop': Section('closed_loop', closed_loop.report),
+        'other tables': Section('closed_loop', partial(closed_loop.report,
+                                                       experiments=closed_loop.OTHERS))},
     'reliability': {'reliability': Section('closed_loop', closed_loop.coverage)},
     'few_results': {'few results': Section(few_results.FILE, few_results.report)},
     'front': {'front': Section('front', front.report)},
