@@ -55,12 +55,17 @@ def test_folders_go_to_workers_that_are_not_forks(tmp_path):
     assert again.classes == ['cat'] and torch.equal(again[0][0], images[0][0])
 
 
-def test_loaders_and_depth_maps_name_the_file(tmp_path):
+@pytest.mark.slow
+def test_workers_of_loaders_name_the_file(tmp_path):
+    """PyTorch waits five seconds for a worker that has raised an error."""
     for number in range(3):
         save(tmp_path / f'images/cat/{number}.jpg')
     cut(tmp_path / 'images/cat/1.jpg')
     with pytest.raises(ValueError, match=r'Expected an image in .*cat/1\.jpg'):
         list(DataLoader(FolderImages(tmp_path / 'images', pixels=8), num_workers=1))
+
+
+def test_depth_maps_name_the_file(tmp_path):
     save(tmp_path / 'scene/val/image/1.jpg')
     Image.fromarray(torch.zeros(64, 64).numpy().astype(np.uint16)).save(tmp_path / 'map.png')
     (tmp_path / 'scene/val/depth').mkdir()
