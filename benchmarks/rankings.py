@@ -104,7 +104,8 @@ def groups(results: Path) -> list[Group]:
                                 ('NAS-Bench-201, 4 operations', 'nb201_4', DISTILLATION),
                                 ('NAS-Bench-101', 'nb101_ranking', ALGORITHMS)):
         known = runs(results / folder)
-        others = {run['arm']: run['arm'] for run in known if run['arm'] not in arms}
+        others = {run['arm']: EVERY.get(run['arm'], run['arm'])
+                  for run in known if run['arm'] not in arms}
         found.append(Group(title, known, {**arms, **others}, alone.get(title, {})))
     depth = [read(path) for path in sorted((results / 'depth').glob('V*.json'))]
     found += [Group(f'monocular depth, {space}', [run for run in depth if run['space'] == space],

@@ -56,7 +56,7 @@ def digits_search(archive: Path, seed: int = 0) -> LandmarkSearch:
     evaluator = digits_evaluator(seed=seed, epochs=80, learning_rate=0.025,
                                  validation_batch=180, check_val_every_n_epoch=20)
     return LandmarkSearch(
-        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, seed=seed)],
+        oneshot=SPOS([LandmarkRegularizer(weight=10., pairs=2, among='all', seed=seed)],
                      evidence=LearnedTeacher([], seed=seed), **settings),
         control=SPOS([EqualCostControl(count=4)], **settings),
         supernet_evaluator=evaluator, iterations=1,

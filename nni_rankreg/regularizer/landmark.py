@@ -52,7 +52,9 @@ class LandmarkRegularizer(Regularizer):
         Which pairs of the landmarks of a step carry the loss: those ``'drawn'`` (Eq. 6), or
         ``'all'``, up to 28 of 8 landmarks for ``pairs=4``. Both need the same sub-nets. Together
         all pairs weigh as much as the drawn ones, so that `weight` need not change: the loss has
-        the same expectation, and varies less. A single pair is the same either way.
+        the same expectation, and varies less. With four pairs all of them ranked better on
+        NAS-Bench-201, by 0.037 ± 0.025 over five seeds at 1.15 times the CPU time, and no better on
+        NAS-Bench-101, by -0.040 ± 0.102 over three.
     criterion
         Loss of the pairs; None is the hinge of the equations.
     schedule
@@ -66,8 +68,8 @@ class LandmarkRegularizer(Regularizer):
     ValueError
         If a parameter is out of range, or there are fewer than two landmarks when training starts.
 
-    .. note:: The paper has only the drawn pairs, ``among='drawn'``. The published code draws the
-       pair of the two best landmarks 15 times too often (30 landmarks); pairs are uniform here.
+    .. note:: The published code draws the pair of the two best landmarks 15 times too often (30
+       landmarks); pairs are uniform here.
 
     Examples
     --------
@@ -79,7 +81,7 @@ class LandmarkRegularizer(Regularizer):
     """
 
     def __init__(self, landmarks: ResultsSource | None = None, *, mode: str | None = None,
-                 weight: float = 10., pairs: int | None = 1, among: str = 'all',
+                 weight: float = 10., pairs: int | None = 1, among: str = 'drawn',
                  criterion: PairwiseRankingLoss | None = None,
                  schedule: Schedule | None = None, seed: int = 0):
         super().__init__(weight, schedule or Schedule())

@@ -35,7 +35,7 @@ def test_all_pairs_against_the_formula():
 @pytest.mark.parametrize('pairs', [1, 2, 5, 100])
 def test_drawn_pairs_against_the_formula(pairs):
     toy, drawer = Toy((1., 2., 3., 4.)[::-1]), PairSampler(3)
-    term = make(weight=2., pairs=pairs, seed=3, among='drawn')
+    term = make(weight=2., pairs=pairs, seed=3)
     for _ in range(10):
         drawn = drawer.sample(RESULTS.metrics, pairs).tolist()
         expected = [max(0., (toy.weights[better] - toy.weights[worse]).item())
@@ -115,7 +115,7 @@ def test_an_inactive_hinge_is_none():
 @pytest.mark.parametrize('pairs', [1, 3, None])
 def test_other_criteria_see_all_landmarks(criterion, pairs):
     toy, drawer = Toy(), PairSampler(0)
-    term = make(weight=1., pairs=pairs, criterion=criterion, among='drawn')
+    term = make(weight=1., pairs=pairs, criterion=criterion)
     targets = torch.tensor(RESULTS.metrics, dtype=torch.float64)
     for _ in range(5):
         drawn = drawer.sample(RESULTS.metrics, pairs or 6)
@@ -141,8 +141,7 @@ def test_backward_passes_of_violated_pairs_only(criterion):
     random = torch.Generator().manual_seed(0)
     for _ in range(20):
         toy, visited = Toy(torch.randperm(4, generator=random).tolist()), []
-        term = make(weight=1., pairs=2, criterion=criterion, seed=int(toy.weights[0]),
-                    among='drawn')
+        term = make(weight=1., pairs=2, criterion=criterion, seed=int(toy.weights[0]))
         pairs = PairSampler(int(toy.weights[0])).sample(RESULTS.metrics, 2)
         subnet_loss = toy.subnet_loss
 
