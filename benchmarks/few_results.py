@@ -1,7 +1,7 @@
 """How predictors rank all cells of NAS-Bench-201 from a few results.
 
 Results are those of architectures drawn at random, the ranking that of all others; of functional
-twins the first counts. Tables, columns and evidence are those of ``closed_loop.py``. Methods:
+twins the first counts. Tables, columns and evidence are those of ``problems.py``. Methods:
 
 * vote: the evidence alone, no result;
 * trees, process: on structure and evidence, as `Trees` without a prior and `GaussianProcess`;

@@ -5,7 +5,7 @@ looked up, the latency is known beforehand. Reported are the hypervolumes of wha
 shares of that of the true front. The reference is the worst accuracy and the largest latency of the
 table; in the columns "upper half" it is the median of the accuracies: what is below counts nothing.
 
-Methods; those with a predictor have the evidence of ``closed_loop.py`` and the default ensemble:
+Methods; those with a predictor have the evidence of ``problems.py`` and the default ensemble:
 
 * front: `AceNAS` with ``costs=[latency]``;
 * constraints: `AceNAS` for one objective, under a row of upper bounds, quantiles of the latency,

@@ -329,21 +329,22 @@ def test_half_a_commit_is_undone(tmp_path):
 
 def write(path, start):
     archive = Archive(path)
-    for number in range(start, start + 80):
+    for number in range(start, start + 200):
         archive.add({'x': number}, number)
 
 
+@pytest.mark.slow
 def test_two_processes_lose_nothing(tmp_path):
     context = multiprocessing.get_context('fork')
     path = tmp_path / 'new' / 'results.db'
-    children = [context.Process(target=write, args=(path, start)) for start in (0, 80)]
+    children = [context.Process(target=write, args=(path, start)) for start in (0, 200)]
     for child in children:
         child.start()
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0, 0]
     results = Archive(path).results()
-    assert sorted(results.metrics) == list(range(160))
+    assert sorted(results.metrics) == list(range(400))
     assert all(sample['x'] == metric for sample, metric in results.pairs())
 
 

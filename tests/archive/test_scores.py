@@ -62,11 +62,12 @@ def test_what_was_kept_survives_a_kill(archive, writes):
 
 def write(path, scorer):
     archive = Archive(path)
-    for number in range(50):
+    for number in range(150):
         archive.add_scores(scorer, {str(number): float(number)})
         archive.add_scores('both', {str(number): float(number)})
 
 
+@pytest.mark.slow
 def test_two_processes_lose_nothing(tmp_path):
     context = multiprocessing.get_context('fork')
     path = tmp_path / 'results.db'
@@ -76,5 +77,5 @@ def test_two_processes_lose_nothing(tmp_path):
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0, 0]
-    expected = {str(number): float(number) for number in range(50)}
+    expected = {str(number): float(number) for number in range(150)}
     assert all(Archive(path).scores(scorer) == expected for scorer in ('a', 'b', 'both'))

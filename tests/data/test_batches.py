@@ -35,8 +35,9 @@ def contents(batches, count):
 
 
 @pytest.mark.parametrize('name, count', [
-    (name, count) for name in LOADERS  # to start a worker takes long
-    for count in ((1, 4) if name == 'workers' else (0, 1, 3, 4, 6))])
+    *((name, count) for name in LOADERS for count in (0, 1, 3, 4, 6)
+      if name != 'workers' or count in (1, 4)),               # to start a worker takes long
+    *(pytest.param('workers', count, marks=pytest.mark.slow) for count in (0, 3, 6))])
 def test_continued(name, count, tmp_path):
     torch.manual_seed(1)
     np.random.seed(1)
