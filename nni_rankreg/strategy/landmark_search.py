@@ -106,8 +106,7 @@ class LandmarkSearch(PlanStrategy):
                  known: ResultsSource | None = None, mode: str = 'max',
                  control: SuperNetStrategy | None = None, work_dir: str | Path | None = None,
                  seed: int = 0):
-        costs = getattr(getattr(oneshot, 'evolution', None), 'costs', ())
-        super().__init__(supernet_evaluator, archive, mode, work_dir, known, costs)
+        super().__init__(supernet_evaluator, archive, mode, work_dir, known, oneshot.costs)
         for name, value in dict(iterations=iterations, top=top).items():
             if value < 1:
                 raise ValueError(f'Expected {name} of at least 1, got {value}.')

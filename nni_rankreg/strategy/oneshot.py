@@ -16,7 +16,7 @@ from nni.nas.strategy import RandomOneShot
 
 from .._util.finite import check_finite
 from .._util.torch_file import read_torch_file
-from ..constraint import all_of
+from ..constraint import NamedCost, all_of
 from ..data import HeldOut, Loaders
 from ..host.network.convolution import AnyConv2d
 from ..host.network.normalization import AnyBatchNorm2d
@@ -27,6 +27,7 @@ from ..predictor import LearnedTeacher, RankAverage, Remembered
 from ..regularizer import Regularizer, Term, TermContext
 from ..sampler import UniformSampler
 from ..search import Evolution, ParetoFront, ScoredSample
+from ..space import canonical_form
 from ..supernet import (
     RankingProbe,
     Scoring,
@@ -38,7 +39,7 @@ from ..supernet.checkpoint import keep_checkpoints
 from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
-from ..typing import Accept, Constraints, Results, Scorer, metric_sign
+from ..typing import Accept, Constraints, Results, Scorer, metric_sign, sample_key
 from .truth import most_results, read_truth, truth_and_seen
 
 __all__ = ['SuperNetStrategy']
@@ -52,8 +53,10 @@ class SuperNetStrategy(RandomOneShot):
     """Trains a super-net with ranking regularisers and lists its best architectures in order.
 
     A strategy is a recipe: `train` keeps nothing in it, so that it can be used again. Only an
-    experiment of NNI leaves its training in the strategy, as `trained`. Subclasses implement
-    `make_module`, which makes what trains, and `search`, which lists the best architectures.
+    experiment of NNI leaves its training in the strategy, as `trained`. Of functional twins, which
+    compute the same, the best is listed; all of a `ParetoFront` are, as twins cost differently.
+    Subclasses implement `make_module`, which makes what trains, and `search`, which lists the best
+    architectures.
 
     Parameters
     ----------
@@ -176,6 +179,11 @@ class SuperNetStrategy(RandomOneShot):
         raise NotImplementedError
 
     @property
+    def costs(self) -> Sequence[NamedCost]:
+        """The costs of the front that is searched for, none without."""
+        return self.evolution.costs if isinstance(self.evolution, ParetoFront) else ()
+
+    @property
     def holds_out(self) -> bool:
         """Whether training needs held-out data."""
         return bool(self.regularizers)
@@ -240,7 +248,7 @@ class SuperNetStrategy(RandomOneShot):
         sort
             Must be true.
         limit
-            Number of models; None yields all that the search has met.
+            Number of models; None yields all functions that the search has met.
         """
         if not sort:
             _logger.warning('%s lists models by score only; sort=False has no effect.',
@@ -277,6 +285,7 @@ class SuperNetStrategy(RandomOneShot):
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))
         sampler = UniformSampler(space, self.seed, accept=context.accept)
+        form = sample_key if self.costs else canonical_form(space)
         supernet = self.mutate_model(space)  # in place: all others have looked at the space
         module = self.make_module(
             evaluator.module, supernet, context, terms=terms, loaders=loaders,
@@ -293,7 +302,7 @@ class SuperNetStrategy(RandomOneShot):
         return TrainedSuperNet(
             model_space, supernet, evaluator, module, partial(self._search, module),
             None if not self.evidence else lambda scorer: self._with_evidence(
-                scorer, sampler, context, terms))
+                scorer, sampler, context, terms), form)
 
     def _accepted(self, space: Any, accept: Constraints) -> Accept | None:
         """Return what accepts architectures, once it has accepted one of the space."""

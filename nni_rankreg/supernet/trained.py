@@ -41,6 +41,9 @@ class TrainedSuperNet:
         Returns the architectures that a search over scores has met, best first.
     with_evidence
         Returns the scores of the super-net averaged with what else is known; None if nothing is.
+    form
+        What functional twins share, as of `canonical_form`: of these only the best is listed. By
+        default each architecture is its own.
 
     Attributes
     ----------
@@ -53,9 +56,11 @@ class TrainedSuperNet:
 
     def __init__(self, space: RawFormatModelSpace, supernet: ModelSpace, evaluator: Lightning,
                  module: SuperNetModule, search: Callable[[Scorer], list[ScoredSample]],
-                 with_evidence: Callable[[SuperNetScorer], Scorer] | None = None):
+                 with_evidence: Callable[[SuperNetScorer], Scorer] | None = None,
+                 form: CanonicalForm = sample_key):
         self.space, self.supernet, self.evaluator = space, supernet, evaluator
         self.module, self._search, self._with_evidence = module, search, with_evidence
+        self._form = form
         self._ranked: list[ScoredSample] | None = None
 
     @property
@@ -108,19 +113,18 @@ class TrainedSuperNet:
     def _compared(self) -> Measurement:
         return self.module.probe.compare(self.ranking)
 
-    def best(self, count: int | None = None, exclude: Iterable[Sample] = (), *,
-             form: CanonicalForm = sample_key) -> list[ScoredSample]:
+    def best(self, count: int | None = None,
+             exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
         """Return the best architectures by the super-net, best first; searched for once.
+
+        Each computes a function of its own.
 
         Parameters
         ----------
         count
             Number of architectures; None returns all that the search has met.
         exclude
-            Architectures to leave out.
-        form
-            What functional twins share, as of `canonical_form`: the best of them is returned, and
-            none if one is excluded. By default each architecture is its own.
+            Architectures to leave out, with their functional twins.
 
         Raises
         ------
@@ -134,7 +138,7 @@ class TrainedSuperNet:
             if not ranked:
                 raise self.module.watch.error('scores', 'none', 'of the trained super-net')
             self._ranked = ranked
-        return list(islice(filter(once(exclude, key=form), self._ranked), count))
+        return list(islice(filter(once(exclude, key=self._form), self._ranked), count))
 
     def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:
         """Yield the best architectures in order; each carries its objectives and the weights.
@@ -142,7 +146,7 @@ class TrainedSuperNet:
         Parameters
         ----------
         limit
-            Number of models; None yields all that the search has met.
+            Number of models; None yields all functions that the search has met.
         """
         for one in self.best(limit):
             yield SubnetModelSpace.from_supernet(self.space, self.supernet, one, one.objectives)

@@ -16,7 +16,6 @@ from torch import nn
 
 from nni_rankreg.host.run.engine import EngineRunner
 from nni_rankreg.plan import StandAlone, SuperNet
-from nni_rankreg.sampler.rejection import once
 from nni_rankreg.search import ScoredSample
 from nni_rankreg.typing import Results
 
@@ -60,8 +59,8 @@ class Scripted(Evaluator):
 class OneShot:
     """Trains a single number: by 1 in each training, from the weights it is given."""
 
-    def __init__(self, seed=0, evolution=None):
-        self.seed, self.evolution = seed, evolution
+    def __init__(self, seed=0):
+        self.seed = seed
 
     def train(self, space, evaluator, results, *, weights=None, name=None, accept=None):
         drawn = torch.rand(1).item()
@@ -75,10 +74,10 @@ class OneShot:
         assert isinstance(space, Space) and isinstance(evaluator, Scripted)
         history = [{'default': 0.25}, {'default': 0.5}]
 
-        def best(count, exclude, *, form):
+        def best(count, exclude):
             ranked = [job(number).sample for number in reversed(range(8))]
-            new = once(exclude, key=form)
-            return [ScoredSample(sample, score) for sample in ranked if new(sample)][:count]
+            left = [sample for sample in ranked if sample not in exclude]
+            return [ScoredSample(sample, score) for sample in left][:count]
 
         return SimpleNamespace(supernet=model, history=history, metrics=lambda: history[-1],
                                measured={'scores': [0.5]}, best=best)
@@ -88,13 +87,9 @@ def job(number):
     return StandAlone(dict(zip('xyz', f'{number:03b}')))
 
 
-def supernet(numbers=(7, 5), top=2, evolution=None, **options):
+def supernet(numbers=(7, 5), top=2, **options):
     results = Results([job(number).sample for number in numbers], [0.1] * len(numbers), 'max')
-    return SuperNet(OneShot(evolution=evolution), results, top, **options)
-
-
-def free_of_charge(samples):
-    return torch.zeros(len(samples))
+    return SuperNet(OneShot(), results, top, **options)
 
 
 def number_of(sample):

@@ -47,7 +47,7 @@ JOBS = 3 + 1 + 2 + 1 + 2
 class Additive:
     """A one-shot strategy that trains nothing: each choice is worth its mean metric so far."""
 
-    filter = None
+    filter, costs = None, ()
 
     def __init__(self, seed=0, log=None):
         self.seed, self.log = seed, log
@@ -59,7 +59,7 @@ class Additive:
                                metrics=lambda: history[-1],
                                best=functools.partial(self.best, space, results))
 
-    def best(self, space, results, count, exclude, *, form=sample_key):
+    def best(self, space, results, count, exclude):
         sampler = UniformSampler(space, seed=self.seed)
         drawn = {sample_key(sample): sample for sample in (sampler.sample() for _ in range(100))
                  if sample not in exclude}

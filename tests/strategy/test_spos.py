@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import warnings
 
@@ -10,10 +11,12 @@ import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Regression
 from nni.nas.hub.pytorch import NasBench201
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, Repeat
 from nni.nas.profiler import Profiler
 from nni.nas.space import ModelStatus
 from nni.nas.strategy import RandomOneShot
 from scipy.stats import kendalltau
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from nni_rankreg.batch_norm import batch_statistics
@@ -26,7 +29,7 @@ from nni_rankreg.regularizer import (
 )
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.schedule import Schedule
-from nni_rankreg.search import Evolution, ScoredSample
+from nni_rankreg.search import Evolution, ParetoFront, ScoredSample
 from nni_rankreg.strategy import SPOS
 from nni_rankreg.supernet import Scoring
 from nni_rankreg.typing import Results, sample_key
@@ -34,6 +37,8 @@ from nni_rankreg.typing import Results, sample_key
 SMALL = Evolution(4, 8, 2, progress=False)
 ALWAYS = Schedule('constant', warmup=0)
 SAMPLES = UniformSampler(NasBench201(4, 1, 10), seed=8).distinct(10)
+ALL_DEEP = [dict(zip(('depth', 'layer0', 'layer1'), choices))
+            for choices in itertools.product((1, 2), (0, 1), (0, 1))]
 TRUTH = Results(SAMPLES, [0.1 * index for index in range(10)])
 LANDMARKS = Results(SAMPLES[:4], TRUTH.metrics[:4])
 
@@ -92,6 +97,44 @@ def test_experiment(regularizers, make_space, make_evaluator, run_experiment):
             torch.testing.assert_close(network(x), space(x))
     assert len(experiment.export_top_models(100)) <= SMALL.evaluations
     assert experiment.export_top_models(formatter='dict') == best[:1]
+
+
+class Deep(ModelSpace):
+    """One or two layers of two kinds; the kind of a layer beyond the depth means nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = Repeat(lambda index: LayerChoice(
+            [nn.Conv2d(3, 3, 1), nn.Tanh()], label=f'layer{index}'), (1, 2), label='depth')
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+
+    def forward(self, x):
+        return self.head(self.layers(x))
+
+
+def layers(samples):
+    return torch.tensor([float(sample['depth']) for sample in samples])
+
+
+def test_experiment_exports_no_functional_twins(make_evaluator, run_experiment):
+    strategy = SPOS(evolution=Evolution(4, 8, 2, progress=False))  # all 8 architectures
+    best = run_experiment(Deep(), make_evaluator(), strategy).export_top_models(
+        9, formatter='dict')
+    scores = dict(zip(map(sample_key, ALL_DEEP), strategy.trained.scorer()(ALL_DEEP).tolist()))
+    functions = {tuple(one[f'layer{index}'] for index in range(one['depth'])): one for one in best}
+    assert len(best) == len(functions) == 2 + 4
+    assert [one.score for one in best] == pytest.approx([scores[sample_key(one)] for one in best])
+
+
+def test_a_front_may_have_functional_twins(make_evaluator):
+    """They may cost differently."""
+    strategy = SPOS(evolution=ParetoFront(['score', layers], 4, 8, progress=False))
+    trained = strategy.train(Deep(), make_evaluator())
+    front = trained.best()
+    best = max(one.score for one in front if one['depth'] == 1)
+    twins = [one for one in front if one['depth'] == 1]
+    assert len(twins) == 2 and {one.score for one in twins} == {best}
+    assert twins[0]['layer0'] == twins[1]['layer0']
 
 
 def test_nni_still_exports_one_arbitrary_architecture(make_space, make_evaluator, run_experiment):

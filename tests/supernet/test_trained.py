@@ -15,7 +15,7 @@ from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import ScoredSample, best_first
 from nni_rankreg.supernet import RankingProbe, SuperNetModule, SuperNetScorer, TrainedSuperNet
 from nni_rankreg.supernet.evaluator import supernet_evaluator
-from nni_rankreg.typing import Results
+from nni_rankreg.typing import Results, sample_key
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def samples(make_space):
 @pytest.fixture
 def train(make_space, make_evaluator, samples):
     """Return a function that trains a super-net whose search scores six architectures."""
-    def run(probe=None, **options):
+    def run(probe=None, form=sample_key, **options):
         def search(scorer):
             searched.append(scorer)
             return best_first(map(ScoredSample, samples, scorer(samples).tolist()))
@@ -36,7 +36,7 @@ def train(make_space, make_evaluator, samples):
         supernet, loaders = RandomOneShot().mutate_model(model.model_space), Loaders()
         module = SuperNetModule(model.evaluator.module, loaders=loaders, probe=probe)
         evaluator = supernet_evaluator(model.evaluator, module, loaders)
-        trained = TrainedSuperNet(model, supernet, evaluator, module, search)
+        trained = TrainedSuperNet(model, supernet, evaluator, module, search, form=form)
         trained.searched = searched
         trained.model.execute()
         return trained
@@ -70,17 +70,19 @@ def test_best_is_searched_once_and_may_exclude(train, samples):
     assert len(trained.searched) == 1
 
 
-def test_of_functional_twins_the_best_is_returned(train):
-    trained = train()
-    everything = trained.best()
-    label = next(iter(everything[0]))
+def test_of_functional_twins_the_best_is_returned(train, samples):
+    label = next(iter(samples[0]))
 
     def form(sample):
         return str(sample[label])
-    first = list({form(one): one for one in reversed(everything)}.values())[::-1]
-    assert 1 < len(first) < 6 and trained.best(form=form) == sorted(first, key=everything.index)
-    assert all(form(one) != form(everything[0])
-               for one in trained.best(exclude=[everything[0]], form=form))
+    trained, best = train(form=form), dict[str, float]()
+    for sample, score in zip(samples, trained.scorer()(samples).tolist()):
+        best[form(sample)] = max(score, best.get(form(sample), score))
+    listed = trained.best()
+    assert 1 < len(listed) == len(best) < 6
+    assert {form(one): one.score for one in listed} == pytest.approx(best)
+    assert [model.sample for model in trained.models()] == listed
+    assert trained.best(exclude=listed[:1]) == listed[1:]
 
 
 def test_models_carry_scores_and_weights(train):

@@ -18,11 +18,10 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 
 from ..._util.files import replaced_file
 from ...plan import SuperNet
-from ...search import ParetoFront, UniformDraw
-from ...space import CanonicalForm, canonical_form
+from ...search import UniformDraw
 from ...supernet import TrainedSuperNet
 from ...supernet.weak_label import weak_labels
-from ...typing import Sample, sample_key
+from ...typing import Sample
 from ..trial import end_with_manager, telling_its_end
 from .description import describe_model
 from .distributed import is_first_process
@@ -74,7 +73,6 @@ class SuperNetModelSpace(ExecutableModelSpace):
             _check_folder(Path(job.save).parent)
         pl.seed_everything(job.oneshot.seed, workers=True, verbose=False)
         space = self.space.trace_copy().get()
-        form = self._form(space)      # now, as the training makes a super-net of the space
         warmed_up = job.weights is not None and Path(job.weights).exists()
         if job.weights is not None and not warmed_up:
             _logger.warning('Weights %s are not on this machine; the super-net starts anew.',
@@ -86,7 +84,7 @@ class SuperNetModelSpace(ExecutableModelSpace):
             return
         if job.save is not None:
             save_weights(trained.supernet, job.save)
-        best = trained.best(job.top, job.results.samples, form=form) if job.top else []
+        best = trained.best(job.top, job.results.samples) if job.top else []
         metrics = trained.metrics()
         nni.report_final_result({**metrics, 'outcome': {
             'best': [dict(one) for one in best], 'scores': [one.score for one in best],
@@ -100,12 +98,6 @@ class SuperNetModelSpace(ExecutableModelSpace):
         same.summarise = False
         digest = hashlib.sha256(describe_model(same).encode()).hexdigest()[:12]
         return f'{self.job.title.replace(" ", "-")}-{digest}'
-
-    def _form(self, space: Any) -> CanonicalForm:
-        """Return what functional twins share; on a front each counts, as they cost differently."""
-        if isinstance(getattr(self.job.oneshot, 'evolution', None), ParetoFront):
-            return sample_key
-        return canonical_form(space)
 
     def _weak_labels(self, trained: TrainedSuperNet,
                      best: Sequence[Sample]) -> dict[str, list[float]]:

@@ -10,25 +10,13 @@ from pathlib import Path
 import nni
 import pytest
 import torch
-from helpers.jobs import (
-    OneShot,
-    Scripted,
-    Space,
-    free_of_charge,
-    job,
-    run,
-    sequential,
-    simplified,
-    supernet,
-)
+from helpers.jobs import OneShot, Scripted, job, run, sequential, simplified, supernet
 from torch import nn
 
-from nni_rankreg.host.run import supernet_job
 from nni_rankreg.host.run.parameters import dump_model
 from nni_rankreg.host.run.results_file import ResultsFile, read_results_file
 from nni_rankreg.host.run.supernet_job import SuperNetModelSpace, save_weights
 from nni_rankreg.plan import SuperNet, SuperNetOutcome
-from nni_rankreg.search import ParetoFront
 from nni_rankreg.typing import Results
 
 
@@ -43,16 +31,6 @@ def test_supernet_outcome(tmp_path):
         measured={'scores': [0.5]})
     assert os.listdir(path.parent) == ['first.pt']
     assert torch.load(path)['weight'].item() == 1
-
-
-def test_a_twin_of_what_has_a_result_is_none_of_the_best(monkeypatch):
-    monkeypatch.setattr(supernet_job, 'canonical_form', lambda space: lambda sample: (
-        f'{sample["x"]}{sample["y"]}' if isinstance(space, Space) else ''))
-    front = ParetoFront(['score', free_of_charge])
-    (outcome, other), _ = run(sequential(), [
-        supernet(numbers=[7], top=3, evolution=evolution) for evolution in (None, front)])
-    assert outcome.best == [job(5).sample, job(3).sample, job(1).sample]
-    assert other.best == [job(6).sample, job(5).sample, job(4).sample]   # costs differ
 
 
 def test_supernet_starts_from_weights(tmp_path, caplog):
