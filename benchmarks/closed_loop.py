@@ -13,7 +13,7 @@ Methods, each with the same evidence and the same first round:
 * one-hot trees, uniform: randomised trees on operations alone, and a uniform first round: what a
   predictor gains without evidence and structure.
 
-Settings were chosen with seeds 0 to 15 of ``c100`` and ``c10``; results are those of seeds 200 and
+Settings were chosen with seeds 0 to 49 of ``c100`` and ``c10``; results are those of seeds 200 and
 later.
 
 Each seed has a file of its own, written after each search: an interrupted benchmark goes on.

@@ -22,6 +22,7 @@ from .target import metric_scores
 __all__ = ['GaussianProcess']
 
 _CHUNK = 10_000  # architectures that are predicted at a time
+_LONGEST = 1e4  # scale of the kernel: beyond, architectures differ in nothing but noise and vote
 _NOISE, _NOISE_RANGE = 0.1, (1e-4, 1.)  # of a training, as a share of the variance of the metrics
 
 
@@ -33,10 +34,14 @@ class GaussianProcess(MeanScorer):
 
     with the normal scores y of the metrics, a Matérn kernel k of smoothness 5/2, the vote v of the
     evidence, to which performance is about proportional, and c, d, the length and the noise
-    :math:`\sigma^2` at the maximum of the likelihood. With few results it ranks as well as trees
-    do that begin from the vote, see docs/results/few_results.md, and is the quickest; the time to
-    fit grows with the third power of the number of results. Source: Rasmussen and Williams,
-    "Gaussian Processes for Machine Learning", 2006, Algorithm 2.1; by scikit-learn.
+    :math:`\sigma^2` at the maximum of the likelihood. The length is at least :math:`\sqrt K` for K
+    features: two random architectures are :math:`\sqrt{2 K}` apart, and with a shorter length the
+    process would remember results in place of learning from them.
+
+    With few results the process ranks as well as trees do that begin from the vote, see
+    docs/results/few_results.md, and is the quickest; the time to fit grows with the third power of
+    the number of results. Source: Rasmussen and Williams, "Gaussian Processes for Machine
+    Learning", 2006, Algorithm 2.1; by scikit-learn.
 
     Parameters
     ----------
@@ -83,7 +88,8 @@ class GaussianProcess(MeanScorer):
         targets = metric_scores(metric, len(samples))
         rows = (-targets).argsort(kind='stable')[:self.results]
         features = self._features([samples[row] for row in rows])
-        kernel = (ConstantKernel() * Matern(math.sqrt(features.shape[1]), (1e-1, 1e4), nu=2.5)
+        shortest = math.sqrt(features.shape[1])
+        kernel = (ConstantKernel() * Matern(shortest, (shortest, _LONGEST), nu=2.5)
                   + WhiteKernel(_NOISE, _NOISE_RANGE))
         if self.description.evidence is not None:
             kernel += ConstantKernel(1., (1e-3, 1e3)) * _ProportionalToVote(1., 'fixed')

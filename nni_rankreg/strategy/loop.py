@@ -12,7 +12,7 @@ from torch import Tensor
 from ..constraint import NamedCost
 from ..predictor import Evidence, Predictor, Remembered, WeakLabels, normal_scores_among
 from ..search import Candidates
-from ..typing import Results, Sample, Scorer, sample_key
+from ..typing import Results, Sample, sample_key
 from .acenas_recipe import Rounds
 from .growth import FrontGrowth
 from .ledger import Ledger
@@ -22,6 +22,7 @@ __all__ = ['Chosen', 'ClosedLoop']
 _REFERENCE = 1000  # random candidates among which predictions are normal scores
 _LEARNT = 500      # results that the predictor is fitted to, if the search has no more of its own
 _LEADERS = 10      # results whose neighbours are candidates
+_SHORTLIST = 100   # candidates, for each that is trained, among which a round is chosen one by one
 
 
 class Chosen(NamedTuple):
@@ -90,16 +91,20 @@ class ClosedLoop:
         return self._filled(best, count)
 
     def next(self, count: int) -> Chosen:
-        """Return new architectures: those of which most is expected, and random ones."""
+        """Return new architectures: those of which most is expected, and random ones.
+
+        Each of the former is chosen by another multiple of the spread, see `Rounds.multiples`.
+        """
         if not self.learn():
             return self.first(count)
-        return self._filled(self._best(self._expected, count - self._random_of(count)), count)
+        multiples = self._rounds.multiples(count - self._random_of(count))
+        return self._filled(self._best(multiples), count)
 
     def last(self, count: int, generations: int) -> Chosen:
         """Return the new architectures whose predicted mean is best; with costs, as `next`."""
         if not count or not self.learn():
             return Chosen([], [])
-        return Chosen(self._best(self._mean, count, generations), [])
+        return Chosen(self._best([0.] * count, generations), [])
 
     def forecast(self, samples: Sequence[Sample]) -> dict[str, list[float]]:
         """Return what each source predicts of N architectures: normal scores among candidates.
@@ -139,24 +144,45 @@ class ClosedLoop:
         return Chosen(best, self._candidates.random(count - len(best),
                                                     exclude=[*self.ledger.own, *best]))
 
-    def _best(self, scorer: Scorer, count: int, generations: int = 1) -> list[Sample]:
-        """Return new architectures: the best by the scorer, or those that let the front grow."""
-        if self._growth is None:
-            return self._candidates.best(scorer, count, self.ledger.own, around=self._leaders(),
-                                         generations=generations)
-        return self._growth.best(self._candidates, self._predictor, self.ledger.results, count,
-                                 self.ledger.own, generations)
+    def _best(self, multiples: Sequence[float], generations: int = 1) -> list[Sample]:
+        """Return new architectures: the best by mean and spread, or those that let the front grow.
 
-    def _expected(self, samples: Sequence[Sample]) -> Tensor:
+        Parameters
+        ----------
+        multiples
+            For each architecture the multiple of the spread that is added to the mean.
+        generations
+            As of `Candidates.best`.
+        """
+        count, results = len(multiples), self.ledger.results
+        if not count:
+            return []
+        if self._growth is not None:
+            return self._growth.best(self._candidates, self._predictor, results, count,
+                                     self.ledger.own, generations)
+
+        def expected(samples: Sequence[Sample]) -> Tensor:
+            mean, spread = self._predictor.predict(samples)
+            return mean + sum(multiples) / count * spread
+
+        shortlist = self._candidates.best(
+            expected, _SHORTLIST * count, self.ledger.own, generations=generations,
+            around=results.best_first().samples[:_LEADERS])
+        return self._one_by_one(shortlist, multiples)
+
+    def _one_by_one(self, samples: Sequence[Sample], multiples: Sequence[float]) -> list[Sample]:
+        if not samples:
+            return []
         mean, spread = self._predictor.predict(samples)
-        return mean + self._rounds.spread * spread
+        chosen = list[int]()
+        for multiple in multiples[:len(samples)]:
+            score = mean + multiple * spread
+            score[chosen] = -math.inf
+            chosen.append(int(score.argmax()))
+        return [samples[row] for row in chosen]
 
     def _mean(self, samples: Sequence[Sample]) -> Tensor:
         return self._predictor.predict(samples).mean
-
-    def _leaders(self) -> list[Sample]:
-        """Return the architectures whose neighbours are candidates, too."""
-        return self.ledger.results.best_first().samples[:_LEADERS]
 
     def _sample(self) -> list[Sample]:
         if not self._reference:

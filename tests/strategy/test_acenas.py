@@ -16,6 +16,7 @@ from nni.nas.experiment import NasExperiment
 from nni.nas.experiment import experiment as nni_experiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
+from scipy.stats import expon
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.config import ConfigError, build_search, read_config
@@ -23,7 +24,7 @@ from nni_rankreg.constraint import Between
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SuperNet, SuperNetOutcome
-from nni_rankreg.predictor import Ranker, Training, WeakLabels, read_weak
+from nni_rankreg.predictor import Prediction, Ranker, Training, WeakLabels, read_weak
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import UniformSampler
@@ -43,6 +44,7 @@ ARGUMENTS = dict(rounds=ROUNDS, budget=18, predictor=lambda space, evidence: QUI
 
 
 SPACE = {f'op{i}': Categorical(list(WORTH), label=f'op{i}') for i in range(4)}
+EVERY = [dict(zip(SPACE, names)) for names in itertools.product(WORTH, repeat=4)]
 
 
 def cells():
@@ -109,15 +111,43 @@ def test_half_of_a_round_is_what_the_predictor_ranks_best(tmp_path):
     weak = read_weak(tmp_path / 'x-weak.csv')
     assert weak.samples == UniformDraw(200, 0).samples(SPACE)
     ranker.pretrain(*weak)
-    every = [dict(zip(SPACE, names)) for names in itertools.product(WORTH, repeat=4)]
     for before, after, count in (([first], second, 3), ([first, second], third, 3),
                                  ([first, second, third], top, 4)):
         tried = [sample for jobs in before for sample in samples_of(jobs)]
-        rest = [sample for sample in every if sample not in tried]
+        rest = [sample for sample in EVERY if sample not in tried]
         scores = ranker.fit(tried, list(map(metric_of, tried))).score(rest)
         best = {sample_key(rest[row]) for row in scores.topk(count).indices}
         assert set(map(sample_key, samples_of(after)[:count])) == best
     assert np.mean(list(map(metric_of, samples_of(top)))) > .4
+
+
+class Wavering:
+    """A predictor that is sure of some architectures only."""
+
+    def fit(self, samples, metric):
+        return self
+
+    def predict(self, samples):
+        numbers = [np.random.default_rng(list(map(ord, sample_key(one)))) for one in samples]
+        mean, spread = np.array([one.exponential(size=2) for one in numbers]).T
+        return Prediction(torch.from_numpy(mean), torch.from_numpy(spread))
+
+
+@pytest.mark.parametrize('spread', [0., 1.5])
+def test_each_of_a_round_has_its_multiple_of_the_spread(tmp_path, spread):
+    rounds, wavering = Rounds(6, 5, explore=0., spread=spread), Wavering()
+    search = make(tmp_path, rounds=rounds, budget=16, weak=None,
+                  predictor=lambda space, evidence: wavering)
+    _, trained = play(search)
+    tried = samples_of(trained[0])
+    for jobs in trained[1:]:
+        for number, chosen in enumerate(samples_of(jobs)):
+            multiple = expon.ppf((number + .5) / 5, scale=spread) if spread else 0.
+            mean, deviation = wavering.predict([one for one in EVERY if one not in tried])
+            (best, own), = zip(*wavering.predict([chosen]))
+            assert best + multiple * own == pytest.approx(max(mean + multiple * deviation))
+            tried.append(chosen)
+    assert len(tried) == 16
 
 
 @pytest.mark.parametrize('explore, shared', [(0., 0), (1., 6)])
