@@ -101,7 +101,7 @@ class Rounds:
 
         These are quantiles of an exponential distribution of mean `spread` s: most of a round are
         near the best mean, one is far more curious. Source: Hutter, Hoos and Leyton-Brown,
-        "Parallel Algorithm Configuration", LION 2012, Section 2.3, where they are drawn at random.
+        "Parallel Algorithm Configuration", LION 2012; there they are drawn at random.
 
         Parameters
         ----------
