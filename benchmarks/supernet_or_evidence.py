@@ -143,7 +143,7 @@ def report(path: Path, space: str) -> str:
         averaged = []
         for name, taus in ((VOTE, row.with_vote), (TEACHER, row.with_teacher)):
             averaged += [taus, [tau - free[name][seed] for seed, tau in zip(row.seeds, taus)]]
-        seconds = '' if row.cpu_seconds is None else f'{row.cpu_seconds:.3g}'
+        seconds = '' if row.cpu_seconds is None else f'{float(f"{row.cpu_seconds:.3g}"):g}'
         lines.append([row.title, row.epochs or '', len(row.seeds), seconds,
                       *map(interval, (row.alone, *averaged))])
     return markdown_table(['ranks by', 'epochs', 'seeds', 'CPU seconds', 'alone', 'with vote',
