@@ -97,7 +97,7 @@ class Rounds:
     def multiples(self, count: int) -> list[float]:
         r"""Return the multiple of the predicted spread by which each of a round is chosen.
 
-        .. math:: -s \ln\left(1 - \frac{i - 1/2}{n}\right), \qquad i = 1 \dots n
+        .. math:: -s \ln\left(1 - \frac{i - 1/2}{n}\right), \qquad 1 \le i \le n
 
         These are quantiles of an exponential distribution of mean `spread` s: most of a round are
         near the best mean, one is far more curious. Source: Hutter, Hoos and Leyton-Brown,

@@ -11,6 +11,7 @@ from nni.nas.nn.pytorch import ModelSpace
 
 from ..host.network.mixture import Mixer
 from ..regularizer import Regularizer
+from ..sampler.rejection import once
 from ..search import ScoredSample, best_first
 from ..supernet import SuperNetModule
 from ..supernet.architecture import ArchitectureParameters
@@ -35,7 +36,8 @@ class DifferentiableStrategy(SuperNetStrategy):
     regularizers
         Ranking terms of the weights' loss.
     candidates
-        Number of most probable architectures that are scored.
+        Number of most probable architectures that are scored; of functional twins only the most
+        probable one counts.
     arc_learning_rate
         Of the architecture's Adam, as NNI names it; betas (0.5, 0.999), weight decay 0.001.
     warmup_epochs
@@ -112,12 +114,11 @@ class DifferentiableStrategy(SuperNetStrategy):
         """
         assert isinstance(module, DifferentiableModule)
         probable = islice(module.architecture.most_probable(), _PATIENCE * self.candidates)
-        accept = module.accept
-        samples = list(islice((one for one in probable if accept is None or accept(one)),
-                              self.candidates))
+        new = once(accept=module.accept, key=module.form)
+        samples = list(islice(filter(new, probable), self.candidates))
         if not samples:
             raise RuntimeError('Expected the filter to accept one of the '
                                f'{_PATIENCE * self.candidates} most probable architectures, got '
-                               f'rejections only: {accept}. Widen its bounds.')
+                               f'rejections only: {module.accept}. Widen its bounds.')
         scores = scorer(samples).tolist()
         return best_first(map(ScoredSample, samples, scores))

@@ -291,7 +291,7 @@ class SuperNetStrategy(RandomOneShot):
             evaluator.module, supernet, context, terms=terms, loaders=loaders,
             probe=RankingProbe(*truth_and_seen(self.truth, self.mode, context, terms),
                                scoring=self.scoring, metric=self.metric, mode=self.mode),
-            accept=context.accept, seed=self.seed,
+            accept=context.accept, form=form, seed=self.seed,
             same_paths=self.same_paths, cuda_graphs=self.cuda_graphs)
         evaluator = supernet_evaluator(evaluator, module, loaders)
         if self.checkpoint_folder is not None:
@@ -302,7 +302,7 @@ class SuperNetStrategy(RandomOneShot):
         return TrainedSuperNet(
             model_space, supernet, evaluator, module, partial(self._search, module),
             None if not self.evidence else lambda scorer: self._with_evidence(
-                scorer, sampler, context, terms), form)
+                scorer, sampler, context, terms))
 
     def _accepted(self, space: Any, accept: Constraints) -> Accept | None:
         """Return what accepts architectures, once it has accepted one of the space."""

@@ -17,6 +17,7 @@ from ..batch_norm import batch_statistics
 from ..data.size import batch_size
 from ..host.trial import outside_trial
 from ..regularizer import Term
+from ..space import CanonicalForm
 from ..typing import Sample, sample_key
 from .path import PathModule
 from .probe import RankingProbe
@@ -44,6 +45,9 @@ class SuperNetModule(PathModule):
         intermediate result.
     cuda_graphs
         Whether the passes of landmarks are recorded, see `RecordedLosses`.
+    form
+        What functional twins share, as of `canonical_form`: of these only one is listed. By default
+        each architecture is its own.
     **kwargs
         As of `PathModule`: ``loaders``, ``sampler``, ``accept``, ``seed``, ``same_paths``.
 
@@ -57,10 +61,11 @@ class SuperNetModule(PathModule):
     """
 
     def __init__(self, training_module: LightningModule, terms: Sequence[Term] = (), *,
-                 probe: RankingProbe | None = None, cuda_graphs: bool = False, **kwargs: Any):
+                 probe: RankingProbe | None = None, cuda_graphs: bool = False,
+                 form: CanonicalForm = sample_key, **kwargs: Any):
         super().__init__(training_module, **kwargs)
         self.terms, self.probe = list(terms), probe or RankingProbe()
-        self.cuda_graphs = cuda_graphs
+        self.cuda_graphs, self.form = cuda_graphs, form
         self.history: list[dict[str, float]] = []
         self.measured: dict[str, list[float]] = {}
         self.ranking_loss: Tensor | None = None

@@ -15,8 +15,7 @@ from .._util.memory import kept_memory
 from ..host.network.subnet import SubnetModelSpace
 from ..sampler.rejection import once
 from ..search import ScoredSample
-from ..space import CanonicalForm
-from ..typing import Sample, Scorer, sample_key
+from ..typing import Sample, Scorer
 from .module import SuperNetModule
 from .probe import Measurement
 from .scorer import SuperNetScorer
@@ -41,9 +40,6 @@ class TrainedSuperNet:
         Returns the architectures that a search over scores has met, best first.
     with_evidence
         Returns the scores of the super-net averaged with what else is known; None if nothing is.
-    form
-        What functional twins share, as of `canonical_form`: of these only the best is listed. By
-        default each architecture is its own.
 
     Attributes
     ----------
@@ -56,11 +52,9 @@ class TrainedSuperNet:
 
     def __init__(self, space: RawFormatModelSpace, supernet: ModelSpace, evaluator: Lightning,
                  module: SuperNetModule, search: Callable[[Scorer], list[ScoredSample]],
-                 with_evidence: Callable[[SuperNetScorer], Scorer] | None = None,
-                 form: CanonicalForm = sample_key):
+                 with_evidence: Callable[[SuperNetScorer], Scorer] | None = None):
         self.space, self.supernet, self.evaluator = space, supernet, evaluator
         self.module, self._search, self._with_evidence = module, search, with_evidence
-        self._form = form
         self._ranked: list[ScoredSample] | None = None
 
     @property
@@ -117,7 +111,7 @@ class TrainedSuperNet:
              exclude: Iterable[Sample] = ()) -> list[ScoredSample]:
         """Return the best architectures by the super-net, best first; searched for once.
 
-        Each computes a function of its own.
+        Each computes a function of its own, as of the `form` of the module.
 
         Parameters
         ----------
@@ -138,7 +132,7 @@ class TrainedSuperNet:
             if not ranked:
                 raise self.module.watch.error('scores', 'none', 'of the trained super-net')
             self._ranked = ranked
-        return list(islice(filter(once(exclude, key=self._form), self._ranked), count))
+        return list(islice(filter(once(exclude, key=self.module.form), self._ranked), count))
 
     def models(self, limit: int | None = None) -> Iterator[RawFormatModelSpace]:
         """Yield the best architectures in order; each carries its objectives and the weights.

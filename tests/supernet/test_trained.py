@@ -34,9 +34,9 @@ def train(make_space, make_evaluator, samples):
         searched = []
         model = RawFormatModelSpace(make_space(), make_evaluator(**options))
         supernet, loaders = RandomOneShot().mutate_model(model.model_space), Loaders()
-        module = SuperNetModule(model.evaluator.module, loaders=loaders, probe=probe)
+        module = SuperNetModule(model.evaluator.module, loaders=loaders, probe=probe, form=form)
         evaluator = supernet_evaluator(model.evaluator, module, loaders)
-        trained = TrainedSuperNet(model, supernet, evaluator, module, search, form=form)
+        trained = TrainedSuperNet(model, supernet, evaluator, module, search)
         trained.searched = searched
         trained.model.execute()
         return trained
