@@ -116,7 +116,7 @@ class TrainedSuperNet:
         Parameters
         ----------
         count
-            Number of architectures; None returns all that the search has met.
+            Number of architectures; None returns all functions that the search has met.
         exclude
             Architectures to leave out, with their functional twins.
 
