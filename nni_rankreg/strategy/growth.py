@@ -13,10 +13,10 @@ from ..predictor import Predictor
 from ..search import Candidates
 from ..typing import Results, Sample, Scorer
 
-__all__ = ['FrontGrowth']
+__all__ = ['SHORTLIST', 'FrontGrowth']
 
-_SHORTLIST = 100  # candidates, for each that is trained, among which a round is chosen one by one
-_LEADERS = 20     # members of the front whose neighbours are candidates
+SHORTLIST = 100  # candidates, for each that is trained, among which a round is chosen one by one
+_LEADERS = 20    # members of the front whose neighbours are candidates
 
 
 class FrontGrowth:
@@ -88,7 +88,7 @@ class FrontGrowth:
 
         leaders = self.members(results)
         step = -(-len(leaders) // _LEADERS) or 1
-        shortlist = candidates.best(improvement, _SHORTLIST * count, exclude,
+        shortlist = candidates.best(improvement, SHORTLIST * count, exclude,
                                     around=leaders[::step], generations=generations)
         return self._one_by_one(shortlist, predictor, front, count)
 

@@ -14,7 +14,7 @@ from ..predictor import Evidence, Predictor, Remembered, WeakLabels, normal_scor
 from ..search import Candidates
 from ..typing import Results, Sample, sample_key
 from .acenas_recipe import Rounds
-from .growth import FrontGrowth
+from .growth import SHORTLIST, FrontGrowth
 from .ledger import Ledger
 
 __all__ = ['Chosen', 'ClosedLoop']
@@ -22,7 +22,6 @@ __all__ = ['Chosen', 'ClosedLoop']
 _REFERENCE = 1000  # random candidates among which predictions are normal scores
 _LEARNT = 500      # results that the predictor is fitted to, if the search has no more of its own
 _LEADERS = 10      # results whose neighbours are candidates
-_SHORTLIST = 100   # candidates, for each that is trained, among which a round is chosen one by one
 
 
 class Chosen(NamedTuple):
@@ -166,7 +165,7 @@ class ClosedLoop:
             return mean + sum(multiples) / count * spread
 
         shortlist = self._candidates.best(
-            expected, _SHORTLIST * count, self.ledger.own, generations=generations,
+            expected, SHORTLIST * count, self.ledger.own, generations=generations,
             around=results.best_first().samples[:_LEADERS])
         return self._one_by_one(shortlist, multiples)
 
