@@ -33,7 +33,7 @@ from ..table import ResultsSource
 from ..typing import Results
 from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
 from .loop import Chosen, ClosedLoop
-from .multistage import PlanStrategy
+from .multistage import PlanStrategy, check_oneshot
 from .oneshot import SuperNetStrategy
 
 __all__ = ['AceNAS']
@@ -106,7 +106,7 @@ class AceNAS(PlanStrategy):
     Raises
     ------
     TypeError
-        If `weak`, `rounds` or `candidates` is of another type.
+        If `supernet`, `weak`, `rounds` or `candidates` is of another type.
     ValueError
         If the budget does not fit the rounds.
 
@@ -133,6 +133,8 @@ class AceNAS(PlanStrategy):
                  archive: Archive | str | Path = 'runs/acenas.sqlite',
                  known: ResultsSource | None = None, mode: str = 'max',
                  work_dir: str | Path | None = None, seed: int = 0):
+        if supernet is not None:
+            check_oneshot('supernet', supernet)
         super().__init__(supernet_evaluator, archive, mode, work_dir, known, costs)
         _check('weak', weak, WeakLabelling, WeakLabels, str, Path, type(None))
         _check('rounds', rounds, Rounds)

@@ -19,7 +19,7 @@ from ..typing import Accept, Results, Sample, sample_key, without
 from .judgement import Judgement, among_first
 from .landmark_recipe import Landmarks
 from .ledger import Ledger
-from .multistage import PlanStrategy
+from .multistage import PlanStrategy, check_oneshot
 from .oneshot import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']
@@ -86,6 +86,8 @@ class LandmarkSearch(PlanStrategy):
 
     Raises
     ------
+    TypeError
+        If `oneshot` or `control` is none of our one-shot strategies.
     ValueError
         If a count is not positive or the mode is unknown.
 
@@ -106,6 +108,9 @@ class LandmarkSearch(PlanStrategy):
                  known: ResultsSource | None = None, mode: str = 'max',
                  control: SuperNetStrategy | None = None, work_dir: str | Path | None = None,
                  seed: int = 0):
+        check_oneshot('oneshot', oneshot)
+        if control is not None:
+            check_oneshot('control', control)
         super().__init__(supernet_evaluator, archive, mode, work_dir, known, oneshot.costs)
         for name, value in dict(iterations=iterations, top=top).items():
             if value < 1:

@@ -17,6 +17,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpac
 from nni.nas.strategy.base import Strategy
 from scipy.stats import norm
 
+from .._util.error import brief
 from .._util.path import user_path
 from ..archive import Archive
 from ..constraint import Cost, as_costs
@@ -33,7 +34,7 @@ from ..typing import Results, Sample, Space, metric_sign
 from .ledger import Ledger
 from .oneshot import SuperNetStrategy
 
-__all__ = ['PlanStrategy']
+__all__ = ['PlanStrategy', 'check_oneshot']
 
 _logger = logging.getLogger(__name__)
 
@@ -300,3 +301,16 @@ def _expected(predictions: Mapping[str, float], taus: Mapping[str, float]) -> di
                      'prospective_tau': taus.get(source, math.nan)}
             return {name: round(value, 3) for name, value in shown.items() if math.isfinite(value)}
     return {}
+
+
+def check_oneshot(name: str, value: Any) -> None:
+    """Refuse what cannot train a super-net for a job, such as NNI's own one-shot strategies.
+
+    Raises
+    ------
+    TypeError
+        If the value has no method `train`.
+    """
+    if not callable(getattr(value, 'train', None)):
+        raise TypeError(f'Expected {name} to be a one-shot strategy of nni_rankreg, such as '
+                        f'SPOS(), got {brief(value)}.')

@@ -257,7 +257,8 @@ def test_wrong_numbers(tmp_path, arguments, message):
 @pytest.mark.parametrize('arguments, message', [
     ({'rounds': 5}, 'Expected rounds of type Rounds, got 5'),
     ({'weak': 200}, 'or NoneType, got 200'),
-    ({'candidates': [{}]}, 'Expected candidates of type CandidatePool')])
+    ({'candidates': [{}]}, 'Expected candidates of type CandidatePool'),
+    ({'supernet': 'SPOS'}, 'Expected supernet to be a one-shot strategy of nni_rankreg')])
 def test_wrong_types(tmp_path, arguments, message):
     with pytest.raises(TypeError, match=message):
         make(tmp_path, **arguments)

@@ -20,6 +20,7 @@ from nni.mutable import Categorical
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment import experiment as nni_experiment
 from nni.nas.experiment.config import NasExperimentConfig
+from nni.nas.strategy import RandomOneShot
 from nni.tools.nnictl.config_utils import Experiments
 from scipy.stats import kendalltau
 from torch import nn
@@ -392,6 +393,14 @@ def test_losses_are_searched_as_their_negative_would_be(tmp_path):
 def test_unknown_mode(tmp_path):
     with pytest.raises(ValueError, match="Expected mode 'max' or 'min', got 'minimize'"):
         make(tmp_path, mode='minimize')
+
+
+@pytest.mark.parametrize('name', ['oneshot', 'control'])
+def test_strategies_of_nni_are_refused(tmp_path, name):
+    with pytest.raises(TypeError, match=f'Expected {name} to be a one-shot strategy of nni_rankreg'
+                                        '.*SPOS.*RandomOneShot'):
+        LandmarkSearch(**{'oneshot': SPOS(), name: RandomOneShot()}, supernet_evaluator=None,
+                       archive=tmp_path / 'a.sqlite')
 
 
 @pytest.mark.parametrize('name', ['iterations', 'landmarks', 'top'])
