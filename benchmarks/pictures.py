@@ -182,7 +182,7 @@ def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
             points = [row for row in trained if row.title == name]
             epochs = [row.epochs for row in points]
             ax.plot(epochs, [np.mean(getattr(row, column)) for row in points], color=colour,
-                    marker=marker, label=name)
+                    marker=marker, label=_with_hours(name, points))
             for row in points:
                 taus = getattr(row, column)
                 ax.plot([row.epochs] * len(taus), taus, '.', color=colour, alpha=0.5)
@@ -197,3 +197,11 @@ def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
     figure.legend(*panels[0].get_legend_handles_labels(), loc='outside lower center', ncols=3,
                   frameon=False, fontsize=8)
     write(figure, path)
+
+
+def _with_hours(name: str, points: Sequence[Any]) -> str:
+    """Return the name of a kind of super-net, with the CPU time of the longest if it is known."""
+    longest = max(points, key=lambda row: row.epochs)
+    if longest.cpu_seconds is None:
+        return name
+    return f'{name} ({longest.epochs} epochs: {longest.cpu_seconds / 3600:.2f} CPU-h)'

@@ -42,10 +42,10 @@ from nni_rankreg.predictor import Ensemble, Evidence
 from nni_rankreg.report import markdown_table
 
 FILE = 'supernet_or_evidence.json'
-SEEDS = 5
+SEEDS = 8
 VOTE, TEACHER = 'vote of five proxies', 'learned teacher'
 ARMS_SHOWN = {
-    'spos': 'plain super-net', 'spos, longer': 'plain super-net',
+    'spos': 'plain super-net',
     'landmark_64, 4 pairs': 'landmarks, drawn pairs',
     'landmark_64, all pairs of 4': 'landmarks, all pairs',
     'landmark + learned teacher, all pairs of 4': 'landmarks and learned teacher, all pairs',
