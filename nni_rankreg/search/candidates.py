@@ -85,6 +85,7 @@ class Candidates:
         if self._grows:
             listed = self._draw(pool, self._new())
         self._listed = None if listed is None else self._first_of_each(listed)
+        self._before = len(self._listed or ())   # neighbours of the best follow, as they are added
 
     @property
     def listed(self) -> bool:
@@ -102,12 +103,14 @@ class Candidates:
             again = UniformSampler(self._space, self.seed)
             new = once(accept=self._accept, key=self._form)
             return list(islice(accepted(again.sample, new), count))
-        every = list(self._listed.values())
+        every = list(self._without_neighbours(self._listed).values())
         rows = np.random.default_rng(self.seed).permutation(len(every))[:count]
         return [every[row] for row in rows]
 
     def random(self, count: int, exclude: Collection[Sample] = ()) -> list[Sample]:
         """Return `count` different architectures, or fewer if there are no more.
+
+        Neighbours of the best, which `best` adds to the candidates, are not among them.
 
         Parameters
         ----------
@@ -118,7 +121,7 @@ class Candidates:
         """
         if self._listed is None:
             return self._draw(count, self._new(exclude))
-        rest = self._others(self._listed, exclude)
+        rest = self._others(self._without_neighbours(self._listed), exclude)
         return [rest[row] for row in self._random.permutation(len(rest))[:count]]
 
     def random_of_best(self, scorer: Scorer, count: int, share: float,
@@ -200,6 +203,9 @@ class Candidates:
                 f'Expected an architecture that {accept} accepts, got none in {ATTEMPTS} draws: '
                 'loosen the constraint.'))
         return drawn
+
+    def _without_neighbours(self, listed: dict[str, Sample]) -> dict[str, Sample]:
+        return dict(islice(listed.items(), self._before))
 
     def _first_of_each(self, samples: Iterable[Sample]) -> dict[str, Sample]:
         found: dict[str, Sample] = {}

@@ -128,6 +128,17 @@ def test_children_differ_in_one_choice_from_a_good_parent():
         assert min(sum(child[x] != parent[x] for x in child) for parent in parents) == 1
 
 
+def test_neighbours_of_the_best_are_not_drawn_at_random():
+    """In a fixed pool, which grows by them; what is drawn stays a sample of the space."""
+    candidates = Candidates(grid(*[6] * 12), pool=50, fixed=True, seed=0)
+    drawn, sampled = keys(candidates.random(50)), keys(candidates.sample(50))
+    best = candidates.best(total, 1)
+    for _ in range(10):
+        best = candidates.best(total, 1, around=best)
+    assert total(best) > max(total(candidates.random(50)))
+    assert keys(candidates.random(999)) == drawn == sampled == keys(candidates.sample(999))
+
+
 def test_same_seed_same_draws():
     def draws(seed, pool=10):
         candidates = Candidates(grid(*[6] * 5), pool=pool, seed=seed)
