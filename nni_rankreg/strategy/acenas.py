@@ -17,7 +17,7 @@ from nni.nas.evaluator import Evaluator
 
 from ..archive import Archive
 from ..constraint import Cost
-from ..plan import Plan, SuperNet, SuperNetOutcome
+from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..predictor import (
     Ensemble,
     Evidence,
@@ -210,13 +210,19 @@ class AceNAS(PlanStrategy):
         return Ensemble(space, evidence=evidence, seed=self.seed)
 
     def _train(self, chosen: Chosen, loop: ClosedLoop, stage: str) -> Plan[None]:
-        """Train the architectures of a round."""
+        """Train the architectures of a round; go on if all fail, unless something else is wrong."""
         samples = [*chosen.best, *chosen.random]
         if not samples:
             return
         random = [False] * len(chosen.best) + [True] * len(chosen.random)
-        yield from self.train_predicted(samples, random, loop.forecast(samples), loop.ledger,
-                                        stage)
+        ledger = loop.ledger
+        try:
+            yield from self.train_predicted(samples, random, loop.forecast(samples), ledger, stage)
+        except SearchError as error:
+            ledger.enter(samples, [Failure(str(error))] * len(samples))
+            if not ledger.results.samples or ledger.failing >= self.rounds.first:
+                raise
+            _logger.warning('Going on after a round in which all trainings failed.')
 
     def _weak_labels(self, space: Any, results: Results) -> Plan[WeakLabels | None]:
         """Return the weak labels, None if there are none; train the super-net for them."""

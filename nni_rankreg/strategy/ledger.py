@@ -18,6 +18,15 @@ class Ledger:
     known
         Results from elsewhere, higher is better: they have cost no training.
 
+    Attributes
+    ----------
+    results
+        All results.
+    failed
+        The architectures that have failed.
+    failing
+        How many trainings have failed since the last one that has not.
+
     Examples
     --------
     >>> ledger = Ledger(Results([{'op': 'pool'}], [0.5], 'max'))
@@ -30,6 +39,7 @@ class Ledger:
         self._known = len(known.samples)
         self.results = Results(list(known.samples), list(known.metrics), 'max')
         self.failed: list[Sample] = []
+        self.failing = 0
 
     @property
     def tried(self) -> list[Sample]:
@@ -59,7 +69,9 @@ class Ledger:
         for sample, outcome in zip(samples, outcomes):
             if isinstance(outcome, Failure):
                 self.failed.append(sample)
+                self.failing += 1
             else:
+                self.failing = 0
                 self.results.samples.append(sample)
                 self.results.metrics.append(outcome)
 

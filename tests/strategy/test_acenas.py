@@ -23,7 +23,7 @@ from nni_rankreg.config import ConfigError, build_search, read_config
 from nni_rankreg.constraint import Between
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
-from nni_rankreg.plan import Failure, SuperNet, SuperNetOutcome
+from nni_rankreg.plan import Failure, SearchError, SuperNet, SuperNetOutcome, drive
 from nni_rankreg.predictor import Prediction, Ranker, Training, WeakLabels, read_weak
 from nni_rankreg.proxy import ProxyScorer
 from nni_rankreg.regularizer import LandmarkRegularizer
@@ -208,6 +208,39 @@ def test_failures_are_left_out_and_not_proposed_again(tmp_path):
     found, stages = play(make(tmp_path), answer)
     assert len(found.samples) == 17 and not any(sample in failed for sample in found.samples)
     assert sum(sample in failed for jobs in stages for sample in samples_of(jobs)) == 5
+
+
+class Trainings:
+    """A runner whose trainings fail where it is told."""
+
+    def __init__(self, fails):
+        self.fails, self.tried = fails, []
+
+    def run(self, jobs, done):
+        for index, job in enumerate(jobs):
+            if job.sample not in self.tried:
+                self.tried.append(job.sample)
+            fails = self.fails(self.tried.index(job.sample))
+            done(index, Failure('no') if fails else metric_of(job.sample))
+
+    def describe(self, job):
+        return ''
+
+
+def test_rounds_of_one_may_fail(tmp_path):
+    """As many in a row as the first round has are too many: something else is wrong."""
+    def search(fails):
+        strategy = make(tmp_path, weak=None, rounds=Rounds(4, 1), budget=12,
+                        archive=tmp_path / f'{len(list(tmp_path.iterdir()))}.sqlite')
+        runner = Trainings(fails)
+        return drive(strategy.plan(SPACE), runner, strategy.archive), runner.tried
+    found, tried = search(lambda number: number in (4, 5, 6, 9, 11))
+    assert len(tried) == 12 and len(found.samples) == 7
+    for fails, trained in ((lambda number: number > 5, 10), (lambda number: True, 4)):
+        runs = []
+        with pytest.raises(SearchError, match='at least one of'):
+            search(lambda number: runs.append(number) or fails(number))
+        assert len(set(runs)) == trained
 
 
 def test_weak_labels_of_a_file_need_no_supernet(tmp_path):
