@@ -1,4 +1,4 @@
-"""Sizes of networks and batches: whole numbers from 1 up."""
+"""Sizes of networks and batches, and counts: whole numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .error import brief
 
-__all__ = ['COUNT', 'check_sizes']
+__all__ = ['COUNT', 'check_count', 'check_sizes']
 
 COUNT = 1000
 """The most blocks of a kind; a network of as many takes minutes to build."""
@@ -46,5 +46,38 @@ def check_sizes(most: int = _SIZE, **sizes: int | Iterable[int]) -> None:
             raise ValueError(f'Expected {what} from 1 to {most} as {name}, got {brief(size)}.')
 
 
+def check_count(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what counts nothing.
+
+    Parameters
+    ----------
+    name
+        Of what is counted.
+    value
+        The count.
+    least
+        The smallest that is accepted.
+
+    Raises
+    ------
+    ValueError
+        If the count is no whole number, or too small.
+
+    Examples
+    --------
+    >>> check_count('budget', 20)
+    >>> check_count('budget', 12.5)
+    Traceback (most recent call last):
+    ValueError: Expected a whole number of at least 1 as budget, got 12.5.
+    """
+    if not _is_whole(value) or value < least:
+        raise ValueError(f'Expected a whole number of at least {least} as {name}, got '
+                         f'{brief(value)}.')
+
+
 def _is_size(value: Any, most: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and 1 <= int(value) <= most
+    return _is_whole(value) and 1 <= int(value) <= most
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)

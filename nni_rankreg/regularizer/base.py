@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from ..schedule import Schedule
+from ..table.source import ResultsSource
 from .term import Term, TermContext
 
 __all__ = ['Regularizer']
@@ -22,16 +23,28 @@ class Regularizer(ABC):
     schedule
         Factor over the epochs, in [0, 1].
 
+    Attributes
+    ----------
+    landmarks
+        Stand-alone results given to the term; None is none.
+
     Raises
     ------
     ValueError
         If the weight is negative.
     """
 
+    landmarks: ResultsSource | None = None
+
     def __init__(self, weight: float, schedule: Schedule):
         if not weight >= 0:
             raise ValueError(f'Expected a weight of at least 0, got {weight}.')
         self.weight, self.schedule = weight, schedule
+
+    @property
+    def needs_results(self) -> bool:
+        """Whether the term cannot do without results of a search, as it is given none."""
+        return False
 
     @abstractmethod
     def term(self, context: TermContext) -> Term:

@@ -51,7 +51,7 @@ class RankingDistillation(Regularizer):
     landmark_pairs
         Pairs of landmarks per step in addition, drawn uniformly.
     landmarks
-        As of `LandmarkRegularizer`: None takes those that a `LandmarkSearch` trains.
+        As of `LandmarkRegularizer`: None takes those that a search trains.
     among
         Which pairs of the architectures of a step carry the loss: those ``'drawn'``, as published,
         or ``'all'`` that have the margin of `sampler`, up to 28 for 8 architectures. Both cost the
@@ -109,6 +109,12 @@ class RankingDistillation(Regularizer):
         self.among = check_among(among)
         self.criterion = criterion or PairwiseRankingLoss()
         self.cross_entropy = cross_entropy
+
+    @property
+    def needs_results(self) -> bool:
+        """Whether landmarks are drawn, or learnt from, and none are given."""
+        return self.landmarks is None and (
+            self.landmark_pairs > 0 or any(map(learns, self.teachers)))
 
     def check(self, context: TermContext) -> None:
         """Refuse landmarks that do not fit the space."""

@@ -74,7 +74,7 @@ def check_landmarks(results: Results, name: str, context: TermContext) -> None:
     """
     if not results.samples:
         raise ValueError(f'Expected landmarks, got none. Give {name} an Archive, a table or '
-                         'results, or use it in a LandmarkSearch.')
+                         'results, or use it in a LandmarkSearch or AceNAS.')
     if len(results.samples) < 2:
         raise ValueError('Expected at least 2 landmarks to make a pair, got '
                          f'{len(results.samples)}.')

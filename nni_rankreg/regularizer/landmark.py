@@ -40,7 +40,7 @@ class LandmarkRegularizer(Regularizer):
     landmarks
         Architectures with their stand-alone metric: an `Archive`, a table, `Results`, a DataFrame
         or the path of a CSV file with columns ``sample`` and ``metric``. None takes those that a
-        `LandmarkSearch` trains.
+        `LandmarkSearch` or `AceNAS` trains.
     mode
         ``'max'``, or ``'min'`` if lower metrics are better in `landmarks`, such as losses. None is
         the mode that `landmarks` have themselves, or ``'max'``.
@@ -91,6 +91,11 @@ class LandmarkRegularizer(Regularizer):
         self.landmarks, self.mode = landmarks, mode
         self.pairs, self.among, self.seed = pairs, check_among(among), seed
         self.criterion = criterion or PairwiseRankingLoss()
+
+    @property
+    def needs_results(self) -> bool:
+        """Whether no landmarks are given."""
+        return self.landmarks is None
 
     def check(self, context: TermContext) -> None:
         """Refuse landmarks that do not fit the space."""

@@ -7,6 +7,7 @@ below 1 MB. They are kept beside the archive, in a file that the next search can
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,6 +16,8 @@ from typing import Any
 
 from nni.nas.evaluator import Evaluator
 
+from .._util.error import brief
+from .._util.size import check_count
 from ..archive import Archive
 from ..constraint import Cost
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
@@ -33,7 +36,7 @@ from ..table import ResultsSource
 from ..typing import Results
 from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
 from .loop import Chosen, ClosedLoop
-from .multistage import PlanStrategy, check_oneshot
+from .multistage import PlanStrategy, check_evidence, check_oneshot
 from .oneshot import SuperNetStrategy
 
 __all__ = ['AceNAS']
@@ -57,7 +60,9 @@ class AceNAS(PlanStrategy):
     Parameters
     ----------
     supernet
-        Trains the super-net that gives weak labels, with regularisers or not; None for none.
+        Trains the super-net that gives weak labels, with regularisers or not; None for none. If a
+        regulariser needs landmarks, the first round is trained before, see `Rounds`. Weak labels
+        are scores of the super-net alone, whatever the evidence of this strategy says.
     supernet_evaluator
         NNI Lightning evaluator of the super-net training; that of the experiment trains the
         stand-alone architectures.
@@ -81,7 +86,8 @@ class AceNAS(PlanStrategy):
         front in order, and the archive and the web UI have the costs beside the metrics. Without
         costs the search is for the best metric.
     predictor
-        Makes the predictor from space and evidence; None is `Ensemble`, with the seed.
+        Makes the predictor from space and evidence, such as ``lambda space, evidence:
+        Ensemble(space, evidence=evidence)``. None is this, with the seed.
     archive
         File of all results and of the recorded jobs. Starting again with the same file continues
         an interrupted search; jobs with a result in the file are not run again.
@@ -106,9 +112,10 @@ class AceNAS(PlanStrategy):
     Raises
     ------
     TypeError
-        If `supernet`, `weak`, `rounds` or `candidates` is of another type.
+        If `supernet`, `evidence`, `weak`, `rounds` or `candidates` is of another type, or
+        `predictor` does not take a space and evidence.
     ValueError
-        If the budget does not fit the rounds.
+        If the budget is no whole number, or does not fit the rounds.
 
     Examples
     --------
@@ -139,9 +146,15 @@ class AceNAS(PlanStrategy):
         _check('weak', weak, WeakLabelling, WeakLabels, str, Path, type(None))
         _check('rounds', rounds, Rounds)
         _check('candidates', candidates, CandidatePool)
-        if max(rounds.first, rounds.landmarks) > budget:
+        check_evidence(evidence)
+        _check_predictor(predictor)
+        check_count('budget', budget)
+        if max(rounds.first, rounds.landmarks or 0) > budget:
             raise ValueError('Expected a budget of at least the first round and the landmarks, got '
-                             f'{budget} for {rounds.first} and {rounds.landmarks}.')
+                             f'{budget} for {rounds.first} and {rounds.landmarks or 0}.')
+        if isinstance(supernet, SuperNetStrategy) and supernet.evidence:
+            _logger.warning('The evidence of the strategy of the super-net is not used by AceNAS; '
+                            'give it to AceNAS: AceNAS(evidence=...).')
         self.supernet, self.evidence, self.weak = supernet, evidence, weak
         self.rounds, self.budget = rounds, budget
         self.candidates, self.make_predictor, self.seed = candidates, predictor, seed
@@ -151,17 +164,22 @@ class AceNAS(PlanStrategy):
     @classmethod
     def as_published(cls, supernet: SuperNetStrategy | None = None,
                      supernet_evaluator: Evaluator | None = None, *, budget: int = 100,
-                     landmarks: int = 0, seed: int = 0, **arguments: Any) -> AceNAS:
+                     landmarks: int | None = None, seed: int = 0, **arguments: Any) -> AceNAS:
         """Return the search of the paper: a `Ranker` alone, five rounds, half of each at random.
 
         Parameters
         ----------
-        supernet, supernet_evaluator, budget, seed
+        supernet, supernet_evaluator, seed
             As of `AceNAS`.
-        landmarks
-            As of `Rounds`.
+        budget, landmarks
+            As of `Rounds.as_published`.
         **arguments
             Further arguments of `AceNAS`.
+
+        Raises
+        ------
+        ValueError
+            If the budget is less than 10.
 
         Notes
         -----
@@ -190,8 +208,8 @@ class AceNAS(PlanStrategy):
         candidates = self.candidates.of(space, self.seed, evidence, known.best_first().samples,
                                         costs=bool(self.costs))
         loop = ClosedLoop(candidates, predictor, evidence, self.rounds, known, self.costs)
-        if self.rounds.landmarks:
-            yield from self._train(loop.first(self.rounds.landmarks), loop, 'landmark')
+        if landmarks := self.trained_before_supernet:
+            yield from self._train(loop.first(landmarks), loop, 'landmark')
         weak = yield from self._weak_labels(space, loop.ledger.so_far())
         if weak is not None:
             loop.use(weak)
@@ -202,8 +220,19 @@ class AceNAS(PlanStrategy):
         yield from self._train(last, loop, 'best')
         return self.best_of(loop.ledger.results.in_mode(self.mode))
 
-    def _check_trainings(self, space: Any, evaluator: Any) -> None:
-        super()._check_trainings(space, evaluator)
+    @property
+    def trained_before_supernet(self) -> int:
+        """The number of landmarks: those of the rounds, or the first round if some are needed."""
+        if self.rounds.landmarks is not None:
+            return self.rounds.landmarks
+        needed = self.known is None and any(
+            isinstance(job.oneshot, SuperNetStrategy) and job.oneshot.needs_results
+            for job in self.supernet_jobs())
+        return self.rounds.first if needed else 0
+
+    def check(self, space: Any, evaluator: Any) -> None:
+        """Refuse what cannot be searched, also constraints that accept no candidate."""
+        super().check(space, evaluator)
         self.candidates.check(space, self.seed)
 
     def _ensemble(self, space: Any, evidence: Evidence | None) -> Ensemble:
@@ -270,6 +299,20 @@ def _check(name: str, value: Any, *kinds: type) -> None:
     if not isinstance(value, kinds):
         raise TypeError(f'Expected {name} of type {" or ".join(kind.__name__ for kind in kinds)}, '
                         f'got {value!r}.')
+
+
+def _check_predictor(predictor: Any) -> None:
+    """Raise a TypeError if a predictor, or its class, is in the place of what makes one."""
+    if predictor is None:
+        return
+    try:
+        inspect.signature(predictor).bind('space', 'evidence')
+    except TypeError as error:
+        raise TypeError('Expected a function of space and evidence as predictor, got '
+                        f'{brief(predictor)}; such as lambda space, evidence: Ensemble(space, '
+                        'evidence=evidence).') from error
+    except ValueError:  # without a signature that Python knows
+        return
 
 
 def _ranker(space: Any, evidence: Evidence | None, *, seed: int) -> Ranker:

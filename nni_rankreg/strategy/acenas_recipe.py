@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._util.size import check_count
 from ..constraint import all_of
 from ..predictor import Evidence
 from ..sampler import UniformSampler
@@ -45,12 +46,13 @@ class Rounds:
         predicted mean is best.
     landmarks
         How many architectures of the budget are trained before the super-net, as landmarks of its
-        regularisers; they are drawn as the first round is.
+        regularisers; they are drawn as the first round is. None is the whole first round if the
+        super-net needs results that nobody has given, else 0.
 
     Raises
     ------
     ValueError
-        If a number is out of range.
+        If a number is out of range, or a count is no whole number.
 
     Examples
     --------
@@ -64,31 +66,46 @@ class Rounds:
     explore: float = 0.1
     spread: float = 0.75
     top: int = 0
-    landmarks: int = 0
+    landmarks: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (('first', 2), ('size', 1), ('top', 0), ('landmarks', 0), ('spread', 0)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f'Expected {name} of at least {least}, got '
-                                 f'{getattr(self, name)}.')
+        for name, least in (('first', 2), ('size', 1), ('top', 0)):
+            check_count(name, getattr(self, name), least)
+        if self.landmarks is not None:
+            check_count('landmarks', self.landmarks, 0)
+        if not 0 <= self.spread < math.inf:
+            raise ValueError(f'Expected a finite spread of at least 0, got {self.spread}.')
         if not 0 <= self.explore <= 1:
             raise ValueError(f'Expected explore from 0 to 1, got {self.explore}.')
         if not 0 < self.share <= 1:
             raise ValueError(f'Expected a share above 0, up to 1, got {self.share}.')
 
     @classmethod
-    def as_published(cls, budget: int = 100, *, landmarks: int = 0) -> Rounds:
+    def as_published(cls, budget: int = 100, *, landmarks: int | None = None) -> Rounds:
         """Return the rounds of the AceNAS paper: five, half of each but the first at random.
 
         Parameters
         ----------
         budget
-            Of the search; the ten architectures predicted best are trained in addition.
+            Of the search, 10 or more; the ten architectures predicted best are trained in addition.
+            Of a budget that is no multiple of five the first round has the rest, too.
         landmarks
             As of the rounds.
+
+        Raises
+        ------
+        ValueError
+            If the budget is less than 10, as the first round then is too small to learn from.
+
+        Examples
+        --------
+        >>> Rounds.as_published(23).ends(budget=23)
+        [7, 11, 15, 19, 23]
         """
-        fifth = -(-budget // 5)
-        return cls(fifth, fifth, share=1., explore=0.5, spread=0., top=10, landmarks=landmarks)
+        check_count('budget of five rounds', budget, 10)
+        fifth = budget // 5
+        return cls(budget - 4 * fifth, fifth, share=1., explore=0.5, spread=0., top=10,
+                   landmarks=landmarks)
 
     def ends(self, budget: int) -> list[int]:
         """Return the number of trainings after which each round ends."""
@@ -133,16 +150,14 @@ class WeakLabelling:
     Raises
     ------
     ValueError
-        If there is nothing to label.
+        If the count is no whole number from 1 up.
     """
 
     count: int = 4000
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f'Expected weak labels of at least 1 architecture, got {self.count}; '
-                             'weak=None is for none.')
+        check_count('count of weak labels (weak=None is for none)', self.count)
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,7 @@ class CandidatePool:
     Raises
     ------
     ValueError
-        If a number is not positive.
+        If a number is no whole number from 1 up, or no architecture is given.
     """
 
     given: Sequence[Sample] | None = None
@@ -185,8 +200,10 @@ class CandidatePool:
 
     def __post_init__(self) -> None:
         for name in ('size', 'scored', 'generations'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'Expected {name} of at least 1, got {getattr(self, name)}.')
+            check_count(name, getattr(self, name))
+        if self.given is not None and not len(self.given):
+            raise ValueError('Expected at least 1 architecture to choose from as given, got none; '
+                             'given=None takes the space.')
 
     def check(self, space: Any, seed: int) -> None:
         """Refuse constraints that accept nothing.

@@ -88,9 +88,10 @@ class DifferentiableStrategy(SuperNetStrategy):
         """Whether training needs held-out data: the architecture does."""
         return True
 
-    def check(self, space: Any, evaluator: Any, accept: Constraints = None) -> None:
+    def check(self, space: Any, evaluator: Any, accept: Constraints = None,
+              results: int | None = None) -> None:
         """Refuse what cannot train a super-net of a space, also what cannot be mixed."""
-        super().check(space, evaluator, accept)
+        super().check(space, evaluator, accept, results)
         self.make_architecture(self.mutate_model(deepcopy(space)))
 
     def differentiable_options(self, supernet: ModelSpace) -> dict[str, Any]:

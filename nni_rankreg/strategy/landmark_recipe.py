@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._util.size import check_count
+
 __all__ = ['Landmarks']
 
 
@@ -28,7 +30,8 @@ class Landmarks:
     Raises
     ------
     ValueError
-        If the count is not positive, `random` is negative, or `share` is out of range.
+        If `count` is no whole number from 1 up, `random` none from 0 up, or `share` is out of
+        range.
 
     Examples
     --------
@@ -43,9 +46,7 @@ class Landmarks:
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f'Expected landmarks of at least 1, got {self.count}.')
-        if self.random < 0:
-            raise ValueError(f'Expected random landmarks of at least 0, got {self.random}.')
+        check_count('landmarks', self.count)
+        check_count('random landmarks', self.random, 0)
         if not 0 < self.share <= 1:
             raise ValueError(f'Expected a share above 0, up to 1, got {self.share}.')

@@ -9,6 +9,7 @@ from typing import Any
 
 from nni.nas.evaluator import Evaluator
 
+from .._util.size import check_count
 from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..predictor import Evidence
@@ -19,7 +20,7 @@ from ..typing import Accept, Results, Sample, sample_key, without
 from .judgement import Judgement, among_first
 from .landmark_recipe import Landmarks
 from .ledger import Ledger
-from .multistage import PlanStrategy, check_oneshot
+from .multistage import PlanStrategy, check_evidence, check_oneshot
 from .oneshot import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']
@@ -87,9 +88,9 @@ class LandmarkSearch(PlanStrategy):
     Raises
     ------
     TypeError
-        If `oneshot` or `control` is none of our one-shot strategies.
+        If `oneshot` or `control` is none of our one-shot strategies, or `evidence` no `Evidence`.
     ValueError
-        If a count is not positive or the mode is unknown.
+        If a count is no whole number from 1 up, or the mode is unknown.
 
     Examples
     --------
@@ -111,16 +112,21 @@ class LandmarkSearch(PlanStrategy):
         check_oneshot('oneshot', oneshot)
         if control is not None:
             check_oneshot('control', control)
+        check_evidence(evidence)
         super().__init__(supernet_evaluator, archive, mode, work_dir, known, oneshot.costs)
-        for name, value in dict(iterations=iterations, top=top).items():
-            if value < 1:
-                raise ValueError(f'Expected {name} of at least 1, got {value}.')
+        check_count('iterations', iterations)
+        check_count('top', top)
         self.oneshot, self.evidence = oneshot, evidence
         self.landmarks = landmarks if isinstance(landmarks, Landmarks) else Landmarks(landmarks)
         self.iterations, self.top = iterations, top
         self.control, self.seed = control, seed
         self.supernets: list[SuperNetOutcome] = []
         self.controls: list[SuperNetOutcome] = []
+
+    @property
+    def trained_before_supernet(self) -> int:
+        """The number of landmarks."""
+        return self.landmarks.count
 
     def plan(self, space: Any) -> Plan[Results]:
         """Yield the jobs of the search; the answer is all results, best first.

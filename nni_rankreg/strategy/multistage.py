@@ -25,7 +25,7 @@ from ..host.run.engine import EngineRunner
 from ..host.run.prepare import prepare_nni
 from ..metric import pareto_rank
 from ..plan import Failure, Job, Outcome, Plan, StandAlone, SuperNet, drive
-from ..predictor import Reliability, read_reliability, record_predictions
+from ..predictor import Evidence, Reliability, read_reliability, record_predictions
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
 from ..supernet.evaluator import check_settled
@@ -34,7 +34,7 @@ from ..typing import Results, Sample, Space, metric_sign
 from .ledger import Ledger
 from .oneshot import SuperNetStrategy
 
-__all__ = ['PlanStrategy', 'check_oneshot']
+__all__ = ['PlanStrategy', 'check_evidence', 'check_oneshot']
 
 _logger = logging.getLogger(__name__)
 
@@ -91,6 +91,11 @@ class PlanStrategy(Strategy):
         """Return jobs like those of the plan, to see whether they can be serialised."""
         raise NotImplementedError
 
+    @property
+    def trained_before_supernet(self) -> int | None:
+        """The number of architectures trained before the first super-net; None is not known."""
+        return None
+
     def train_predicted(self, samples: Sequence[Sample], random: Sequence[bool],
                         predictions: Mapping[str, Sequence[float]], ledger: Ledger,
                         stage: str) -> Plan[None]:
@@ -131,16 +136,15 @@ class PlanStrategy(Strategy):
         Raises
         ------
         TypeError, ValueError
-            If an evaluator or the space cannot be searched, or results given do not fit the space.
+            If an evaluator or the space cannot be searched, results given do not fit the space, or
+            a super-net needs more results than will be there.
         """
-        self._check_trainings(space, evaluator)
-        self.known_results(space)
-
-    def _check_trainings(self, space: Any, evaluator: Any) -> None:
         check_settled(evaluator)
+        known, trained = self.known_results(space), self.trained_before_supernet
+        results = None if trained is None else trained + len(known.samples)
         for job in self.supernet_jobs():
             if isinstance(job.oneshot, SuperNetStrategy):
-                job.oneshot.check(space, self.supernet_evaluator, job.accept)
+                job.oneshot.check(space, self.supernet_evaluator, job.accept, results)
         if self.costs:
             self._check_costs(UniformSampler(space).sample())
 
@@ -225,7 +229,7 @@ class PlanStrategy(Strategy):
         runner = EngineRunner(self.engine, self.model_space, self.supernet_evaluator,
                               self._shared_folder, self._keep)
         # What cannot be trained, or serialised, is refused now, not after hours of training.
-        self._check_trainings(space, self.model_space.evaluator)
+        self.check(space, self.model_space.evaluator)
         for job in self.supernet_jobs():
             runner.describe(job)
         self._shared_folder.mkdir(parents=True, exist_ok=True)
@@ -314,3 +318,16 @@ def check_oneshot(name: str, value: Any) -> None:
     if not callable(getattr(value, 'train', None)):
         raise TypeError(f'Expected {name} to be a one-shot strategy of nni_rankreg, such as '
                         f'SPOS(), got {brief(value)}.')
+
+
+def check_evidence(value: Any) -> None:
+    """Refuse evidence that is not yet one of a space, such as names of proxies.
+
+    Raises
+    ------
+    TypeError
+        If the value is neither an `Evidence` nor None.
+    """
+    if not isinstance(value, (Evidence, type(None))):
+        raise TypeError(f'Expected evidence of type Evidence, or None, got {brief(value)}; make '
+                        "Evidence(space, batch, scorers), with scorers such as ['synflow'].")

@@ -14,6 +14,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
+from .._util.error import brief
 from .._util.finite import check_finite
 from .._util.torch_file import read_torch_file
 from ..constraint import NamedCost, all_of
@@ -24,7 +25,7 @@ from ..host.network.repeat import check_repeat
 from ..host.network.unread import check_choices
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage, Remembered
-from ..regularizer import Regularizer, Term, TermContext
+from ..regularizer import Regularizer, TermContext
 from ..sampler import UniformSampler
 from ..search import Evolution, ParetoFront, ScoredSample
 from ..space import canonical_form
@@ -40,7 +41,7 @@ from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
 from ..typing import Accept, Constraints, Results, Scorer, metric_sign, sample_key
-from .truth import most_results, read_truth, truth_and_seen
+from .truth import check_held_out, most_results, read_truth, truth_and_seen
 
 __all__ = ['SuperNetStrategy']
 
@@ -80,7 +81,7 @@ class SuperNetStrategy(RandomOneShot):
     evidence
         What the final scores are averaged with, by rank: scorers, such as an `Evidence`, or a
         `LearnedTeacher`. The teacher learns from the results that the training knows, with the
-        super-net as evidence. The rank correlation of the average is measured, too. Empty for
+        super-net as evidence. The rank correlation of the average is measured, too. None for
         nothing.
     evolution
         Search over the trained super-net: an `Evolution`, or a `ParetoFront` for the architectures
@@ -114,6 +115,13 @@ class SuperNetStrategy(RandomOneShot):
     trained
         The super-net of the experiment that runs, or has run, this strategy; None before.
 
+    Raises
+    ------
+    TypeError
+        If `evidence` is neither a scorer nor a `LearnedTeacher`.
+    ValueError
+        If the mode is unknown, or a share as `truth` is out of range.
+
     .. note:: Training and scoring use batch statistics; the running statistics of a super-net mix
        those of all architectures.
     """
@@ -121,7 +129,7 @@ class SuperNetStrategy(RandomOneShot):
     def __init__(self, regularizers: Sequence[Regularizer] = (), *,  # noqa: PLR0913
                  truth: ResultsSource | float | None = None, metric: str | None = None,
                  mode: str = 'max', scoring: Scoring | None = None,
-                 evidence: Scorer | LearnedTeacher | list[Scorer | LearnedTeacher] | tuple[()] = (),
+                 evidence: Scorer | LearnedTeacher | list[Scorer | LearnedTeacher] | None = None,
                  evolution: Evolution | ParetoFront | None = None,
                  held_out: HeldOut | None = None,
                  checkpoint_folder: str | Path | None = None,
@@ -135,8 +143,7 @@ class SuperNetStrategy(RandomOneShot):
         self.regularizers, self.truth = list(regularizers), truth
         self.metric, self.mode = metric, mode
         self.scoring, self.held_out = scoring or Scoring(), held_out or HeldOut()
-        self.evidence: list[Scorer | LearnedTeacher] = (
-            list(evidence) if isinstance(evidence, (list, tuple)) else [evidence])
+        self.evidence = _as_evidence(evidence)
         self.evolution = evolution
         self.checkpoint_folder, self.seed = checkpoint_folder, seed
         self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
@@ -188,6 +195,22 @@ class SuperNetStrategy(RandomOneShot):
         """Whether training needs held-out data."""
         return bool(self.regularizers)
 
+    @property
+    def needs_results(self) -> bool:
+        """Whether training needs results of a search, as what learns from some is given none."""
+        return (any(one.needs_results for one in self.regularizers)
+                or (self._is_taught and not self._has_landmarks))
+
+    @property
+    def _is_taught(self) -> bool:
+        """Whether evidence learns from results."""
+        return any(isinstance(one, LearnedTeacher) for one in self.evidence)
+
+    @property
+    def _has_landmarks(self) -> bool:
+        """Whether a regulariser is given results."""
+        return any(one.landmarks is not None for one in self.regularizers)
+
     def train(self, space: Any, evaluator: Any, results: Results | None = None, *,
               weights: str | None = None, name: str | None = None,
               accept: Constraints = None) -> TrainedSuperNet:
@@ -209,26 +232,31 @@ class SuperNetStrategy(RandomOneShot):
         Raises
         ------
         ValueError
-            If filter and constraints accept none of 10,000 random architectures.
+            If filter and constraints accept none of 10,000 random architectures, or there are too
+            few results to learn from, or to hold out.
         """
         trained = self._prepare(RawFormatModelSpace(space, evaluator), results, weights, name,
                                 accept)
         trained.model.execute()
         return trained
 
-    def check(self, space: Any, evaluator: Any, accept: Constraints = None) -> None:
+    def check(self, space: Any, evaluator: Any, accept: Constraints = None,
+              results: int | None = None) -> None:
         """Refuse what cannot train a super-net of a space, before a search trains anything.
 
         Parameters
         ----------
         space, evaluator, accept
             As of `train`; space and evaluator are left as they are.
+        results
+            Number of results that the search will have at most when the training begins; None is
+            not known.
 
         Raises
         ------
         TypeError, ValueError
-            If evaluator or space cannot be used, truth or landmarks do not fit the space, or no
-            architecture of the space is accepted.
+            If evaluator or space cannot be used, truth or landmarks do not fit the space, no
+            architecture of the space is accepted, or the results will be too few.
         """
         check_evaluator(evaluator)
         check_choices(space)
@@ -238,6 +266,8 @@ class SuperNetStrategy(RandomOneShot):
         for one in self.regularizers:
             one.check(TermContext(space, self.filter))
         self._accepted(space, accept)
+        if results is not None:
+            self._check_number(results)
 
     def list_models(self, sort: bool = True,
                     limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
@@ -282,6 +312,8 @@ class SuperNetStrategy(RandomOneShot):
                               partial(outputs_loss, evaluator.module),
                               self.truth if isinstance(self.truth, float) else 0.)
         terms = [one.term(context) for one in self.regularizers]
+        learnt = most_results([context.results, *(one.results for one in terms)])
+        self._check_learnt(len(learnt.samples))
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))
         sampler = UniformSampler(space, self.seed, accept=context.accept)
@@ -302,7 +334,26 @@ class SuperNetStrategy(RandomOneShot):
         return TrainedSuperNet(
             model_space, supernet, evaluator, module, partial(self._search, module),
             None if not self.evidence else lambda scorer: self._with_evidence(
-                scorer, sampler, context, terms))
+                scorer, sampler, context, learnt))
+
+    def _check_number(self, results: int) -> None:
+        """Refuse fewer results of a search than regularisers, evidence and truth need."""
+        share = self.truth if isinstance(self.truth, float) else 0.
+        held_out = int(results * share)
+        if any(one.needs_results for one in self.regularizers) and results - held_out < 2:
+            raise ValueError('Expected at least 2 landmarks for the regularisers before the '
+                             f'super-net is trained, got {results - held_out}. Raise the landmarks '
+                             'of the search, in AceNAS by Rounds(landmarks=10), or give some.')
+        if not self._has_landmarks:
+            self._check_learnt(results)
+            if share:
+                check_held_out(share, held_out)
+
+    def _check_learnt(self, results: int) -> None:
+        if self._is_taught and results < 2:
+            raise ValueError('Expected at least 2 results for the LearnedTeacher of evidence to '
+                             f'learn from, got {results}. Give results to `train`, landmarks to a '
+                             'regulariser, or more landmarks to the search.')
 
     def _accepted(self, space: Any, accept: Constraints) -> Accept | None:
         """Return what accepts architectures, once it has accepted one of the space."""
@@ -317,14 +368,24 @@ class SuperNetStrategy(RandomOneShot):
         return self.evolution.search(scorer, module.model, accept=module.accept)
 
     def _with_evidence(self, scorer: SuperNetScorer, sampler: UniformSampler,
-                       context: TermContext, terms: Sequence[Term]) -> Scorer:
+                       context: TermContext, learnt: Results) -> Scorer:
         """Return the scores of a trained super-net, averaged by rank with what else is known.
 
         For what learns from results, the super-net is evidence, too.
         """
         supernet = Remembered(scorer)
-        known = most_results([context.results, *(one.results for one in terms)])
         others = [one.over(context.space, scorer.batches[0], context.accept,
-                           {'supernet': supernet}).fit(known.samples, known.metrics)
+                           {'supernet': supernet}).fit(learnt.samples, learnt.metrics)
                   if isinstance(one, LearnedTeacher) else one for one in self.evidence]
         return RankAverage([supernet, *others], sampler.up_to(_REFERENCE))
+
+
+def _as_evidence(evidence: Any) -> list[Scorer | LearnedTeacher]:
+    """Return evidence as a list; raise a TypeError if one is neither a scorer nor a teacher."""
+    several = list(evidence) if isinstance(evidence, (list, tuple)) else [evidence]
+    found = [] if evidence is None else several
+    for one in found:
+        if isinstance(one, type) or not (callable(one) or isinstance(one, LearnedTeacher)):
+            raise TypeError(f'Expected scorers or LearnedTeacher() as evidence, got {brief(one)}; '
+                            "a proxy is Evidence(space, batch, ['synflow']).")
+    return found

@@ -9,7 +9,7 @@ from ..regularizer.known import known_results
 from ..table import ResultsSource, read_results
 from ..typing import Results, Space
 
-__all__ = ['most_results', 'read_truth', 'truth_and_seen']
+__all__ = ['check_held_out', 'most_results', 'read_truth', 'truth_and_seen']
 
 Truth = ResultsSource | float | None
 
@@ -60,6 +60,26 @@ def truth_and_seen(truth: Truth, mode: str, context: TermContext, terms: Sequenc
     return read_truth(truth, mode, context.space), [context.results, *seen]
 
 
+def check_held_out(share: float, held_out: int) -> None:
+    """Refuse a number of landmarks held out that makes no pair.
+
+    Parameters
+    ----------
+    share
+        Of the landmarks that is held out.
+    held_out
+        How many landmarks that is.
+
+    Raises
+    ------
+    ValueError
+        If it is less than 2.
+    """
+    if held_out < 2:
+        raise ValueError(f'Expected a truth that holds out at least 2 landmarks, got {share:g}, '
+                         f'which holds out {held_out}. Raise it, or give more landmarks.')
+
+
 def most_results(results: Sequence[Results]) -> Results:
     """Return the one of several that has most."""
     return max(results, key=lambda one: len(one.samples))
@@ -69,8 +89,5 @@ def _held_out(context: TermContext, terms: Sequence[Term]) -> Results:
     """Return the results that no term sees; raise a ValueError if these make no pair."""
     results = most_results([known_results(None, context).held_out,
                             *(one.held_out for one in terms)])
-    if len(results.samples) < 2:
-        raise ValueError(f'Expected a truth that holds out at least 2 landmarks, got '
-                         f'{context.held_out:g}, which holds out {len(results.samples)}. Raise it, '
-                         'or give the regularisers more landmarks.')
+    check_held_out(context.held_out, len(results.samples))
     return results

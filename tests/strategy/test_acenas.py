@@ -24,9 +24,22 @@ from nni_rankreg.constraint import Between
 from nni_rankreg.data import Digits, image_loader
 from nni_rankreg.evaluator import Classification
 from nni_rankreg.plan import Failure, SearchError, SuperNet, SuperNetOutcome, drive
-from nni_rankreg.predictor import Prediction, Ranker, Training, WeakLabels, read_weak
+from nni_rankreg.predictor import (
+    Ensemble,
+    GaussianProcess,
+    LearnedTeacher,
+    Prediction,
+    Ranker,
+    Training,
+    WeakLabels,
+    read_weak,
+)
 from nni_rankreg.proxy import ProxyScorer
-from nni_rankreg.regularizer import LandmarkRegularizer
+from nni_rankreg.regularizer import (
+    EqualCostControl,
+    LandmarkRegularizer,
+    RankingDistillation,
+)
 from nni_rankreg.sampler import UniformSampler
 from nni_rankreg.search import UniformDraw
 from nni_rankreg.space import NasBench201
@@ -269,18 +282,31 @@ def test_further_labels_by_any_scorer(tmp_path, caplog):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (lambda: {'rounds': Rounds(1)}, 'first of at least 2, got 1'),
-    (lambda: {'rounds': Rounds(size=0)}, 'size of at least 1, got 0'),
-    (lambda: {'rounds': Rounds(top=-1)}, 'top of at least 0'),
+    (lambda: {'rounds': Rounds(1)}, 'whole number of at least 2 as first, got 1'),
+    (lambda: {'rounds': Rounds(first=5.)}, 'as first, got 5.0'),
+    (lambda: {'rounds': Rounds(size=0)}, 'at least 1 as size, got 0'),
+    (lambda: {'rounds': Rounds(size=5.)}, 'as size, got 5.0'),
+    (lambda: {'rounds': Rounds(top=-1)}, 'at least 0 as top, got -1'),
+    (lambda: {'rounds': Rounds(top=1.5)}, 'as top, got 1.5'),
     (lambda: {'rounds': Rounds(spread=-1.)}, 'spread of at least 0, got -1'),
+    (lambda: {'rounds': Rounds(spread=math.inf)}, 'finite spread of at least 0, got inf'),
+    (lambda: {'rounds': Rounds(spread=math.nan)}, 'finite spread of at least 0, got nan'),
     (lambda: {'rounds': Rounds(share=0.)}, 'a share above 0, up to 1, got 0'),
+    (lambda: {'budget': 12.5}, 'at least 1 as budget, got 12.5'),
+    (lambda: {'budget': '20'}, "as budget, got '20'"),
     (lambda: {'budget': 5}, 'at least the first round and the landmarks, got 5 for 6 and 0'),
     (lambda: {'rounds': Rounds(landmarks=19)}, 'landmarks, got 18 for 10 and 19'),
-    (lambda: {'rounds': Rounds(landmarks=-1)}, 'landmarks of at least 0, got -1'),
+    (lambda: {'rounds': Rounds(landmarks=-1)}, 'at least 0 as landmarks, got -1'),
+    (lambda: {'rounds': Rounds(landmarks=1.5)}, 'as landmarks, got 1.5'),
     (lambda: {'rounds': Rounds(explore=1.5)}, 'explore from 0 to 1, got 1.5'),
-    (lambda: {'weak': WeakLabelling(0)}, 'at least 1 architecture, got 0; weak=None is for none'),
-    (lambda: {'candidates': CandidatePool(size=0)}, 'size of at least 1, got 0'),
-    (lambda: {'candidates': CandidatePool(generations=0)}, 'generations of at least 1, got 0'),
+    (lambda: {'weak': WeakLabelling(0)}, r'weak labels \(weak=None is for none\), got 0'),
+    (lambda: {'weak': WeakLabelling(2.5)}, 'weak labels .*, got 2.5'),
+    (lambda: {'candidates': CandidatePool(size=0)}, 'at least 1 as size, got 0'),
+    (lambda: {'candidates': CandidatePool(size=1.5)}, 'as size, got 1.5'),
+    (lambda: {'candidates': CandidatePool(scored=math.nan)}, 'as scored, got nan'),
+    (lambda: {'candidates': CandidatePool(generations=0)}, 'as generations, got 0'),
+    (lambda: {'candidates': CandidatePool(generations='3')}, "as generations, got '3'"),
+    (lambda: {'candidates': CandidatePool([])}, 'at least 1 architecture .* given=None takes the'),
 ])
 def test_wrong_numbers(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -291,10 +317,86 @@ def test_wrong_numbers(tmp_path, arguments, message):
     ({'rounds': 5}, 'Expected rounds of type Rounds, got 5'),
     ({'weak': 200}, 'or NoneType, got 200'),
     ({'candidates': [{}]}, 'Expected candidates of type CandidatePool'),
-    ({'supernet': 'SPOS'}, 'Expected supernet to be a one-shot strategy of nni_rankreg')])
+    ({'supernet': 'SPOS'}, 'Expected supernet to be a one-shot strategy of nni_rankreg'),
+    *(({'evidence': wrong}, r'Expected evidence of type Evidence, or None, got .*; make '
+       r'Evidence\(space, batch, scorers\)') for wrong in (['synflow'], [], convolutions)),
+    *(({'predictor': wrong}, 'Expected a function of space and evidence as predictor, got .*; such '
+       r'as lambda space, evidence: Ensemble\(space, evidence=evidence\)')
+      for wrong in (Ensemble, Ensemble(SPACE), GaussianProcess, 'trees', lambda space: None))])
 def test_wrong_types(tmp_path, arguments, message):
     with pytest.raises(TypeError, match=message):
         make(tmp_path, **arguments)
+
+
+def test_counts_of_numpy_and_classes_that_take_evidence(tmp_path):
+    class Own:
+        def __init__(self, space, evidence):
+            self.space, self.evidence = space, evidence
+
+    search = make(tmp_path, budget=np.int64(18), predictor=Own)
+    assert search.budget == 18 and search.make_predictor is Own
+    assert Rounds(np.int32(6), np.int64(6)).ends(18) == [6, 12, 18]
+
+
+@pytest.mark.parametrize('budget', [*range(10, 31), 100, 128, 999])
+def test_rounds_of_the_paper_are_five(budget):
+    first, *others = np.diff([0, *Rounds.as_published(budget).ends(budget)]).tolist()
+    assert others == [budget // 5] * 4 and 0 <= first - budget // 5 < 5
+
+
+@pytest.mark.parametrize('budget', [1, 3, 5, 9, 12.5])
+def test_a_budget_of_less_than_five_rounds(tmp_path, budget):
+    with pytest.raises(ValueError, match='a whole number of at least 10 as budget of five rounds, '
+                                         f'got {budget}'):
+        AceNAS.as_published(budget=budget, archive=tmp_path / 'x.sqlite')
+
+
+# Landmarks of the super-net
+
+TAUGHT = [LandmarkRegularizer(), RankingDistillation(teacher=LearnedTeacher())]
+
+
+@pytest.mark.parametrize('regularizers, landmarks, before', [
+    (TAUGHT, None, 6), (TAUGHT[1:], None, 6), (TAUGHT, 4, 4), ([], None, 0), ([], 2, 2),
+    ([RankingDistillation('flops', landmark_pairs=1)], None, 6),
+    ([RankingDistillation('flops'), EqualCostControl()], None, 0)])
+def test_first_round_is_trained_before_a_supernet_that_needs_it(
+        tmp_path, regularizers, landmarks, before):
+    search = make(tmp_path, supernet=SPOS(regularizers), rounds=replace(
+        ROUNDS, landmarks=landmarks))
+    _, stages = play(search)
+    at = next(row for row, (job, *_) in enumerate(stages) if isinstance(job, SuperNet))
+    known = stages[at][0].results.samples
+    assert known == [job.sample for jobs in stages[:at] for job in jobs] and len(known) == before
+    trained = [len(jobs) for row, jobs in enumerate(stages) if row != at]
+    assert sum(trained) == 22 and (landmarks or trained == [6, 6, 6, 4])
+
+
+def test_no_landmarks_are_needed_where_some_are_given(tmp_path):
+    given = Results(EVERY[:3], [.1, .2, .3])
+    for arguments in (dict(supernet=SPOS([LandmarkRegularizer(given)])),
+                      dict(supernet=SPOS(TAUGHT), known=given),
+                      dict(supernet=SPOS(TAUGHT), weak=None), {}):
+        assert make(tmp_path, **arguments).trained_before_supernet == 0
+
+
+@pytest.mark.parametrize('supernet, landmarks, message', [
+    (SPOS(TAUGHT), 1, r'at least 2 landmarks .*, got 1\. Raise .* Rounds\(landmarks=10\)'),
+    (SPOS(TAUGHT, truth=.3), None, 'at least 2 landmarks, got 0.3, which holds out 1'),
+    (SPOS(TAUGHT, truth=.9), None, r'at least 2 landmarks .*, got 1\. Raise the landmarks'),
+    (SPOS(evidence=LearnedTeacher()), 1, 'at least 2 results for the LearnedTeacher')])
+def test_too_few_landmarks_are_told_of_at_once(tmp_path, supernet, landmarks, message):
+    search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(),
+                  rounds=replace(ROUNDS, landmarks=landmarks))
+    with pytest.raises(ValueError, match=message):
+        search.check(cells(), evaluator())
+
+
+def test_evidence_of_the_supernet_is_worth_a_warning(tmp_path, caplog):
+    make(tmp_path, supernet=SPOS())
+    assert not caplog.text
+    make(tmp_path, supernet=SPOS(evidence=convolutions))
+    assert 'The evidence of the strategy of the super-net is not used by AceNAS' in caplog.text
 
 
 def recipe(name, **arguments):
@@ -379,7 +481,7 @@ def test_supernet_is_a_trial_that_gives_weak_labels(tmp_path, table):
     supernet = SPOS(regularizers=[LandmarkRegularizer(weight=1.)], metric='val_acc')
     search = make(tmp_path, supernet=supernet, supernet_evaluator=evaluator(),
                   weak=WeakLabelling(12), budget=9,
-                  rounds=replace(ROUNDS, first=3, size=3, top=1, landmarks=3))
+                  rounds=replace(ROUNDS, first=3, size=3, top=1))
     experiment = run(search, TableEvaluator(table), tmp_path)
     strategy = experiment.strategy
     weak = read_weak(tmp_path / 'x-weak.csv')

@@ -345,9 +345,10 @@ def test_unknown_shares(share):
         Landmarks(3, share=share)
 
 
-@pytest.mark.parametrize('count, random', [(0, 1), (3, -1)])
-def test_unknown_numbers_of_landmarks(count, random):
-    with pytest.raises(ValueError, match=f'landmarks of at least .*, got {min(count, random)}'):
+@pytest.mark.parametrize('count, random, wrong', [
+    (0, 1, 0), (3, -1, -1), (2.5, 1, 2.5), ('3', 1, "'3'"), (3, 1.5, 1.5)])
+def test_unknown_numbers_of_landmarks(count, random, wrong):
+    with pytest.raises(ValueError, match=f'whole number of .* as .*landmarks, got {wrong}'):
         Landmarks(count, random=random)
 
 
@@ -403,10 +404,35 @@ def test_strategies_of_nni_are_refused(tmp_path, name):
                        archive=tmp_path / 'a.sqlite')
 
 
+@pytest.mark.parametrize('wrong', [0, 2.5, '3', True])
 @pytest.mark.parametrize('name', ['iterations', 'landmarks', 'top'])
-def test_counts_must_be_positive(tmp_path, name):
-    with pytest.raises(ValueError, match=f'Expected {name} of at least 1, got 0'):
-        make(tmp_path, **{name: 0})
+def test_counts_must_be_positive(tmp_path, name, wrong):
+    with pytest.raises(ValueError, match=f'whole number of at least 1 as {name}, got {wrong!r}'):
+        make(tmp_path, **{name: wrong})
+
+
+@pytest.mark.parametrize('wrong', [['synflow'], [], 'synflow', metric_of])
+def test_evidence_is_one_of_a_space(tmp_path, wrong):
+    with pytest.raises(TypeError, match=r'Expected evidence of type Evidence, or None, got .*; '
+                                        r'make Evidence\(space, batch, scorers\)'):
+        make(tmp_path, evidence=wrong)
+
+
+@pytest.mark.parametrize('strategy, message', [
+    (SPOS([LandmarkRegularizer()], truth=.3), 'least 2 landmarks, got 0.3, which holds out 1'),
+    (SPOS(truth=.2), 'at least 2 landmarks, got 0.2, which holds out 1'),
+    (SPOS([LandmarkRegularizer()], truth=.9), r'at least 2 landmarks for .*, got 1\. Raise')])
+@pytest.mark.parametrize('name', ['oneshot', 'control'])
+def test_too_few_landmarks_are_told_of_at_once(tmp_path, make_evaluator, name, strategy, message):
+    """With enough known ones, the search may begin."""
+    def search(**known):
+        return LandmarkSearch(**{'oneshot': SPOS(), name: strategy}, landmarks=Landmarks(5),
+                              supernet_evaluator=make_evaluator(), archive=tmp_path / 'a.sqlite',
+                              **known)
+    with pytest.raises(ValueError, match=message):
+        search().check(space(), make_evaluator())
+    samples = UniformSampler(space(), seed=7).distinct(20)
+    search(known=Results(samples, [.1] * 20)).check(space(), make_evaluator())
 
 
 # An experiment on a table

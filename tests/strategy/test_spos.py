@@ -306,6 +306,25 @@ def test_a_share_that_holds_out_one_landmark(train):
         train(SPOS([LandmarkRegularizer(LANDMARKS)], truth=0.3))
 
 
+@pytest.mark.parametrize('wrong', ['synflow', ['flops'], {'a': len}, 3, LearnedTeacher, [None]])
+def test_what_is_no_evidence(wrong):
+    with pytest.raises(TypeError, match=r'Expected scorers or LearnedTeacher\(\) as evidence, got '
+                                        r'.*; a proxy is Evidence\('):
+        SPOS(evidence=wrong)
+
+
+def test_no_evidence():
+    assert SPOS(evidence=None).evidence == SPOS(evidence=[]).evidence == SPOS().evidence == []
+
+
+@pytest.mark.parametrize('count', [0, 1])
+def test_a_teacher_of_too_few_results_is_refused_before_the_training(train, count):
+    results = Results(SAMPLES[:count], TRUTH.metrics[:count])
+    with pytest.raises(ValueError, match='Expected at least 2 results for the LearnedTeacher of '
+                                         f'evidence to learn from, got {count}'):
+        train(SPOS(evidence=LearnedTeacher()), results=results)
+
+
 def test_without_results_accuracy_is_reported(train):
     history, = train(SPOS()).history
     assert history['default'] == history['val_acc'] and 'kendall_tau' not in history
