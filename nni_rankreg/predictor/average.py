@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..typing import Sample, Scorer, sample_key
+from .scorers import as_scores, scorer_name
 from .target import normal_scores_among
 
 __all__ = ['RankAverage', 'Remembered']
@@ -38,7 +39,8 @@ class Remembered:
         keys = list(map(sample_key, samples))
         new = {key: sample for key, sample in zip(keys, samples) if key not in self._scores}
         if new:
-            self._scores.update(zip(new, self.scorer(list(new.values())).tolist()))
+            scores = as_scores(self.scorer(list(new.values())), len(new), scorer_name(self.scorer))
+            self._scores.update(zip(new, scores.tolist()))
         return torch.tensor([self._scores[key] for key in keys], dtype=torch.float64)
 
 
@@ -65,15 +67,16 @@ class RankAverage:
         if not scorers:
             raise ValueError('Expected at least one scorer to average, got none.')
         self.scorers = list(scorers)
-        self._reference = [_finite(scorer(reference)) for scorer in self.scorers]
+        self._reference = [_finite(scorer, reference) for scorer in self.scorers]
 
     def __call__(self, samples: Sequence[Sample]) -> Tensor:
         """Return the average of N architectures, shape (N,), float64, higher is better."""
-        ranked = [torch.from_numpy(normal_scores_among(_finite(scorer(samples)), reference))
+        ranked = [torch.from_numpy(normal_scores_among(_finite(scorer, samples), reference))
                   for scorer, reference in zip(self.scorers, self._reference)]
         return torch.stack(ranked).mean(dim=0)
 
 
-def _finite(scores: Tensor) -> Tensor:
+def _finite(scorer: Scorer, samples: Sequence[Sample]) -> Tensor:
     """Return scores of which those that are no numbers are lower than all others."""
-    return scores.detach().cpu().double().nan_to_num(nan=-math.inf, posinf=-math.inf)
+    scores = as_scores(scorer(samples), len(samples), scorer_name(scorer))
+    return scores.nan_to_num(nan=-math.inf, posinf=-math.inf)

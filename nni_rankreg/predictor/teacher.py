@@ -8,9 +8,10 @@ from typing import Any
 
 import nni
 
+from .._util.error import brief
 from ..typing import Constraints, Scorer
 from .ensemble import Ensemble
-from .evidence import Evidence
+from .evidence import Evidence, as_reference
 
 __all__ = ['LearnedTeacher']
 
@@ -34,6 +35,11 @@ class LearnedTeacher:
     seed
         Of the reference and of the predictor.
 
+    Raises
+    ------
+    ValueError
+        If the scorers are no list of names, or there is no reference.
+
     Examples
     --------
     >>> from nni_rankreg.space import NasBench201
@@ -46,7 +52,11 @@ class LearnedTeacher:
 
     def __init__(self, scorers: Sequence[str] = ('flops', 'params'), *, reference: int = 200,
                  seed: int = 0):
-        self.scorers, self.reference, self.seed = list(scorers), reference, seed
+        if (isinstance(scorers, str) or not isinstance(scorers, Sequence)
+                or not all(isinstance(name, str) for name in scorers)):
+            raise ValueError(f'Expected a list of names of proxies, got {brief(scorers)}; put a '
+                             'lone name into a list.')
+        self.scorers, self.reference, self.seed = list(scorers), as_reference(reference), seed
 
     def over(self, space: Any, batch: Any, accept: Constraints = None,
              scorers: Mapping[str, Scorer] = MappingProxyType({})) -> Ensemble:
@@ -63,7 +73,9 @@ class LearnedTeacher:
         scorers
             Name -> scorer of further evidence, such as a super-net.
         """
-        every: dict[str, str | Scorer] = {**{name: name for name in self.scorers}, **scorers}
+        # Evidence leaves names such as 'supernet' to the sources of a search.
+        given = {f'given {name}': scorer for name, scorer in scorers.items()}
+        every: dict[str, str | Scorer] = {**{name: name for name in self.scorers}, **given}
         evidence = Evidence(space, batch, every, reference=self.reference, seed=self.seed,
                             accept=accept, progress=False) if every else None
         return Ensemble(space, evidence=evidence, seed=self.seed, progress=False)

@@ -437,5 +437,6 @@ def test_scores_are_averaged_with_what_learns_from_landmarks(train):
     first, second = (train(strategy) for _ in range(2))
     assert first.best() and [one.score for one in first.best()] == [
         one.score for one in second.best()]
-    assert first.ranking.scorers[1].description.evidence.names == ['flops', 'params', 'supernet']
+    assert first.ranking.scorers[1].description.evidence.names == [
+        'flops', 'params', 'given supernet']
     assert torch.equal(first.ranking.scorers[0](SAMPLES), first.scorer()(SAMPLES))
