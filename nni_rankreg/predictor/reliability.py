@@ -239,8 +239,9 @@ def correct_for_selection(tau: float, ratio: float) -> float:
 def _correlation(predicted: Values, metrics: Values) -> RankCorrelation:
     if len(np.unique(np.asarray(metrics))) < 2 or len(np.asarray(metrics)) < _FEWEST:
         return RankCorrelation(math.nan, math.nan, math.nan)
-    tau, ends = kendall_tau(predicted, metrics), kendall_tau_interval(predicted, metrics)
-    ends += _normal_interval(tau, len(np.asarray(metrics)))
+    tau = kendall_tau(predicted, metrics)
+    ends = [*kendall_tau_interval(predicted, metrics),
+            *_normal_interval(tau, len(np.asarray(metrics)))]
     return RankCorrelation(tau, min(ends), max(ends))
 
 

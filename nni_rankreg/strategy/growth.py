@@ -17,6 +17,7 @@ __all__ = ['SHORTLIST', 'FrontGrowth']
 
 SHORTLIST = 100  # candidates, for each that is trained, among which a round is chosen one by one
 _LEADERS = 20    # members of the front whose neighbours are candidates
+_LARGEST = 10.   # spread, on average, in deviations of what is expected of random architectures
 
 
 class FrontGrowth:
@@ -80,31 +81,41 @@ class FrontGrowth:
         generations
             As of `Candidates.best`.
         """
-        front = self._front(predictor, results)
+        unit, front = self._unit(predictor), self._front(predictor, results)
 
         def improvement(samples: Sequence[Sample]) -> Tensor:
             mean, spread = predictor.predict(samples)
-            return hypervolume_improvement(mean, spread, self.costs(samples), front)
+            return hypervolume_improvement(mean, unit * spread, self.costs(samples), front)
 
         leaders = self.members(results)
         step = -(-len(leaders) // _LEADERS) or 1
         shortlist = candidates.best(improvement, SHORTLIST * count, exclude,
                                     around=leaders[::step], generations=generations)
-        return self._one_by_one(shortlist, predictor, front, count)
+        return self._one_by_one(shortlist, predictor, unit, front, count)
 
-    def _one_by_one(self, samples: Sequence[Sample], predictor: Predictor, front: Front,
-                    count: int) -> list[Sample]:
+    def _one_by_one(self, samples: Sequence[Sample], predictor: Predictor, unit: float,
+                    front: Front, count: int) -> list[Sample]:
         if not samples:
             return []
         mean, spread = predictor.predict(samples)
         costs, chosen = self.costs(samples), list[int]()
         for _ in range(min(count, len(samples))):
-            gain = hypervolume_improvement(mean, spread, costs, front)
+            gain = hypervolume_improvement(mean, unit * spread, costs, front)
             gain[chosen] = -1.
             row = int(gain.argmax())
             chosen.append(row)
             front = front.with_one(mean[row], costs[row])
         return [samples[row] for row in chosen]
+
+    def _unit(self, predictor: Predictor) -> float:
+        """Return what the spread is multiplied by: 1, or less if it is out of all proportion.
+
+        A predictor that takes the results for noise expects about the same of all architectures.
+        By a spread far beyond such differences the cheapest would promise most, whatever is known.
+        """
+        mean, spread = predictor.predict(self._reference)
+        expected, unsure = float(mean.std()), float(spread.mean())
+        return expected / unsure if unsure > _LARGEST * expected else 1.
 
     def _front(self, predictor: Predictor, results: Results) -> Front:
         costs = self.costs(results.samples)

@@ -15,13 +15,14 @@ from nni.nas.experiment.config import NasExperimentConfig
 
 from nni_rankreg.archive import Archive
 from nni_rankreg.config import ConfigError, build_search, read_config
-from nni_rankreg.constraint import AdditiveLatency
+from nni_rankreg.constraint import AdditiveLatency, as_costs
 from nni_rankreg.metric import hypervolume
 from nni_rankreg.plan import Failure
-from nni_rankreg.predictor import Evidence, GaussianProcess
-from nni_rankreg.search import ParetoFront
+from nni_rankreg.predictor import Evidence, GaussianProcess, Prediction
+from nni_rankreg.search import Candidates, ParetoFront
 from nni_rankreg.space import NasBench201
 from nni_rankreg.strategy import SPOS, AceNAS, CandidatePool, LandmarkSearch, Rounds
+from nni_rankreg.strategy.growth import FrontGrowth
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
 from nni_rankreg.typing import Results, sample_key
 
@@ -114,6 +115,21 @@ def test_a_round_is_spread_over_the_front(tmp_path):
         ranges.append(np.mean([np.ptp(LATENCY([job.sample for job in jobs]).numpy())
                                for jobs in stages[1:]]))
     assert ranges[0] > 1.5 * ranges[1]
+
+
+@pytest.mark.parametrize('spread', [1., 2e5])
+def test_a_spread_out_of_proportion_does_not_make_the_cheapest_best(spread):
+    """A predictor that takes all results for noise says so by its spread."""
+    class Unsure:
+        def predict(self, samples):
+            mean = torch.tensor(list(map(metric_of, samples))).double()
+            return Prediction(mean, torch.full_like(mean, spread * float(truth.std())))
+    truth, results = np.array(list(map(metric_of, EVERY))), EVERY[::60]
+    growth = FrontGrowth(as_costs([LATENCY]), EVERY)
+    chosen = growth.best(Candidates(SPACE), Unsure(), Results(results, [0.] * len(results), 'max'),
+                         4, results)
+    assert LATENCY(chosen).max() > 4 > 2.2 > LATENCY(EVERY).min()
+    assert max(map(metric_of, chosen)) > np.quantile(truth, .8)
 
 
 def test_the_first_round_is_of_the_front_of_vote_and_costs(tmp_path):
