@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from ..archive import Archive
 from ..metric import kendall_tau, kendall_tau_interval
 from ..metric.values import Values
-from ..typing import Sample, metric_sign, sample_key
+from ..typing import Sample, metric_sign, sample_key, sample_keys
 
 __all__ = ['RankCorrelation', 'Reliability', 'correct_for_selection', 'read_reliability',
            'record_predictions', 'reliability_rounds']
@@ -153,14 +154,17 @@ class Reliability:
 
 def record_predictions(archive: Archive, stage: str, samples: Sequence[Sample],
                        random: Sequence[bool], predictions: Mapping[str, Values]) -> None:
-    """Keep the predictions of N architectures before these are trained; the first ones stay.
+    """Keep the predictions of N architectures before these are trained.
+
+    The first prediction of an architecture by a source stays. A search that is continued, perhaps
+    with a larger budget or with other evidence, adds those that it makes for the first time.
 
     Parameters
     ----------
     archive
         Of the search.
     stage
-        Stage of the search; each stage has one set of predictions.
+        Stage of the search.
     samples
         N architectures.
     random
@@ -168,12 +172,20 @@ def record_predictions(archive: Archive, stage: str, samples: Sequence[Sample],
     predictions
         Source -> predictions, shape (N,), higher is better.
     """
-    key = f'prediction {stage}'
-    archive.record_job(key, _KIND, {})
-    archive.record_result(key, {
-        'samples': list(samples), 'random': list(random), 'predictions': {
-            source: np.asarray(values, dtype=np.float64).tolist()
-            for source, values in predictions.items()}})
+    kept, known = list(_kept(archive)), set[tuple[str, str]]()
+    for one in kept:
+        keys = sample_keys(one['samples'])
+        known |= {(source, key) for source, values in one['predictions'].items()
+                  for key, value in zip(keys, values) if math.isfinite(value)}
+    keys = sample_keys(samples)
+    new = {source: [math.nan if (source, key) in known else float(value)
+                    for key, value in zip(keys, np.asarray(values, dtype=np.float64))]
+           for source, values in predictions.items()}
+    if np.isfinite(list(new.values())).any():
+        key = f'prediction {len(kept) + 1}, {stage}'
+        archive.record_job(key, _KIND, {})
+        archive.record_result(key, {'samples': list(samples), 'random': list(random),
+                                    'predictions': new})
 
 
 def read_reliability(archive: Archive) -> Reliability:
@@ -201,12 +213,18 @@ def _round_by_round(archive: Archive) -> Iterator[Reliability]:
     """Yield what is known after each round; it is the same object, which grows."""
     reliability, sign = Reliability(), metric_sign(archive.mode or 'max')
     metrics = {sample_key(sample): sign * metric for sample, metric in archive.results().pairs()}
-    for key in archive.jobs().query(f"kind == '{_KIND}' and status == 'done'")['key']:
-        kept = archive.job_result(key) or {}
-        reliability.add(kept['predictions'], [
-            metrics.get(sample_key(sample), math.nan) for sample in kept['samples']],
-            kept['random'])
+    for kept in _kept(archive):
+        reliability.add(kept['predictions'], [metrics.get(key, math.nan)
+                                              for key in sample_keys(kept['samples'])],
+                        kept['random'])
         yield reliability
+
+
+def _kept(archive: Archive) -> Iterator[dict[str, Any]]:
+    """Yield what `record_predictions` has kept, in order."""
+    for key in archive.jobs().query(f"kind == '{_KIND}' and status == 'done'")['key']:
+        if kept := archive.job_result(key):
+            yield kept
 
 
 def correct_for_selection(tau: float, ratio: float) -> float:

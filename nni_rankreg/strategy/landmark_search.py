@@ -14,7 +14,9 @@ from ..archive import Archive
 from ..plan import Failure, Plan, SearchError, SuperNet, SuperNetOutcome
 from ..predictor import Evidence
 from ..sampler import LandmarkSampler
+from ..sampler.rejection import once
 from ..search import UniformDraw
+from ..space import canonical_form
 from ..table import ResultsSource
 from ..typing import Accept, Results, Sample, sample_key, without
 from .judgement import Judgement, among_first
@@ -203,7 +205,8 @@ class LandmarkSearch(PlanStrategy):
             if not self.costs:
                 best.sort(key=lambda one: said['average'][row[sample_key(one)]], reverse=True)
         best = best[:self.top]
-        random = without(drawn, [*ledger.tried, *best])[:self.landmarks.random]
+        new = once([*ledger.tried, *best], key=canonical_form(space))  # no twins, as the predictor
+        random = list(filter(new, drawn))[:self.landmarks.random]       # knows what these come to
         chosen = [*best, *random]
         yield from self.train_predicted(
             chosen, [False] * len(best) + [True] * len(random),

@@ -26,6 +26,7 @@ from ..host.network.unread import check_choices
 from ..host.run.distributed import prepare_distributed
 from ..predictor import LearnedTeacher, RankAverage, Remembered
 from ..regularizer import Regularizer, TermContext
+from ..regularizer.known import known_results
 from ..sampler import UniformSampler
 from ..search import Evolution, ParetoFront, ScoredSample
 from ..space import canonical_form
@@ -312,7 +313,7 @@ class SuperNetStrategy(RandomOneShot):
                               partial(outputs_loss, evaluator.module),
                               self.truth if isinstance(self.truth, float) else 0.)
         terms = [one.term(context) for one in self.regularizers]
-        learnt = most_results([context.results, *(one.results for one in terms)])
+        learnt = most_results([known_results(None, context).seen, *(one.results for one in terms)])
         self._check_learnt(len(learnt.samples))
         loaders = Loaders(self.held_out if self.holds_out else None, seed=self.seed,
                           **prepare_distributed(evaluator.trainer))

@@ -138,6 +138,22 @@ def test_archive_keeps_predictions(tmp_path, mode):
     assert found.count('vote') == 5 and found.among_trained('vote').tau == pytest.approx(1)
 
 
+def test_a_continued_search_adds_what_is_new(tmp_path):
+    """A longer round with the same name, and a source that was not asked before."""
+    archive, predicted = Archive(tmp_path / 'x.sqlite'), np.arange(8.)
+    samples = [{'x': index} for index in range(8)]
+    archive.add_many(Results(samples, list(range(8))))
+    for count in (3, 8, 8):
+        record_predictions(archive, 'round 2', samples[:count], [True] * count,
+                           {'vote': predicted[:count]})
+    assert len(archive.jobs()) == 2 and read_reliability(archive).count('vote') == 8
+    record_predictions(archive, 'round 2', samples, [False] * 8,
+                       {'vote': -predicted, 'late': predicted})
+    found = read_reliability(archive)
+    assert found.over_all('vote').tau == pytest.approx(1) and found.count('vote') == 8
+    assert found.among_trained('late').tau == pytest.approx(1) and found.count('late') == 0
+
+
 def test_rounds_grow_into_the_whole(tmp_path):
     """After each round the same as of a search that had ended there."""
     generator = np.random.default_rng(0)

@@ -34,7 +34,7 @@ from nni_rankreg.predictor import Evidence
 from nni_rankreg.regularizer import LandmarkRegularizer
 from nni_rankreg.sampler import LandmarkSampler, UniformSampler, hamming_distance
 from nni_rankreg.search import Evolution, ScoredSample
-from nni_rankreg.space import NasBench201
+from nni_rankreg.space import NasBench201, canonical_form
 from nni_rankreg.strategy import SPOS, Landmarks, LandmarkSearch
 from nni_rankreg.strategy.judgement import Judgement, among_first
 from nni_rankreg.table import TableEvaluator, TabularBenchmark
@@ -261,6 +261,14 @@ def test_random_landmarks_tell_how_far_the_supernet_can_be_trusted(tmp_path):
     assert reliability.sources == ['supernet'] and reliability.count('supernet') == 12
     # Each iteration's scores are ranks among other random architectures: -1 but for these.
     assert reliability.over_all('supernet').tau < -0.9
+
+
+def test_random_ones_are_no_twins(tmp_path):
+    """What is known by a twin tells nothing of predictions."""
+    _, (first, _, last) = play(make(tmp_path, landmarks=Landmarks(3, random=70), iterations=1))
+    forms = list(map(canonical_form(space()), stand_alone([*first, *last])))
+    random = forms[3 + ARGUMENTS['top']:]
+    assert len(set(random)) == len(random) > 30 and set(random).isdisjoint(forms[:-len(random)])
 
 
 # Evidence

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from nni_rankreg.batch_norm import batch_statistics
 from nni_rankreg.data import HeldOut
-from nni_rankreg.predictor import LearnedTeacher
+from nni_rankreg.predictor import Ensemble, LearnedTeacher
 from nni_rankreg.regularizer import (
     EqualCostControl,
     LandmarkRegularizer,
@@ -427,6 +427,19 @@ def test_scores_are_averaged_with_evidence(train):
     assert averaged.metrics() == {**plain.metrics(), 'kendall_tau_with_evidence': expected}
     assert averaged.measured == {**plain.measured,
                                  'with_evidence': averaged.ranking(SAMPLES).tolist()}
+
+
+@pytest.mark.slow
+def test_a_teacher_learns_from_nothing_that_is_held_out(train, monkeypatch):
+    learnt, fit = [], Ensemble.fit
+
+    def spy(self, samples, metric):
+        learnt.append(samples)
+        return fit(self, samples, metric)
+    monkeypatch.setattr(Ensemble, 'fit', spy)
+    trained = train(SPOS(truth=.5, evidence=LearnedTeacher(reference=10)), results=TRUTH)
+    assert 'kendall_tau_with_evidence' in trained.metrics()
+    assert learnt and all(samples == SAMPLES[::2] for samples in learnt)
 
 
 @pytest.mark.slow
