@@ -168,7 +168,7 @@ def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
     rows
         Correlations in one space, as `supernet_or_evidence.ranked` yields them.
     """
-    figure = Figure(figsize=(9, 4), layout='constrained')
+    figure = Figure(figsize=(9, 4.4), layout='constrained')
     panels = figure.subplots(1, 2, sharex=True)
     free, trained = ([row for row in rows if bool(row.epochs) == with_epochs]
                      for with_epochs in (False, True))
@@ -194,7 +194,7 @@ def supernet_or_evidence(path: Path, rows: Sequence[Any]) -> None:
         ax.set_xlabel('epochs of the super-net')
         tidy(ax)
     panels[0].set_ylabel("Kendall's tau-b with test accuracy")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc='outside lower center', ncols=3,
+    figure.legend(*panels[0].get_legend_handles_labels(), loc='outside lower center', ncols=2,
                   frameon=False, fontsize=8)
     write(figure, path)
 
