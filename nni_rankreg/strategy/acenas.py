@@ -7,7 +7,6 @@ below 1 MB. They are kept beside the archive, in a file that the next search can
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,7 +15,6 @@ from typing import Any
 
 from nni.nas.evaluator import Evaluator
 
-from .._util.error import brief
 from .._util.size import check_count
 from ..archive import Archive
 from ..constraint import Cost
@@ -35,8 +33,9 @@ from ..supernet.weak_label import LABELS
 from ..table import ResultsSource
 from ..typing import Results
 from .acenas_recipe import CandidatePool, Rounds, WeakLabelling
+from .argument import check_evidence, check_oneshot, check_predictor, check_type
 from .loop import Chosen, ClosedLoop
-from .multistage import PlanStrategy, check_evidence, check_oneshot
+from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
 __all__ = ['AceNAS']
@@ -143,11 +142,11 @@ class AceNAS(PlanStrategy):
         if supernet is not None:
             check_oneshot('supernet', supernet)
         super().__init__(supernet_evaluator, archive, mode, work_dir, known, costs)
-        _check('weak', weak, WeakLabelling, WeakLabels, str, Path, type(None))
-        _check('rounds', rounds, Rounds)
-        _check('candidates', candidates, CandidatePool)
+        check_type('weak', weak, WeakLabelling, WeakLabels, str, Path, type(None))
+        check_type('rounds', rounds, Rounds)
+        check_type('candidates', candidates, CandidatePool)
         check_evidence(evidence)
-        _check_predictor(predictor)
+        check_predictor(predictor)
         check_count('budget', budget)
         if max(rounds.first, rounds.landmarks or 0) > budget:
             raise ValueError('Expected a budget of at least the first round and the landmarks, got '
@@ -293,26 +292,6 @@ class AceNAS(PlanStrategy):
     def _draw(self, weak: WeakLabelling) -> UniformDraw:
         """Return what draws the architectures with weak labels, here and in the trial."""
         return UniformDraw(weak.count, self.seed, self.candidates.accept)
-
-
-def _check(name: str, value: Any, *kinds: type) -> None:
-    if not isinstance(value, kinds):
-        raise TypeError(f'Expected {name} of type {" or ".join(kind.__name__ for kind in kinds)}, '
-                        f'got {value!r}.')
-
-
-def _check_predictor(predictor: Any) -> None:
-    """Raise a TypeError if a predictor, or its class, is in the place of what makes one."""
-    if predictor is None:
-        return
-    try:
-        inspect.signature(predictor).bind('space', 'evidence')
-    except TypeError as error:
-        raise TypeError('Expected a function of space and evidence as predictor, got '
-                        f'{brief(predictor)}; such as lambda space, evidence: Ensemble(space, '
-                        'evidence=evidence).') from error
-    except ValueError:  # without a signature that Python knows
-        return
 
 
 def _ranker(space: Any, evidence: Evidence | None, *, seed: int) -> Ranker:

@@ -19,10 +19,11 @@ from ..search import UniformDraw
 from ..space import canonical_form
 from ..table import ResultsSource
 from ..typing import Accept, Results, Sample, sample_key, without
+from .argument import check_evidence, check_oneshot
 from .judgement import Judgement, among_first
 from .landmark_recipe import Landmarks
 from .ledger import Ledger
-from .multistage import PlanStrategy, check_evidence, check_oneshot
+from .multistage import PlanStrategy
 from .oneshot import SuperNetStrategy
 
 __all__ = ['LandmarkSearch']

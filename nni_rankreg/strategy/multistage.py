@@ -17,7 +17,6 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus, SimplifiedModelSpac
 from nni.nas.strategy.base import Strategy
 from scipy.stats import norm
 
-from .._util.error import brief
 from .._util.path import user_path
 from ..archive import Archive
 from ..constraint import Cost, as_costs
@@ -25,7 +24,7 @@ from ..host.run.engine import EngineRunner
 from ..host.run.prepare import prepare_nni
 from ..metric import pareto_rank
 from ..plan import Failure, Job, Outcome, Plan, StandAlone, SuperNet, drive
-from ..predictor import Evidence, Reliability, read_reliability, record_predictions
+from ..predictor import Reliability, read_reliability, record_predictions
 from ..sampler import UniformSampler
 from ..sampler.choice import ChoiceSpace
 from ..supernet.evaluator import check_settled
@@ -34,7 +33,7 @@ from ..typing import Results, Sample, Space, metric_sign
 from .ledger import Ledger
 from .oneshot import SuperNetStrategy
 
-__all__ = ['PlanStrategy', 'check_evidence', 'check_oneshot']
+__all__ = ['PlanStrategy']
 
 _logger = logging.getLogger(__name__)
 
@@ -305,29 +304,3 @@ def _expected(predictions: Mapping[str, float], taus: Mapping[str, float]) -> di
                      'prospective_tau': taus.get(source, math.nan)}
             return {name: round(value, 3) for name, value in shown.items() if math.isfinite(value)}
     return {}
-
-
-def check_oneshot(name: str, value: Any) -> None:
-    """Refuse what cannot train a super-net for a job, such as NNI's own one-shot strategies.
-
-    Raises
-    ------
-    TypeError
-        If the value has no method `train`.
-    """
-    if not callable(getattr(value, 'train', None)):
-        raise TypeError(f'Expected {name} to be a one-shot strategy of nni_rankreg, such as '
-                        f'SPOS(), got {brief(value)}.')
-
-
-def check_evidence(value: Any) -> None:
-    """Refuse evidence that is not yet one of a space, such as names of proxies.
-
-    Raises
-    ------
-    TypeError
-        If the value is neither an `Evidence` nor None.
-    """
-    if not isinstance(value, (Evidence, type(None))):
-        raise TypeError(f'Expected evidence of type Evidence, or None, got {brief(value)}; make '
-                        "Evidence(space, batch, scorers), with scorers such as ['synflow'].")

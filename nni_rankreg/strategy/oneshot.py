@@ -14,7 +14,6 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import RandomOneShot
 
-from .._util.error import brief
 from .._util.finite import check_finite
 from .._util.torch_file import read_torch_file
 from ..constraint import NamedCost, all_of
@@ -42,6 +41,7 @@ from ..supernet.evaluator import check_evaluator, supernet_evaluator
 from ..supernet.quiet import outputs_loss
 from ..table import ResultsSource, read_results
 from ..typing import Accept, Constraints, Results, Scorer, metric_sign, sample_key
+from .argument import as_evidence
 from .truth import check_held_out, most_results, read_truth, truth_and_seen
 
 __all__ = ['SuperNetStrategy']
@@ -144,7 +144,7 @@ class SuperNetStrategy(RandomOneShot):
         self.regularizers, self.truth = list(regularizers), truth
         self.metric, self.mode = metric, mode
         self.scoring, self.held_out = scoring or Scoring(), held_out or HeldOut()
-        self.evidence = _as_evidence(evidence)
+        self.evidence = as_evidence(evidence)
         self.evolution = evolution
         self.checkpoint_folder, self.seed = checkpoint_folder, seed
         self.same_paths, self.cuda_graphs = same_paths, cuda_graphs
@@ -379,14 +379,3 @@ class SuperNetStrategy(RandomOneShot):
                            {'supernet': supernet}).fit(learnt.samples, learnt.metrics)
                   if isinstance(one, LearnedTeacher) else one for one in self.evidence]
         return RankAverage([supernet, *others], sampler.up_to(_REFERENCE))
-
-
-def _as_evidence(evidence: Any) -> list[Scorer | LearnedTeacher]:
-    """Return evidence as a list; raise a TypeError if one is neither a scorer nor a teacher."""
-    several = list(evidence) if isinstance(evidence, (list, tuple)) else [evidence]
-    found = [] if evidence is None else several
-    for one in found:
-        if isinstance(one, type) or not (callable(one) or isinstance(one, LearnedTeacher)):
-            raise TypeError(f'Expected scorers or LearnedTeacher() as evidence, got {brief(one)}; '
-                            "a proxy is Evidence(space, batch, ['synflow']).")
-    return found
