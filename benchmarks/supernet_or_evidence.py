@@ -31,7 +31,6 @@ from quiet import quiet
 from scipy.stats import rankdata
 from stored import read, stored
 
-from nni_rankreg.ablation.arms import ARMS
 from nni_rankreg.ablation.evidence import published_evidence
 from nni_rankreg.ablation.nasbench101 import NASBENCH101
 from nni_rankreg.ablation.nasbench201 import NASBENCH201
@@ -129,8 +128,7 @@ def _grouped(runs: Sequence[Mapping[str, Any]],
     order = list(ARMS_SHOWN)
     for run in sorted(runs, key=lambda run: run['seed']):
         if run['arm'] in order and run['seed'] < seeds:
-            epochs = round(ARMS[run['arm']].epochs * run['setting']['epochs'])
-            found.setdefault((run['arm'], epochs), []).append(run)
+            found.setdefault((run['arm'], run['setting']['epochs']), []).append(run)
     return dict(sorted(found.items(), key=lambda item: (order.index(item[0][0]), item[0][1])))
 
 

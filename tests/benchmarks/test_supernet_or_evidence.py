@@ -47,7 +47,7 @@ def test_correlations(module, results):
     vote, teacher, *nets = module.ranked(folder, 'NAS-Bench-201')
     assert vote.alone == [tau(one) for one in alone['vote']]
     assert teacher.alone == [tau(one) for one in alone['teacher']] and teacher.cpu_seconds == 2
-    assert [(net.epochs, net.seeds) for net in nets] == [(30, [0, 1]), (60, [0]), (68, [2])]
+    assert [(net.epochs, net.seeds) for net in nets] == [(30, [0, 1]), (60, [0])]
     assert nets[0].cpu_seconds == 40 and nets[1].cpu_seconds is None
     first = runs['spos', 0, 30], runs['spos', 1, 30]
     assert nets[0].alone == [*map(tau, first)]

@@ -163,7 +163,8 @@ if __name__ == '__main__':
 def both(tmp_path_factory):
     """Return the results of two processes."""
     folder = tmp_path_factory.mktemp('ddp')
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '',
+                   'PL_GLOBAL_SEED': '0'}       # that of `loader`, whatever other tests have set
     with open(folder / 'output', 'w') as output:
         script = subprocess.Popen([sys.executable, '-W', 'ignore', __file__, str(folder)],
                                   cwd=folder, env=environment, stdout=output, stderr=output,
