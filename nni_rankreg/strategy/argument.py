@@ -79,8 +79,9 @@ def as_evidence(evidence: Any) -> list[Scorer | LearnedTeacher]:
     TypeError
         If one is neither a scorer nor a teacher.
     """
-    several = list(evidence) if isinstance(evidence, (list, tuple)) else [evidence]
-    found = [] if evidence is None else several
+    if evidence is None:
+        return []
+    found = list(evidence) if isinstance(evidence, (list, tuple)) else [evidence]
     for one in found:
         if isinstance(one, type) or not (callable(one) or isinstance(one, LearnedTeacher)):
             raise TypeError(f'Expected scorers or LearnedTeacher() as evidence, got {brief(one)}; '

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..constraint import Cost
 from ..metric import Front, hypervolume_improvement, pareto_rank
-from ..predictor import Predictor
+from ..predictor import Prediction, Predictor
 from ..search import Candidates
 from ..typing import Results, Sample, Scorer
 
@@ -81,7 +81,8 @@ class FrontGrowth:
         generations
             As of `Candidates.best`.
         """
-        unit, front = self._unit(predictor), self._front(predictor, results)
+        reference = predictor.predict(self._reference)
+        unit, front = _unit(reference), self._front(predictor, results, float(reference.mean.min()))
 
         def improvement(samples: Sequence[Sample]) -> Tensor:
             mean, spread = predictor.predict(samples)
@@ -107,21 +108,20 @@ class FrontGrowth:
             front = front.with_one(mean[row], costs[row])
         return [samples[row] for row in chosen]
 
-    def _unit(self, predictor: Predictor) -> float:
-        """Return what the spread is multiplied by: 1, or less if it is out of all proportion.
-
-        A predictor that takes the results for noise expects about the same of all architectures.
-        By a spread far beyond such differences the cheapest would promise most, whatever is known.
-        """
-        mean, spread = predictor.predict(self._reference)
-        expected, unsure = float(mean.std()), float(spread.mean())
-        return expected / unsure if unsure > _LARGEST * expected else 1.
-
-    def _front(self, predictor: Predictor, results: Results) -> Front:
+    def _front(self, predictor: Predictor, results: Results, worst: float) -> Front:
         costs = self.costs(results.samples)
-        worst = float(predictor.predict(self._reference).mean.min())
         return Front(predictor.predict(results.samples).mean, costs, worst,
                      torch.maximum(self._limit, costs.amax(0)))
 
     def _points(self, scores: Tensor, samples: Sequence[Sample]) -> Tensor:
         return torch.column_stack([-scores.double(), self.costs(samples)])
+
+
+def _unit(reference: Prediction) -> float:
+    """Return what the spread is multiplied by: 1, or less if it is out of all proportion.
+
+    A predictor that takes the results for noise expects about the same of all architectures. By a
+    spread far beyond such differences the cheapest would promise most, whatever is known.
+    """
+    expected, unsure = float(reference.mean.std()), float(reference.spread.mean())
+    return expected / unsure if unsure > _LARGEST * expected else 1.

@@ -91,7 +91,7 @@ def test_interval_covers_the_truth(correlation, count):
     for seed in range(200):
         found = compared(*normal(correlation, count, seed + 1)).over_all('source')
         inside += found.low <= truth <= found.high
-    assert inside >= 182
+    assert inside >= 182 and (count < 20 or inside < 200)
 
 
 def test_five_in_order_are_not_certain():
